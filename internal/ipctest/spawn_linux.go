@@ -1,0 +1,268 @@
+package ipctest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// runOuter runs the tests in a copy that has a namespace of its own, or here if there can be no such copy.
+func runOuter(m Runner) int {
+	signals := make(chan os.Signal, 8)
+	cmd, err := spawn(spawnOptions{
+		Options: Options{Namespace: Fresh},
+		role:    roleInside,
+		args:    os.Args[1:],
+		stdin:   os.Stdin,
+		stdout:  os.Stdout,
+		stderr:  os.Stderr,
+	})
+	if err != nil {
+		return runInPlace(m, err)
+	}
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
+	go func() {
+		for s := range signals {
+			cmd.Process.Signal(s)
+		}
+	}()
+	err = cmd.Wait()
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		fmt.Fprintln(os.Stderr, "ipctest: the tests were ended by", status.Signal())
+		return 128 + int(status.Signal())
+	}
+	if err != nil && cmd.ProcessState.ExitCode() <= 0 {
+		fmt.Fprintln(os.Stderr, "ipctest:", err)
+		return 1
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+// runInPlace runs the tests in the machine's namespace. Packages take turns there, so that one does not see the other's
+// objects as its own leaks.
+func runInPlace(m Runner, why error) int {
+	fmt.Fprintln(os.Stderr, "ipctest: no namespace of their own for these tests:", why)
+	name := filepath.Join(os.TempDir(), "sysvipc-ipctest-"+strconv.Itoa(os.Geteuid())+".lock")
+	lock, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if err == nil {
+		defer lock.Close()
+		for {
+			if err = unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != unix.EINTR {
+				break
+			}
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ipctest: no turns taken with other packages:", err)
+	}
+	before, err := Objects()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ipctest:", err)
+		return 1
+	}
+	return checked(m, before)
+}
+
+// spawn starts a copy of this test binary. The error is an errUnsupported if the options ask for what is missing here.
+func spawn(o spawnOptions) (*exec.Cmd, error) {
+	attrs := []*syscall.SysProcAttr{{}}
+	if o.Namespace == Fresh {
+		attrs = freshNamespace()
+	}
+	other := o.UID != 0 && o.UID != os.Geteuid()
+	if other {
+		if err := canBecome(o.UID); err != nil {
+			return nil, err
+		}
+	}
+	exe, err := executable(other)
+	if err != nil {
+		return nil, err
+	}
+	defer exe.close()
+	var errs []error
+	for _, attr := range attrs {
+		cmd := exe.command(o.args)
+		cmd.Env = o.environ()
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = o.stdin, o.stdout, o.stderr
+		// A grandchild may keep the standard error open; its words are not waited for.
+		cmd.WaitDelay = 2 * time.Second
+		cmd.SysProcAttr = attr
+		attr.Pdeathsig = syscall.SIGKILL
+		if other {
+			attr.Credential = &syscall.Credential{Uid: uint32(o.UID), Gid: uint32(o.UID)}
+		}
+		err := startOnSpawner(cmd)
+		if err == nil {
+			return cmd, nil
+		}
+		errs = append(errs, err)
+	}
+	if o.Namespace == Fresh {
+		return nil, errUnsupported("needs root or user namespaces: " + strings.ReplaceAll(errors.Join(errs...).Error(), "\n", "; "))
+	}
+	return nil, errors.Join(errs...)
+}
+
+// freshNamespace returns the ways to get an IPC namespace, best first: as root, and by a user namespace in which this user
+// is root. The child unshares by itself, rather than being cloned so, since qemu-user knows only the former.
+func freshNamespace() []*syscall.SysProcAttr {
+	return []*syscall.SysProcAttr{
+		{Unshareflags: syscall.CLONE_NEWIPC},
+		{
+			Unshareflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWIPC,
+			UidMappings:  []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
+			GidMappings:  []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
+		},
+	}
+}
+
+// canBecome returns an error if this process may not setuid to uid.
+func canBecome(uid int) error {
+	if os.Geteuid() != 0 {
+		return errUnsupported("needs root, to become another user")
+	}
+	text, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(text)) {
+		var first, host, size int64
+		if _, err := fmt.Sscan(line, &first, &host, &size); err != nil {
+			return fmt.Errorf("/proc/self/uid_map: %w", err)
+		}
+		if int64(uid) >= first && int64(uid) < first+size {
+			return nil
+		}
+	}
+	return errUnsupported(fmt.Sprintf("needs root outside of a user namespace, to become user %d", uid))
+}
+
+// spawner runs functions on one thread that lives as long as the process. A child's parent-death signal comes when the
+// thread that started it ends, and a thread of Go ends with a goroutine that is locked to it.
+var spawner = sync.OnceValue(func() chan<- func() {
+	work := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for f := range work {
+			f()
+		}
+	}()
+	return work
+})
+
+func startOnSpawner(cmd *exec.Cmd) error {
+	result := make(chan error)
+	spawner() <- func() { result <- cmd.Start() }
+	return <-result
+}
+
+// testBinary is how to execute this test binary once more.
+type testBinary struct {
+	path string
+	file *os.File // if it is executed by descriptor
+}
+
+// executable returns this test binary. For another user it is an open file: go test builds into a directory that only its
+// own user may enter.
+func executable(otherUser bool) (testBinary, error) {
+	path, err := os.Executable()
+	if err != nil || !otherUser {
+		return testBinary{path: path}, err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return testBinary{}, err
+	}
+	return testBinary{path: path, file: file}, nil
+}
+
+func (b testBinary) close() {
+	if b.file != nil {
+		b.file.Close()
+	}
+}
+
+// command returns a command that runs the binary, through qemu if this process does.
+func (b testBinary) command(args []string) *exec.Cmd {
+	path := b.path
+	if b.file != nil {
+		path = "/proc/self/fd/3" // the first of ExtraFiles
+	}
+	var cmd *exec.Cmd
+	if qemu := emulator(); qemu != "" {
+		cmd = exec.Command(qemu, append([]string{path}, args...)...)
+	} else {
+		cmd = exec.Command(path, args...)
+		cmd.Args[0] = os.Args[0]
+	}
+	if b.file != nil {
+		cmd.ExtraFiles = []*os.File{b.file}
+	}
+	return cmd
+}
+
+// UnderQEMU reports whether this process runs under qemu-user, which lacks some calls.
+func UnderQEMU() bool { return emulator() != "" }
+
+// emulator returns the path of the qemu that runs this process, or "". qemu answers /proc/self/exe with the program that
+// it runs, but does not know the way over the thread.
+var emulator = sync.OnceValue(func() string {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	exe, err := os.Readlink(fmt.Sprintf("/proc/self/task/%d/exe", unix.Gettid()))
+	if err != nil || !strings.HasPrefix(filepath.Base(exe), "qemu-") {
+		return ""
+	}
+	return exe
+})
+
+// Threads returns how many threads of the operating system this process has.
+func Threads() int {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		panic("ipctest: " + err.Error())
+	}
+	return len(tasks)
+}
+
+// Signal sends sig. The test takes over the responsibility for the child's end.
+func (p *Process) Signal(sig syscall.Signal) {
+	p.t.Helper()
+	p.expectExit = true
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		p.t.Fatalf("ipctest: signal child %s: %v", p.name, err)
+	}
+}
+
+// Stop halts the process with SIGSTOP and returns when it has stopped.
+func (p *Process) Stop() {
+	p.t.Helper()
+	p.Signal(syscall.SIGSTOP)
+	poll(p.t, fmt.Sprintf("child %s to stop", p.name), func() (bool, error) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID))
+		if err != nil {
+			return false, err
+		}
+		_, after, _ := bytes.Cut(stat, []byte(") "))
+		return len(after) > 0 && after[0] == 'T', nil
+	})
+}
+
+// Continue lets a stopped process go on.
+func (p *Process) Continue() {
+	p.t.Helper()
+	p.Signal(syscall.SIGCONT)
+}
