@@ -1,0 +1,3 @@
+package sysv
+
+type msqidDS = msqidMIPS32BE

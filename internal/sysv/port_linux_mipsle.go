@@ -1,0 +1,3 @@
+package sysv
+
+type msqidDS = msqid32[permMIPS32]
