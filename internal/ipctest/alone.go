@@ -90,14 +90,19 @@ func report(t *testing.T, output string, errs ...error) {
 	outcome := regexp.MustCompile(`(?m)^ *--- (PASS|FAIL|SKIP): ` + regexp.QuoteMeta(t.Name()) + ` \(`).FindStringSubmatchIndex(output)
 	switch {
 	case failed:
-		t.Fatalf("its output:\n%s", output)
+		t.Fatalf("its output:\n%s", quote(output))
 	case outcome == nil:
-		t.Fatalf("ipctest: %s did not run alone; the output:\n%s", t.Name(), output)
+		t.Fatalf("ipctest: %s did not run alone; the output:\n%s", t.Name(), quote(output))
 	case output[outcome[2]:outcome[3]] == "SKIP":
 		t.Skip(skipReason(output[:outcome[0]]))
 	case testing.Verbose():
-		t.Logf("alone:\n%s", output)
+		t.Logf("alone:\n%s", quote(output))
 	}
+}
+
+// quote marks each line, so that no reader of test output takes them for this process's own.
+func quote(output string) string {
+	return "| " + strings.ReplaceAll(strings.TrimRight(output, "\n"), "\n", "\n| ")
 }
 
 // skipReason is what a test printed before it was skipped: its output without the lines of the test framework.

@@ -76,3 +76,12 @@ func isIPCWait(line string) bool {
 	}
 	return false
 }
+
+// Threads returns how many threads of the operating system this process has.
+func Threads() int {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		panic("ipctest: " + err.Error())
+	}
+	return len(tasks)
+}

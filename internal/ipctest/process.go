@@ -3,7 +3,6 @@ package ipctest
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -17,6 +16,9 @@ import (
 // patience is how long a test waits for a line or an exit before it fails. A loaded machine under emulation is slow; a wait
 // that lasts this long is a deadlock.
 const patience = 60 * time.Second
+
+// grace is how long the output of a child that has ended may stay open in processes that it left behind.
+const grace = 2 * time.Second
 
 // Namespace says which IPC namespace a process runs in.
 type Namespace int
@@ -51,6 +53,7 @@ type Process struct {
 	name   string
 	cmd    *exec.Cmd
 	in     *os.File
+	out    *os.File
 	lines  chan string // closed at the end of the output
 	stderr lockedBuffer
 	done   chan struct{} // closed when the process has been waited for
@@ -75,7 +78,8 @@ func Start(t testing.TB, name string, opts *Options, args ...string) *Process {
 		t.Fatal(err)
 	}
 	p.in = in
-	out, stdout, err := os.Pipe()
+	var stdout *os.File
+	p.out, stdout, err = os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,22 +95,22 @@ func Start(t testing.TB, name string, opts *Options, args ...string) *Process {
 	stdout.Close()
 	if err != nil {
 		in.Close()
-		out.Close()
+		p.out.Close()
 		skipUnsupported(t, err)
 		t.Fatalf("ipctest: start %s: %v", name, err)
 	}
 	p.PID = p.cmd.Process.Pid
-	go p.read(out)
+	go p.read()
 	go p.wait()
 	t.Cleanup(p.cleanup)
 	return p
 }
 
 // read passes on the lines of the child.
-func (p *Process) read(out *os.File) {
-	defer out.Close()
+func (p *Process) read() {
+	defer p.out.Close()
 	defer close(p.lines)
-	r := bufio.NewReader(out)
+	r := bufio.NewReader(p.out)
 	for {
 		line, err := r.ReadString('\n')
 		if err != nil {
@@ -118,6 +122,8 @@ func (p *Process) read(out *os.File) {
 
 func (p *Process) wait() {
 	p.err = p.cmd.Wait()
+	// What it said is in the pipe; a process that it left behind does not keep the test waiting.
+	p.out.SetReadDeadline(time.Now().Add(grace))
 	close(p.done)
 }
 
@@ -273,5 +279,3 @@ func (b *lockedBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.b.String()
 }
-
-var _ fmt.Stringer = (*lockedBuffer)(nil)

@@ -1,7 +1,6 @@
 package ipctest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -97,8 +95,7 @@ func spawn(o spawnOptions) (*exec.Cmd, error) {
 		cmd := exe.command(o.args)
 		cmd.Env = o.environ()
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = o.stdin, o.stdout, o.stderr
-		// A grandchild may keep the standard error open; its words are not waited for.
-		cmd.WaitDelay = 2 * time.Second
+		cmd.WaitDelay = grace
 		cmd.SysProcAttr = attr
 		attr.Pdeathsig = syscall.SIGKILL
 		if other {
@@ -169,100 +166,3 @@ func startOnSpawner(cmd *exec.Cmd) error {
 	return <-result
 }
 
-// testBinary is how to execute this test binary once more.
-type testBinary struct {
-	path string
-	file *os.File // if it is executed by descriptor
-}
-
-// executable returns this test binary. For another user it is an open file: go test builds into a directory that only its
-// own user may enter.
-func executable(otherUser bool) (testBinary, error) {
-	path, err := os.Executable()
-	if err != nil || !otherUser {
-		return testBinary{path: path}, err
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return testBinary{}, err
-	}
-	return testBinary{path: path, file: file}, nil
-}
-
-func (b testBinary) close() {
-	if b.file != nil {
-		b.file.Close()
-	}
-}
-
-// command returns a command that runs the binary, through qemu if this process does.
-func (b testBinary) command(args []string) *exec.Cmd {
-	path := b.path
-	if b.file != nil {
-		path = "/proc/self/fd/3" // the first of ExtraFiles
-	}
-	var cmd *exec.Cmd
-	if qemu := emulator(); qemu != "" {
-		cmd = exec.Command(qemu, append([]string{path}, args...)...)
-	} else {
-		cmd = exec.Command(path, args...)
-		cmd.Args[0] = os.Args[0]
-	}
-	if b.file != nil {
-		cmd.ExtraFiles = []*os.File{b.file}
-	}
-	return cmd
-}
-
-// UnderQEMU reports whether this process runs under qemu-user, which lacks some calls.
-func UnderQEMU() bool { return emulator() != "" }
-
-// emulator returns the path of the qemu that runs this process, or "". qemu answers /proc/self/exe with the program that
-// it runs, but does not know the way over the thread.
-var emulator = sync.OnceValue(func() string {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	exe, err := os.Readlink(fmt.Sprintf("/proc/self/task/%d/exe", unix.Gettid()))
-	if err != nil || !strings.HasPrefix(filepath.Base(exe), "qemu-") {
-		return ""
-	}
-	return exe
-})
-
-// Threads returns how many threads of the operating system this process has.
-func Threads() int {
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		panic("ipctest: " + err.Error())
-	}
-	return len(tasks)
-}
-
-// Signal sends sig. The test takes over the responsibility for the child's end.
-func (p *Process) Signal(sig syscall.Signal) {
-	p.t.Helper()
-	p.expectExit = true
-	if err := p.cmd.Process.Signal(sig); err != nil {
-		p.t.Fatalf("ipctest: signal child %s: %v", p.name, err)
-	}
-}
-
-// Stop halts the process with SIGSTOP and returns when it has stopped.
-func (p *Process) Stop() {
-	p.t.Helper()
-	p.Signal(syscall.SIGSTOP)
-	poll(p.t, fmt.Sprintf("child %s to stop", p.name), func() (bool, error) {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID))
-		if err != nil {
-			return false, err
-		}
-		_, after, _ := bytes.Cut(stat, []byte(") "))
-		return len(after) > 0 && after[0] == 'T', nil
-	})
-}
-
-// Continue lets a stopped process go on.
-func (p *Process) Continue() {
-	p.t.Helper()
-	p.Signal(syscall.SIGCONT)
-}

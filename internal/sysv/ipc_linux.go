@@ -5,8 +5,6 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // On 386, mips, ppc64 and s390x, kernels before 5.1 have one call for everything, ipc(2). This file is
@@ -46,7 +44,7 @@ func missing(errno syscall.Errno) bool {
 func probeIPC() bool {
 	// No kernel makes a set with a negative number of semaphores: the answer is EINVAL if there is such a call.
 	bad := ^uintptr(0)
-	if _, _, errno := syscall.RawSyscall(unix.SYS_SEMGET, IPC_PRIVATE, bad, 0); errno != syscall.ENOSYS {
+	if _, _, errno := syscall.RawSyscall(sysSemget, IPC_PRIVATE, bad, 0); errno != syscall.ENOSYS {
 		return false
 	}
 	if _, _, errno := syscall.RawSyscall6(sysIPC, ipcSEMGET, IPC_PRIVATE, bad, 0, 0, 0); errno == syscall.ENOSYS {
@@ -70,7 +68,7 @@ func ipcSemop(id int, sops []Sembuf) syscall.Errno {
 
 // ipcSemtimedop passes the timeout twice: s390x takes it from the third argument, the others from the fifth.
 func ipcSemtimedop(id int, sops []Sembuf, timeout time.Duration) syscall.Errno {
-	ts := newTimespecLong(timeout)
+	ts := newTimespecOld(timeout)
 	// sops and ts stay alive and in place during the call, which reads len(sops) elements and one struct.
 	_, _, errno := syscall.Syscall6(sysIPC, ipcSEMTIMEDOP, uintptr(id), uintptr(len(sops)), uintptr(unsafe.Pointer(&ts)),
 		uintptr(unsafe.Pointer(unsafe.SliceData(sops))), uintptr(unsafe.Pointer(&ts)))

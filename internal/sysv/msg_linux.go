@@ -3,14 +3,12 @@ package sysv
 import (
 	"syscall"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // Msgget is msgget(2).
 func Msgget(key int32, flags int) (int, syscall.Errno) {
 	if !viaIPC() {
-		id, _, errno := syscall.RawSyscall(unix.SYS_MSGGET, uintptr(key), uintptr(flags), 0)
+		id, _, errno := syscall.RawSyscall(sysMsgget, uintptr(key), uintptr(flags), 0)
 		if !missing(errno) {
 			return int(id), errno
 		}
@@ -23,7 +21,7 @@ func Msgget(key int32, flags int) (int, syscall.Errno) {
 func Msgsnd(id int, msg []byte, flags int) syscall.Errno {
 	if !viaIPC() {
 		// msg stays alive and in place during the call, which reads the type and the text, len(msg) bytes.
-		_, _, errno := syscall.Syscall6(unix.SYS_MSGSND,
+		_, _, errno := syscall.Syscall6(sysMsgsnd,
 			uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(msg))), uintptr(len(msg)-MtypeSize), uintptr(flags), 0, 0)
 		if !missing(errno) {
 			return errno
@@ -37,7 +35,7 @@ func Msgsnd(id int, msg []byte, flags int) syscall.Errno {
 func MsgsndNowait(id int, msg []byte, flags int) syscall.Errno {
 	if !viaIPC() {
 		// msg stays alive and in place during the call, which reads the type and the text, len(msg) bytes.
-		_, _, errno := syscall.RawSyscall6(unix.SYS_MSGSND,
+		_, _, errno := syscall.RawSyscall6(sysMsgsnd,
 			uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(msg))), uintptr(len(msg)-MtypeSize), uintptr(flags|IPC_NOWAIT), 0, 0)
 		if !missing(errno) {
 			return errno
@@ -51,7 +49,7 @@ func MsgsndNowait(id int, msg []byte, flags int) syscall.Errno {
 func Msgrcv(id int, msg []byte, typ int64, flags int) (n int, errno syscall.Errno) {
 	if !viaIPC() {
 		// msg stays alive and in place during the call, which writes the type and at most the rest of msg.
-		r, _, errno := syscall.Syscall6(unix.SYS_MSGRCV,
+		r, _, errno := syscall.Syscall6(sysMsgrcv,
 			uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(msg))), uintptr(len(msg)-MtypeSize), uintptr(typ), uintptr(flags), 0)
 		if !missing(errno) {
 			return int(r), errno
@@ -65,7 +63,7 @@ func Msgrcv(id int, msg []byte, typ int64, flags int) (n int, errno syscall.Errn
 func MsgrcvNowait(id int, msg []byte, typ int64, flags int) (n int, errno syscall.Errno) {
 	if !viaIPC() {
 		// msg stays alive and in place during the call, which writes the type and at most the rest of msg.
-		r, _, errno := syscall.RawSyscall6(unix.SYS_MSGRCV,
+		r, _, errno := syscall.RawSyscall6(sysMsgrcv,
 			uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(msg))), uintptr(len(msg)-MtypeSize), uintptr(typ), uintptr(flags|IPC_NOWAIT), 0)
 		if !missing(errno) {
 			return int(r), errno
@@ -78,7 +76,7 @@ func MsgrcvNowait(id int, msg []byte, typ int64, flags int) (n int, errno syscal
 func msgctl(id, cmd int, buf unsafe.Pointer) (int, syscall.Errno) {
 	if !viaIPC() {
 		// buf points to the struct of cmd; it stays alive and in place during the call.
-		r, _, errno := syscall.RawSyscall(unix.SYS_MSGCTL, uintptr(id), uintptr(cmd|cmdFlag), uintptr(buf))
+		r, _, errno := syscall.RawSyscall(sysMsgctl, uintptr(id), uintptr(cmd|cmdFlag), uintptr(buf))
 		if !missing(errno) {
 			return int(r), errno
 		}

@@ -5,7 +5,7 @@ import "golang.org/x/sys/unix"
 // The separate calls are there since Linux 5.1, without semop.
 const (
 	sysSemop      = 0
-	sysSemtimedop = unix.SYS_SEMTIMEDOP
+	sysSemtimedop = unix.SYS_SEMTIMEDOP + absent
 	sysIPC        = unix.SYS_IPC
 	cmdFlag       = 0
 )

@@ -4,14 +4,12 @@ import (
 	"encoding/binary"
 	"syscall"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // Semget is semget(2).
 func Semget(key int32, nsems, flags int) (int, syscall.Errno) {
 	if !viaIPC() {
-		id, _, errno := syscall.RawSyscall(unix.SYS_SEMGET, uintptr(key), uintptr(nsems), uintptr(flags))
+		id, _, errno := syscall.RawSyscall(sysSemget, uintptr(key), uintptr(nsems), uintptr(flags))
 		if !missing(errno) {
 			return int(id), errno
 		}
@@ -62,7 +60,7 @@ func SemopNowait(id int, sops []Sembuf) syscall.Errno {
 // number of their pointer in the call itself.
 func semctl(id, semnum, cmd int, arg uintptr) (int, syscall.Errno) {
 	if !viaIPC() {
-		r, _, errno := syscall.RawSyscall6(unix.SYS_SEMCTL, uintptr(id), uintptr(semnum), uintptr(cmd|cmdFlag), arg, 0, 0)
+		r, _, errno := syscall.RawSyscall6(sysSemctl, uintptr(id), uintptr(semnum), uintptr(cmd|cmdFlag), arg, 0, 0)
 		if !missing(errno) {
 			return int(r), errno
 		}
@@ -74,7 +72,7 @@ func semctl(id, semnum, cmd int, arg uintptr) (int, syscall.Errno) {
 func semctlPtr(id, cmd int, arg unsafe.Pointer) (int, syscall.Errno) {
 	if !viaIPC() {
 		// arg points to what cmd reads or writes; it stays alive and in place during the call.
-		r, _, errno := syscall.RawSyscall6(unix.SYS_SEMCTL, uintptr(id), 0, uintptr(cmd|cmdFlag), uintptr(arg), 0, 0)
+		r, _, errno := syscall.RawSyscall6(sysSemctl, uintptr(id), 0, uintptr(cmd|cmdFlag), uintptr(arg), 0, 0)
 		if !missing(errno) {
 			return int(r), errno
 		}

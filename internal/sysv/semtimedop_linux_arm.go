@@ -25,7 +25,7 @@ func Semtimedop(id int, sops []Sembuf, timeout time.Duration) syscall.Errno {
 		}
 		noTime64.Store(true)
 	}
-	ts := newTimespecLong(timeout)
+	ts := newTimespecOld(timeout)
 	// sops and ts stay alive and in place during the call, which reads len(sops) elements and one struct.
 	_, _, errno := syscall.Syscall6(unix.SYS_SEMTIMEDOP,
 		uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(sops))), uintptr(len(sops)),

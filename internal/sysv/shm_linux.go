@@ -3,14 +3,12 @@ package sysv
 import (
 	"syscall"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // Shmget is shmget(2). Reserving huge pages may take long.
 func Shmget(key int32, size uintptr, flags int) (id int, errno syscall.Errno) {
 	if !viaIPC() {
-		r, _, errno := syscall.Syscall(unix.SYS_SHMGET, uintptr(key), size, uintptr(flags))
+		r, _, errno := syscall.Syscall(sysShmget, uintptr(key), size, uintptr(flags))
 		if !missing(errno) {
 			return int(r), errno
 		}
@@ -21,7 +19,7 @@ func Shmget(key int32, size uintptr, flags int) (id int, errno syscall.Errno) {
 // Shmat is shmat(2). The address is valid only with errno 0.
 func Shmat(id int, addr uintptr, flags int) (uintptr, syscall.Errno) {
 	if !viaIPC() {
-		r, _, errno := syscall.RawSyscall(unix.SYS_SHMAT, uintptr(id), addr, uintptr(flags))
+		r, _, errno := syscall.RawSyscall(sysShmat, uintptr(id), addr, uintptr(flags))
 		if !missing(errno) {
 			return r, errno
 		}
@@ -32,7 +30,7 @@ func Shmat(id int, addr uintptr, flags int) (uintptr, syscall.Errno) {
 // Shmdt is shmdt(2). It does not tell the Go scheduler, which suits segments of ordinary size; see [ShmdtLarge].
 func Shmdt(addr uintptr) syscall.Errno {
 	if !viaIPC() {
-		_, _, errno := syscall.RawSyscall(unix.SYS_SHMDT, addr, 0, 0)
+		_, _, errno := syscall.RawSyscall(sysShmdt, addr, 0, 0)
 		if !missing(errno) {
 			return errno
 		}
@@ -44,7 +42,7 @@ func Shmdt(addr uintptr) syscall.Errno {
 // removed segment, takes long: the Go scheduler gets the processor meanwhile.
 func ShmdtLarge(addr uintptr) syscall.Errno {
 	if !viaIPC() {
-		_, _, errno := syscall.Syscall(unix.SYS_SHMDT, addr, 0, 0)
+		_, _, errno := syscall.Syscall(sysShmdt, addr, 0, 0)
 		if !missing(errno) {
 			return errno
 		}
@@ -56,7 +54,7 @@ func ShmdtLarge(addr uintptr) syscall.Errno {
 func shmctlPtr(id, cmd int, buf unsafe.Pointer) (int, syscall.Errno) {
 	if !viaIPC() {
 		// buf points to the struct of cmd; it stays alive and in place during the call.
-		r, _, errno := syscall.RawSyscall(unix.SYS_SHMCTL, uintptr(id), uintptr(cmd|cmdFlag), uintptr(buf))
+		r, _, errno := syscall.RawSyscall(sysShmctl, uintptr(id), uintptr(cmd|cmdFlag), uintptr(buf))
 		if !missing(errno) {
 			return int(r), errno
 		}
@@ -84,7 +82,7 @@ func ShmctlSet(id int, uid, gid, mode uint32) syscall.Errno {
 // Shmctl is shmctl(2) with IPC_RMID, SHM_LOCK or SHM_UNLOCK. Each may take long for a large segment.
 func Shmctl(id, cmd int) syscall.Errno {
 	if !viaIPC() {
-		_, _, errno := syscall.Syscall(unix.SYS_SHMCTL, uintptr(id), uintptr(cmd|cmdFlag), 0)
+		_, _, errno := syscall.Syscall(sysShmctl, uintptr(id), uintptr(cmd|cmdFlag), 0)
 		if !missing(errno) {
 			return errno
 		}

@@ -1,0 +1,191 @@
+package sysvipc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// The questions that callers ask of an error, beside those that the standard
+// library has words for: [fs.ErrNotExist], [fs.ErrExist], [fs.ErrPermission],
+// [fs.ErrClosed], [context.Canceled], [context.DeadlineExceeded] and
+// [errors.ErrUnsupported].
+var (
+	// ErrRemoved: the object is gone. The kernel says EIDRM to those who were
+	// waiting and EINVAL to those who call later; both are ErrRemoved, and both
+	// are also [fs.ErrNotExist].
+	ErrRemoved = errors.New("object removed")
+	// ErrWouldBlock: done at once, or not at all, was asked for, and it would
+	// have had to wait (EAGAIN); or there is no such message (ENOMSG).
+	ErrWouldBlock = errors.New("operation would block")
+	// ErrTooBig: the message, the value, the list of operations or the range does
+	// not fit. Nothing was changed; a message that is too big for the receiver's
+	// buffer is still on the queue.
+	ErrTooBig = errors.New("too big")
+	// ErrUninitialized: a semaphore set exists, but its creator has not set its
+	// values: it was killed half way, or is no program of this package.
+	// See [SemaphoreSet.Initialize] for the repair.
+	ErrUninitialized = errors.New("semaphore set not initialised")
+)
+
+// Kind tells the kernel's three kinds of objects apart.
+type Kind uint8
+
+// The kinds of objects.
+const (
+	KindSegment    Kind = iota + 1 // shared memory segment, shmget(2)
+	KindSemaphores                 // semaphore set, semget(2)
+	KindQueue                      // message queue, msgget(2)
+)
+
+// String returns "segment", "semaphore set" or "queue".
+func (k Kind) String() string {
+	switch k {
+	case KindSegment:
+		return "segment"
+	case KindSemaphores:
+		return "semaphore set"
+	case KindQueue:
+		return "queue"
+	}
+	return "System V IPC"
+}
+
+// Error is the error that this package returns: what was tried on which object,
+// why it failed, and in brackets what to do. The errno stays reachable:
+// errors.Is(err, syscall.ENOSPC) works, and so do the sentinels above and those of
+// io/fs and context.
+type Error struct {
+	Op   string // what was tried, such as "create" or "receive from"
+	Kind Kind   // on what kind of object
+	Key  Key    // its key; Private if it has none or none is known
+	ID   int    // its ID, or -1 if it has none yet
+	Err  error  // why it failed: mostly a syscall.Errno
+
+	is   error  // the sentinel that Err amounts to, or nil
+	hint string // what to do
+}
+
+// Error returns the whole sentence.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "sysvipc: %s %s", e.Op, e.Kind)
+	switch {
+	case e.ID >= 0 && e.Key != Private:
+		fmt.Fprintf(&b, " %d (key %s)", e.ID, e.Key)
+	case e.ID >= 0:
+		fmt.Fprintf(&b, " %d", e.ID)
+	case e.Key != Private:
+		fmt.Fprintf(&b, " %s", e.Key)
+	}
+	b.WriteString(": " + e.why())
+	if e.hint != "" {
+		fmt.Fprintf(&b, " (%s)", e.hint)
+	}
+	return b.String()
+}
+
+// why says what Err means here. The texts of some errnos are about other calls: EFBIG
+// is "file too large".
+func (e *Error) why() string {
+	if e.is == ErrRemoved {
+		return "removed"
+	}
+	switch e.Err {
+	case syscall.EFBIG:
+		return "no such semaphore"
+	case syscall.ERANGE:
+		return "value out of range"
+	case syscall.E2BIG:
+		return "too big"
+	case enomsg:
+		return "no such message"
+	case syscall.EAGAIN:
+		return "operation would block"
+	case syscall.ENOENT:
+		return "not found"
+	case syscall.EEXIST:
+		return "exists already"
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns e.Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is reports whether the failure amounts to one of this package's sentinels, or,
+// for a removed object, to [fs.ErrNotExist].
+func (e *Error) Is(target error) bool {
+	if e.is == nil {
+		return false
+	}
+	return target == e.is || e.is == ErrRemoved && target == fs.ErrNotExist
+}
+
+// object is what an error says of the object that a call was about.
+type object struct {
+	kind Kind
+	key  Key
+	id   int
+}
+
+// fail wraps the kernel's answer to a call about o. Hint may be empty: then the
+// general remedies for errno apply.
+func (o object) fail(op string, errno syscall.Errno, hint string) error {
+	e := &Error{Op: op, Kind: o.kind, Key: o.key, ID: o.id, Err: errno, hint: hint}
+	switch errno {
+	case eidrm:
+		e.is = ErrRemoved
+	case syscall.EINVAL:
+		// All arguments are checked before the call, so that what is left of
+		// EINVAL for an object with an ID is that no object has this ID.
+		if o.id >= 0 && hint == "" {
+			e.is = ErrRemoved
+			e.hint = fmt.Sprintf("no %s has this ID; see \"sysvipc ls\"", o.kind)
+		}
+	case syscall.EAGAIN, enomsg:
+		e.is = ErrWouldBlock
+	case syscall.E2BIG, syscall.EFBIG, syscall.ERANGE:
+		e.is = ErrTooBig
+	case syscall.EACCES:
+		if hint == "" {
+			e.hint = "its mode does not grant this; see its owner and mode with \"sysvipc ls\""
+		}
+	case syscall.EPERM:
+		if hint == "" {
+			e.hint = "only its owner, its creator or root may do this"
+		}
+	case syscall.ENOSYS:
+		e.is = errors.ErrUnsupported
+		if hint == "" {
+			e.hint = unsupported()
+		}
+	}
+	return e
+}
+
+// refuse returns an error for arguments that cannot be meant, before the kernel is
+// asked: it would answer EINVAL, EFBIG or ERANGE without a word.
+func (o object) refuse(op string, errno syscall.Errno, format string, args ...any) error {
+	e := &Error{Op: op, Kind: o.kind, Key: o.key, ID: o.id, Err: errno, hint: fmt.Sprintf(format, args...)}
+	if errno != syscall.EINVAL {
+		e.is = ErrTooBig
+	}
+	return e
+}
+
+// cancelled returns the error of a wait that its context ended.
+func (o object) cancelled(op string, ctx context.Context) error {
+	return &Error{Op: op, Kind: o.kind, Key: o.key, ID: o.id, Err: ctx.Err()}
+}
+
+func unsupported() string {
+	if runtime.GOOS == "linux" {
+		return "this kernel is built without CONFIG_SYSVIPC, or a sandbox forbids the call"
+	}
+	return "this package talks to Linux kernels; on " + runtime.GOOS + " it only compiles"
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package sysvipc
+
+// No call waits in a kernel here.
+const kickSignal = 0

@@ -1,0 +1,7 @@
+//go:build unix
+
+package sysvipc
+
+import "syscall"
+
+const kickSignal = syscall.SIGURG

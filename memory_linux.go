@@ -1,0 +1,50 @@
+package sysvipc
+
+import (
+	"os"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysvipc/sysvipc/internal/sysv"
+)
+
+// detach takes the segment out of the address space at once.
+//
+// Where a goroutine may be copying at this moment, the address range must not fall
+// to another mapping under its hands, and readers should pay no lock for that. So
+// zero pages take the segment's place, which detaches it; the copy ends in them and
+// notices; and the range goes back to the kernel when the collector finds that
+// nobody holds the mapping any more.
+func (at *mapping) detach(used bool) syscall.Errno {
+	start := unsafe.Pointer(unsafe.SliceData(at.bytes))
+	if !used {
+		return sysv.Shmdt(uintptr(start))
+	}
+	page := os.Getpagesize()
+	length := uintptr((len(at.bytes) + page - 1) / page * page)
+	err := overlay(start, length, unix.PROT_READ|unix.PROT_WRITE)
+	if err != nil {
+		// Huge pages want another length, and a strict vm.overcommit_memory may
+		// refuse the zeros. Then the detach itself waits for the collector.
+		runtime.AddCleanup(at, func(addr uintptr) { sysv.Shmdt(addr) }, uintptr(start))
+		return 0
+	}
+	if at.lent.Load() {
+		// A forgotten slice shall fault, and never see what comes next: the range
+		// stays taken, by pages that nobody may touch.
+		runtime.AddCleanup(at, func(start unsafe.Pointer) { _ = overlay(start, length, unix.PROT_NONE) }, start)
+	} else {
+		runtime.AddCleanup(at, func(start unsafe.Pointer) { _ = unix.MunmapPtr(start, length) }, start)
+	}
+	return 0
+}
+
+// overlay replaces a range by fresh anonymous pages. The range is ours: a mapping
+// that shmat(2) gave and nobody has given back.
+func overlay(start unsafe.Pointer, length uintptr, prot int) error {
+	_, err := unix.MmapPtr(-1, 0, start, length, prot, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED|unix.MAP_NORESERVE)
+	return err
+}

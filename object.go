@@ -1,0 +1,71 @@
+package sysvipc
+
+import (
+	"fmt"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"github.com/sysvipc/sysvipc/internal/sysv"
+)
+
+// Object is what the kernel keeps of every object, of whatever kind: struct
+// ipc_perm of ipc(7).
+type Object struct {
+	Kind       Kind
+	ID         int
+	Key        Key         // Private if it has none, or was removed
+	Mode       fs.FileMode // the nine permission bits; the x bits mean nothing
+	UID, GID   int         // owner, who may be changed
+	CUID, CGID int         // creator, who may not
+	Changed    time.Time   // of the last IPC_SET or creation (and of SETVAL and SETALL)
+}
+
+func objectOf(kind Kind, id int, p sysv.Perm, changed int64) Object {
+	return Object{
+		Kind: kind, ID: id, Key: Key(p.Key), Mode: fs.FileMode(p.Mode) & fs.ModePerm,
+		UID: int(p.UID), GID: int(p.GID), CUID: int(p.CUID), CGID: int(p.CGID),
+		Changed: timeOf(changed),
+	}
+}
+
+// timeOf turns the kernel's seconds into a time. 0 means never: the zero Time.
+func timeOf(sec int64) time.Time {
+	if sec == 0 {
+		return time.Time{}
+	}
+	return time.Unix(sec, 0)
+}
+
+// checkPerm refuses what is not a permission. The kernel would take other bits for
+// flags of its own.
+func (o object) checkPerm(op string, perm fs.FileMode) error {
+	if perm&^fs.ModePerm != 0 {
+		return o.refuse(op, syscall.EINVAL, "perm %#o has more than the nine permission bits", uint32(perm))
+	}
+	return nil
+}
+
+// checkOpen refuses to look for an object without a key.
+func (o object) checkOpen(op string) error {
+	if o.key == Private {
+		return o.refuse(op, syscall.EINVAL, "key 0 is IPC_PRIVATE, which names no object: open it by its ID")
+	}
+	return nil
+}
+
+// notFound is the remedy where no object has the key.
+func (o object) notFound(errno syscall.Errno) string {
+	if errno == syscall.ENOENT {
+		return fmt.Sprintf("no %s has this key in this IPC namespace", o.kind)
+	}
+	return ""
+}
+
+// exists is the remedy where another program was first.
+func (o object) exists(errno syscall.Errno) string {
+	if errno == syscall.EEXIST {
+		return fmt.Sprintf("a %s with this key exists: open it, or use Ensure", o.kind)
+	}
+	return ""
+}

@@ -1,0 +1,73 @@
+package sysvipc
+
+import (
+	"fmt"
+	"math"
+	"syscall"
+
+	"github.com/sysvipc/sysvipc/internal/sysv"
+)
+
+// Op is one operation of [SemaphoreSet.Do]: struct sembuf of semop(2). Make it with
+// [Add] or [WaitZero].
+type Op struct {
+	index int
+	delta int
+	undo  bool
+}
+
+// Add adds delta to the semaphore with this index. A negative delta waits until the
+// value is large enough: -1 is the classic P, wait, or acquire; +1 is V, post, or
+// release. Delta 0 is [WaitZero], as in semop(2).
+func Add(index, delta int) Op { return Op{index: index, delta: delta} }
+
+// WaitZero waits until the semaphore with this index is 0, and changes nothing.
+func WaitZero(index int) Op { return Op{index: index} }
+
+// Undo has the kernel take the operation back when this process ends, in whatever
+// way (SEM_UNDO). Take and give must both carry it: the kernel keeps the sum per
+// process and semaphore, and refuses one beyond 32,767 (ERANGE).
+//
+// It belongs to the process, not to a goroutine or thread, lives on through
+// execve(2), is not inherited by fork(2), and is forgotten by [Semaphore.SetValue]
+// and [SemaphoreSet.SetValues].
+func (o Op) Undo() Op {
+	o.undo = true
+	return o
+}
+
+// String shows the operation as the command takes it: "0=0", "1+1", "2-1:undo".
+func (o Op) String() string {
+	s := fmt.Sprintf("%d%+d", o.index, o.delta)
+	if o.delta == 0 {
+		s = fmt.Sprintf("%d=0", o.index)
+	}
+	if o.undo {
+		s += ":undo"
+	}
+	return s
+}
+
+// sembufs writes ops to buf in the kernel's form, each with IPC_NOWAIT.
+func (s *SemaphoreSet) sembufs(op string, buf []sysv.Sembuf, ops []Op) ([]sysv.Sembuf, error) {
+	if len(ops) == 0 {
+		return nil, s.refuse(op, syscall.EINVAL, "no operation is given")
+	}
+	if len(ops) > cap(buf) {
+		buf = make([]sysv.Sembuf, 0, len(ops))
+	}
+	for i, o := range ops {
+		if o.index < 0 || o.index > math.MaxUint16 {
+			return nil, s.refuse(op, syscall.EFBIG, "operation %d is on semaphore %d: %s", i, o.index, s.indexes())
+		}
+		if o.delta < -math.MaxInt16 || o.delta > math.MaxInt16 {
+			return nil, s.refuse(op, syscall.ERANGE, "operation %d adds %d: a value has from 0 to 32767", i, o.delta)
+		}
+		b := sysv.Sembuf{Num: uint16(o.index), Op: int16(o.delta), Flg: sysv.IPC_NOWAIT}
+		if o.undo {
+			b.Flg |= sysv.SEM_UNDO
+		}
+		buf = append(buf, b)
+	}
+	return buf, nil
+}

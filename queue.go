@@ -1,0 +1,175 @@
+package sysvipc
+
+import (
+	"fmt"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"github.com/sysvipc/sysvipc/internal/sysv"
+)
+
+// Queue is a message queue, msgget(2): messages are whole, each has a type, and a
+// receiver may choose by it. It holds nothing in this process, so there is nothing to
+// close. Safe for concurrent use.
+type Queue struct{ object }
+
+// CreateQueue makes a queue. It fails with [fs.ErrExist] if the key is taken.
+func CreateQueue(key Key, perm fs.FileMode) (*Queue, error) { return Creator{}.CreateQueue(key, perm) }
+
+// OpenQueue finds the queue with this key. It fails with [fs.ErrNotExist] if there is
+// none. Permissions are checked when it is used.
+func OpenQueue(key Key) (*Queue, error) {
+	o := object{KindQueue, key, -1}
+	if err := o.checkOpen("open"); err != nil {
+		return nil, err
+	}
+	id, errno := sysv.Msgget(int32(key), 0)
+	if errno != 0 {
+		return nil, o.fail("open", errno, o.notFound(errno))
+	}
+	o.id = id
+	return &Queue{o}, nil
+}
+
+// EnsureQueue finds the queue with this key, or makes it. However many processes race,
+// one queue comes out. One that exists must grant this process what perm asks for.
+func EnsureQueue(key Key, perm fs.FileMode) (*Queue, error) { return Creator{}.EnsureQueue(key, perm) }
+
+// QueueByID returns the queue with this ID, without asking the kernel: the first call
+// on it will tell whether there is one.
+func QueueByID(id int) *Queue { return &Queue{object{KindQueue, Private, id}} }
+
+// CreateQueue is [CreateQueue] with c's options.
+func (c Creator) CreateQueue(key Key, perm fs.FileMode) (*Queue, error) {
+	return c.queue("create", key, perm, sysv.IPC_CREAT|sysv.IPC_EXCL)
+}
+
+// EnsureQueue is [EnsureQueue] with c's options, which take effect if it is made.
+func (c Creator) EnsureQueue(key Key, perm fs.FileMode) (*Queue, error) {
+	if err := (object{KindQueue, key, -1}).checkOpen("ensure"); err != nil {
+		return nil, err
+	}
+	return c.queue("ensure", key, perm, sysv.IPC_CREAT)
+}
+
+func (c Creator) queue(op string, key Key, perm fs.FileMode, flags int) (*Queue, error) {
+	o := object{KindQueue, key, -1}
+	if err := o.checkPerm(op, perm); err != nil {
+		return nil, err
+	}
+	id, errno, hint := c.withID(o, flags, func() (int, syscall.Errno) {
+		return sysv.Msgget(int32(key), flags|int(perm))
+	})
+	if errno != 0 {
+		if hint == "" {
+			hint = queueHint(o, errno)
+		}
+		return nil, o.fail(op, errno, hint)
+	}
+	o.id = id
+	return &Queue{o}, nil
+}
+
+// queueHint says what to do when no queue was made.
+func queueHint(o object, errno syscall.Errno) string {
+	switch errno {
+	case syscall.ENOSPC:
+		if lim, err := ReadLimits(); err == nil {
+			return fmt.Sprintf("kernel.msgmni: %d of %d queues in use; see \"sysvipc limits\"", lim.Queues.InUse, lim.Queues.Max)
+		}
+	case syscall.ENOMEM:
+		return "the kernel has no memory for a queue"
+	case syscall.EACCES:
+		return "a queue with this key exists, and its mode does not grant what perm asks for"
+	}
+	return o.exists(errno)
+}
+
+// ID returns the kernel's handle, which any process of the IPC namespace may use. It
+// may be 0.
+func (q *Queue) ID() int { return q.id }
+
+// QueueStat is what the kernel keeps of a queue: struct msqid_ds of msgctl(2).
+type QueueStat struct {
+	Object
+	Messages, Bytes             int       // on the queue now
+	MaxBytes                    int       // its capacity: senders wait when Bytes would pass it; -1 if not known
+	Sent, Received              time.Time // of the last of each; zero if never
+	LastSendPID, LastReceivePID int       // of the last of each; 0 if none, or not visible from here
+}
+
+// Stat asks the kernel for what it keeps of the queue. Where the mode does not let
+// this process read it, the answer comes from the list of all objects.
+func (q *Queue) Stat() (QueueStat, error) {
+	ds, _, errno := sysv.MsgctlStat(q.id, sysv.IPC_STAT)
+	if errno == syscall.EACCES {
+		return statByList(q.object, Queues(), errno)
+	}
+	if errno != 0 {
+		return QueueStat{}, q.fail("stat", errno, "")
+	}
+	return queueStat(q.id, ds), nil
+}
+
+func queueStat(id int, ds sysv.MsqidDS) QueueStat {
+	return QueueStat{
+		Object:   objectOf(KindQueue, id, ds.Perm, ds.Ctime),
+		Messages: int(ds.Qnum), Bytes: int(ds.Cbytes), MaxBytes: int(ds.Qbytes),
+		Sent: timeOf(ds.Stime), Received: timeOf(ds.Rtime),
+		LastSendPID: int(ds.Lspid), LastReceivePID: int(ds.Lrpid),
+	}
+}
+
+// Remove removes the queue and its messages at once (IPC_RMID). Whoever waits on it
+// gets ErrRemoved.
+func (q *Queue) Remove() error {
+	if errno := sysv.MsgctlRmid(q.id); errno != 0 {
+		return q.fail("remove", errno, "")
+	}
+	return nil
+}
+
+// Chmod changes the permission bits (IPC_SET).
+func (q *Queue) Chmod(perm fs.FileMode) error {
+	return q.set("chmod", func(st *QueueStat) { st.Mode = perm })
+}
+
+// Chown changes the owner (IPC_SET); -1 leaves a value as it is.
+func (q *Queue) Chown(uid, gid int) error {
+	return q.set("chown", func(st *QueueStat) { chown(uid, gid)(&st.Object) })
+}
+
+// SetMaxBytes changes how many bytes of messages the queue holds (msg_qbytes). More
+// than kernel.msgmnb needs CAP_SYS_RESOURCE. With fewer than are on it, senders wait
+// until receivers have made room.
+func (q *Queue) SetMaxBytes(n int) error {
+	if n < 1 {
+		return q.refuse("set the capacity of", syscall.EINVAL, "%d bytes: nothing would fit", n)
+	}
+	return q.set("set the capacity of", func(st *QueueStat) { st.MaxBytes = n })
+}
+
+func (q *Queue) set(op string, change func(*QueueStat)) error {
+	st, err := q.Stat()
+	if err != nil {
+		return err
+	}
+	old := st.MaxBytes
+	change(&st)
+	if err := q.checkPerm(op, st.Mode); err != nil {
+		return err
+	}
+	if st.MaxBytes < 0 {
+		return q.refuse(op, syscall.EACCES, "its capacity cannot be read, and would have to be set along with it")
+	}
+	errno := sysv.MsgctlSet(q.id, uint32(st.UID), uint32(st.GID), uint32(st.Mode), uint64(st.MaxBytes))
+	hint := ""
+	if errno == syscall.EPERM && st.MaxBytes > old {
+		hint = "it needs the owner, and above kernel.msgmnb CAP_SYS_RESOURCE"
+	}
+	if errno != 0 {
+		return q.fail(op, errno, hint)
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package sysvipc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"github.com/sysvipc/sysvipc/internal/sysv"
+)
+
+// creationLimit is how long a set may stay without values before its creator is
+// taken for dead. A creator that lives needs some microseconds.
+const creationLimit = 3 * time.Second
+
+// CreateSemaphores makes a set with these values: semget(2) with IPC_EXCL. It fails
+// with [fs.ErrExist] if the key is taken.
+//
+// The kernel cannot make a set and set its values in one call. So the values are set
+// by the one operation that also sets the set's time of last operation, for which
+// [EnsureSemaphores] waits: nobody who uses it ever sees a set without its values.
+func CreateSemaphores(key Key, perm fs.FileMode, values ...int) (*SemaphoreSet, error) {
+	return Creator{}.CreateSemaphores(key, perm, values...)
+}
+
+// EnsureSemaphores finds the set with this key, or makes it with these values.
+// However many processes race, one set comes out, and its values are set once. A set
+// that exists keeps its values, and must have at least as many semaphores.
+//
+// Where another process has made the set and not yet set its values, it waits for
+// that: until ctx is done, or a few seconds have passed. Then the creator was killed
+// half way, or it is a program that sets values by SETVAL only, and the error is
+// [ErrUninitialized]: see [SemaphoreSet.Initialize].
+func EnsureSemaphores(ctx context.Context, key Key, perm fs.FileMode, values ...int) (*SemaphoreSet, error) {
+	return Creator{}.EnsureSemaphores(ctx, key, perm, values...)
+}
+
+// CreateSemaphores is [CreateSemaphores] with c's options.
+func (c Creator) CreateSemaphores(key Key, perm fs.FileMode, values ...int) (*SemaphoreSet, error) {
+	const op = "create"
+	o := object{KindSemaphores, key, -1}
+	if err := o.checkPerm(op, perm); err != nil {
+		return nil, err
+	}
+	if len(values) == 0 {
+		return nil, o.refuse(op, syscall.EINVAL, "a set has at least one semaphore: give its value")
+	}
+	if err := o.checkValues(op, values); err != nil {
+		return nil, err
+	}
+	// Its values can be set only by whoever may alter it.
+	first := perm | 0o600
+	flags := sysv.IPC_CREAT | sysv.IPC_EXCL
+	id, errno, hint := c.withID(o, flags, func() (int, syscall.Errno) {
+		return sysv.Semget(int32(key), len(values), flags|int(first))
+	})
+	if errno != 0 {
+		if hint == "" {
+			hint = setHint(o, errno, len(values))
+		}
+		return nil, o.fail(op, errno, hint)
+	}
+	o.id = id
+	s := &SemaphoreSet{o}
+	err := s.initialize(op, values)
+	if err == nil && first != perm {
+		err = s.Chmod(perm)
+	}
+	if err != nil {
+		remove(KindSemaphores, id)
+		return nil, err
+	}
+	return s, nil
+}
+
+// EnsureSemaphores is [EnsureSemaphores] with c's options, which take effect if it is made.
+func (c Creator) EnsureSemaphores(ctx context.Context, key Key, perm fs.FileMode, values ...int) (*SemaphoreSet, error) {
+	const op = "ensure"
+	o := object{KindSemaphores, key, -1}
+	if err := o.checkOpen(op); err != nil {
+		return nil, err
+	}
+	for ctx.Err() == nil {
+		id, errno := sysv.Semget(int32(key), len(values), int(perm&fs.ModePerm))
+		if errno == syscall.ENOENT {
+			s, err := c.CreateSemaphores(key, perm, values...)
+			if err == nil || !errors.Is(err, fs.ErrExist) {
+				return s, err
+			}
+			continue // another process was first
+		}
+		if errno != 0 {
+			return nil, o.fail(op, errno, setHint(o, errno, len(values)))
+		}
+		s := &SemaphoreSet{object{KindSemaphores, key, id}}
+		err := s.awaitValues(ctx, op)
+		if errors.Is(err, ErrRemoved) {
+			continue // its creator has given up, or somebody repairs it
+		}
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	return nil, o.cancelled(op, ctx)
+}
+
+// awaitValues waits until the creator of a set has set its values.
+func (s *SemaphoreSet) awaitValues(ctx context.Context, op string) error {
+	ok, err := poll(ctx, creationLimit, func() (bool, error) {
+		st, err := s.Stat()
+		return !st.Operated.IsZero(), err
+	})
+	switch {
+	case ctx.Err() != nil && !ok:
+		return s.cancelled(op, ctx)
+	case err != nil:
+		return err
+	case !ok:
+		return &Error{
+			Op: op, Kind: s.kind, Key: s.key, ID: s.id, Err: ErrUninitialized,
+			hint: fmt.Sprintf("its creator has not set its values for %v: was it killed half way? Remove it with \"sysvipc rm sem:%d\", or set them with Initialize or \"sysvipc set sem:%d --init …\"", creationLimit, s.id, s.id),
+		}
+	}
+	return nil
+}
+
+// Initialize repairs a set whose creator was killed before it had set the values, for
+// which [EnsureSemaphores] answers ErrUninitialized. It sets the values once: where
+// somebody has operated on the set already, it changes nothing and fails with
+// [fs.ErrExist]. A creator that was only slow cannot set them a second time, as long
+// as the set has at most half as many semaphores as one call may have operations.
+func (s *SemaphoreSet) Initialize(values ...int) error {
+	const op = "initialise"
+	st, err := s.Stat()
+	if err != nil {
+		return err
+	}
+	if len(values) != st.Len {
+		return s.refuse(op, syscall.EINVAL, "%d values for %d semaphores", len(values), st.Len)
+	}
+	if err := s.checkValues(op, values); err != nil {
+		return err
+	}
+	return s.initialize(op, values)
+}
+
+// initialize sets the values by an operation, so that the set counts as operated on.
+// The operation demands that all are still 0, so that of two processes that both take
+// themselves for the creator only one succeeds.
+func (s *SemaphoreSet) initialize(op string, values []int) error {
+	st, err := s.Stat()
+	if err != nil {
+		return err
+	}
+	taken := s.fail(op, syscall.EEXIST, "somebody has operated on it, or set its values, already")
+	if !st.Operated.IsZero() {
+		return taken
+	}
+	var ops []Op
+	for i, v := range values {
+		if ops = append(ops, WaitZero(i)); v > 0 {
+			ops = append(ops, Add(i, v))
+		}
+	}
+	ok, err := s.tryDo(op, ops)
+	if errors.Is(err, syscall.E2BIG) {
+		if err := s.setAll(op, values); err != nil {
+			return err
+		}
+		ok, err = s.tryDo(op, touch(values))
+	}
+	if err == nil && !ok {
+		return taken
+	}
+	return err
+}
+
+// touch is an operation that changes no value.
+func touch(values []int) []Op {
+	if values[0] == 0 {
+		return []Op{WaitZero(0)}
+	}
+	return []Op{Add(0, -1), Add(0, +1)}
+}
+
+// setHint finds out which of the limits that share an errno was met.
+func setHint(o object, errno syscall.Errno, n int) string {
+	lim, err := ReadLimits()
+	if err != nil {
+		return o.exists(errno)
+	}
+	l := lim.Semaphores
+	switch errno {
+	case syscall.EINVAL:
+		if old, err := OpenSemaphores(o.key); err == nil && o.key != Private {
+			if st, err := old.Stat(); err == nil && st.Len < n {
+				return fmt.Sprintf("set %d has this key and only %d semaphores, not %d: remove it, or ask for no more", old.id, st.Len, n)
+			}
+		}
+		return fmt.Sprintf("kernel.sem: a set has at most %d semaphores (SEMMSL), not %d", l.MaxPerSet, n)
+	case syscall.ENOSPC:
+		if l.InUse >= l.Max {
+			return fmt.Sprintf("kernel.sem: %d of %d sets in use (SEMMNI); see \"sysvipc limits\"", l.InUse, l.Max)
+		}
+		return fmt.Sprintf("kernel.sem: %d of %d semaphores in use (SEMMNS), and %d more wanted; see \"sysvipc limits\"", l.InTotal, l.MaxTotal, n)
+	case syscall.ENOMEM:
+		return fmt.Sprintf("the kernel has no memory for %d semaphores", n)
+	case syscall.EACCES:
+		return "a set with this key exists, and its mode does not grant what perm asks for"
+	}
+	return o.exists(errno)
+}

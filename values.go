@@ -1,0 +1,76 @@
+package sysvipc
+
+import (
+	"sync"
+	"syscall"
+
+	"github.com/sysvipc/sysvipc/internal/sysv"
+)
+
+// maxValue is SEMVMX, which no kernel lets anybody change.
+const maxValue = 32767
+
+// allValues has room for the values of any set. GETALL and SETALL take an address and
+// no length: the kernel goes by the set that has the ID at that moment, which need not
+// be the one that was asked for its length before.
+var allValues = sync.Pool{New: func() any { return new([1 << 16]uint16) }}
+
+// Values returns all values at one instant (GETALL).
+func (s *SemaphoreSet) Values() ([]int, error) {
+	st, err := s.Stat()
+	if err != nil {
+		return nil, err
+	}
+	all := allValues.Get().(*[1 << 16]uint16)
+	defer allValues.Put(all)
+	if errno := sysv.SemctlGetall(s.id, all[:]); errno != 0 {
+		return nil, s.fail("read the values of", errno, "")
+	}
+	values := make([]int, st.Len)
+	for i := range values {
+		values[i] = int(all[i])
+	}
+	return values, nil
+}
+
+// SetValues sets all values at one instant (SETALL), and forgets all that was to be
+// undone in every process. It wakes whoever can go on. There must be as many values
+// as the set has semaphores.
+func (s *SemaphoreSet) SetValues(values ...int) error {
+	const op = "set the values of"
+	st, err := s.Stat()
+	if err != nil {
+		return err
+	}
+	if len(values) != st.Len {
+		return s.refuse(op, syscall.EINVAL, "%d values for %d semaphores", len(values), st.Len)
+	}
+	if err := s.checkValues(op, values); err != nil {
+		return err
+	}
+	return s.setAll(op, values)
+}
+
+// setAll is SETALL for values that were checked.
+func (s *SemaphoreSet) setAll(op string, values []int) error {
+	all := allValues.Get().(*[1 << 16]uint16)
+	defer allValues.Put(all)
+	clear(all[len(values):])
+	for i, v := range values {
+		all[i] = uint16(v)
+	}
+	if errno := sysv.SemctlSetall(s.id, all[:]); errno != 0 {
+		return s.fail(op, errno, "")
+	}
+	return nil
+}
+
+// checkValues refuses values that a semaphore cannot have.
+func (o object) checkValues(op string, values []int) error {
+	for i, v := range values {
+		if v < 0 || v > maxValue {
+			return o.refuse(op, syscall.ERANGE, "value %d for semaphore %d: a value has from 0 to %d", v, i, maxValue)
+		}
+	}
+	return nil
+}
