@@ -66,6 +66,8 @@ func NeedFault(t testing.TB) {
 	skipUnsupported(t, missing)
 }
 
+func (p *Process) killed() bool { return false }
+
 // Signal needs Linux.
 func (p *Process) Signal(syscall.Signal) { skipUnsupported(p.t, missing) }
 

@@ -60,6 +60,7 @@ type Process struct {
 	err    error         // of Wait, once done is closed
 
 	expectExit bool // the test caused or saw the exit
+	shown      bool // a message of the test holds the standard error
 }
 
 // Start runs the function that [Register] named, in a copy of this test binary. The copy is killed when the test ends or
@@ -211,26 +212,23 @@ func (p *Process) state() string {
 // errors returns the child's standard error for a message of the test.
 func (p *Process) errors() string {
 	if s := strings.TrimSpace(p.stderr.String()); s != "" {
+		p.shown = true
 		return "\nits standard error:\n" + s
 	}
 	return ""
 }
 
 func (p *Process) cleanup() {
-	select {
-	case <-p.done:
-		if p.err != nil && !p.expectExit {
-			p.t.Errorf("ipctest: child %s ended by itself: %v%s", p.name, p.err, p.errors())
-		}
-	default:
-		p.cmd.Process.Kill()
-	}
+	p.cmd.Process.Kill()
 	// Make room for whatever the child still says, so that the reader sees the end.
 	for range p.lines {
 	}
 	<-p.done
 	p.in.Close()
-	if p.t.Failed() && p.stderr.String() != "" {
+	if p.err != nil && !p.expectExit && !p.killed() {
+		p.t.Errorf("ipctest: child %s ended by itself: %v%s", p.name, p.err, p.errors())
+	}
+	if p.t.Failed() && !p.shown && p.stderr.String() != "" {
 		p.t.Logf("ipctest: child %s%s", p.name, p.errors())
 	}
 }

@@ -165,4 +165,3 @@ func startOnSpawner(cmd *exec.Cmd) error {
 	spawner() <- func() { result <- cmd.Start() }
 	return <-result
 }
-
