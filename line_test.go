@@ -1,0 +1,268 @@
+package sysvipc_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/ipctest"
+)
+
+// The threads that this package may use, besides those that the Go runtime has anyway.
+const boundedThreads = 300
+
+// crowd blocks n goroutines and wakes or cancels them, in a process of its own, and
+// says how many threads that took.
+var crowd = ipctest.Register("crowd", func(c *ipctest.ChildEnv) {
+	const n = 11_000
+	wait, wake, remove := crowds[c.Args[0]](c, n)
+	for _, end := range []string{"wake", "cancel"} {
+		ctx, cancel := context.WithCancel(context.Background())
+		var blocked sync.WaitGroup
+		var failed atomic.Pointer[error]
+		for i := range n {
+			blocked.Go(func() {
+				if err := wait(ctx, i); err != nil && !(end == "cancel" && errors.Is(err, context.Canceled)) {
+					failed.Store(&err)
+				}
+			})
+		}
+		for sysvipc.WaitersInProcess() < n {
+			runtime.Gosched()
+		}
+		threads := ipctest.Threads()
+		if end == "wake" {
+			for i := range n {
+				c.Check(wake(i))
+			}
+		} else {
+			cancel()
+		}
+		blocked.Wait()
+		cancel()
+		if err := failed.Load(); err != nil {
+			remove()
+			c.Fatal(*err)
+		}
+		threads = max(threads, ipctest.Threads())
+		if threads > boundedThreads {
+			remove()
+			c.Fatalf("%d threads for %d waiters, want at most %d", threads, n, boundedThreads)
+		}
+	}
+	remove()
+	c.Say("done")
+})
+
+var crowds = map[string]func(c *ipctest.ChildEnv, n int) (wait func(context.Context, int) error, wake func(int) error, remove func()){
+	"one semaphore": func(c *ipctest.ChildEnv, n int) (func(context.Context, int) error, func(int) error, func()) {
+		set, err := sysvipc.CreateSemaphores(sysvipc.Private, 0o600, 0)
+		c.Check(err)
+		return func(ctx context.Context, _ int) error { return set.At(0).Acquire(ctx, 1) },
+			func(int) error { return set.At(0).Release(1) },
+			func() { _ = set.Remove() }
+	},
+	"one queue": func(c *ipctest.ChildEnv, n int) (func(context.Context, int) error, func(int) error, func()) {
+		q, err := sysvipc.CreateQueue(sysvipc.Private, 0o600)
+		c.Check(err)
+		return func(ctx context.Context, _ int) error { _, err := q.Receive(ctx, sysvipc.Any); return err },
+			func(int) error { return q.Send(context.Background(), 1, []byte("go on")) },
+			func() { _ = q.Remove() }
+	},
+	"one queue, a type each": func(c *ipctest.ChildEnv, n int) (func(context.Context, int) error, func(int) error, func()) {
+		q, err := sysvipc.CreateQueue(sysvipc.Private, 0o600)
+		c.Check(err)
+		return func(ctx context.Context, i int) error {
+				_, err := q.Receive(ctx, sysvipc.OfType(int64(i+1)))
+				return err
+			},
+			func(i int) error { return q.Send(context.Background(), int64(i+1), []byte("go on")) },
+			func() { _ = q.Remove() }
+	},
+	"one set, a semaphore each": func(c *ipctest.ChildEnv, n int) (func(context.Context, int) error, func(int) error, func()) {
+		set, err := sysvipc.CreateSemaphores(sysvipc.Private, 0o600, make([]int, n)...)
+		c.Check(err)
+		return func(ctx context.Context, i int) error { return set.At(i).Acquire(ctx, 1) },
+			func(i int) error { return set.At(i).Release(1) },
+			func() { _ = set.Remove() }
+	},
+	"a set each": func(c *ipctest.ChildEnv, n int) (func(context.Context, int) error, func(int) error, func()) {
+		sets := make([]*sysvipc.SemaphoreSet, n)
+		remove := func() {
+			for _, set := range sets {
+				if set != nil {
+					_ = set.Remove()
+				}
+			}
+		}
+		for i := range sets {
+			var err error
+			if sets[i], err = sysvipc.CreateSemaphores(sysvipc.Private, 0o600, 0); err != nil {
+				remove()
+				c.Fatal(err)
+			}
+		}
+		return func(ctx context.Context, i int) error { return sets[i].At(0).Acquire(ctx, 1) },
+			func(i int) error { return sets[i].At(0).Release(1) },
+			remove
+	},
+}
+
+func TestManyWaitersFewThreads(t *testing.T) {
+	t.Parallel()
+	for name := range crowds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := ipctest.Start(t, crowd, nil, name)
+			p.Expect("done")
+		})
+	}
+}
+
+// A thousand waiters on one queue: the cost in threads and memory.
+var thousand = ipctest.Register("thousand", func(c *ipctest.ChildEnv) {
+	q, err := sysvipc.CreateQueue(sysvipc.Private, 0o600)
+	c.Check(err)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	threads := ipctest.Threads()
+	ctx, cancel := context.WithCancel(context.Background())
+	var blocked sync.WaitGroup
+	for i := range 1000 {
+		sel := sysvipc.Any
+		if c.Args[0] == "each its type" {
+			sel = sysvipc.OfType(int64(i + 1))
+		}
+		blocked.Go(func() {
+			_, _ = q.Receive(ctx, sel)
+		})
+	}
+	for sysvipc.WaitersInProcess() < 1000 {
+		runtime.Gosched()
+	}
+	runtime.ReadMemStats(&after)
+	threads = ipctest.Threads() - threads
+	memory := int64(after.HeapInuse+after.StackInuse) - int64(before.HeapInuse+before.StackInuse)
+	cancel()
+	blocked.Wait()
+	c.Check(q.Remove())
+	if threads > 16 || memory > 8<<20 {
+		c.Fatalf("%d more threads, want at most 16; %d more bytes, want at most 8 MiB", threads, memory)
+	}
+	c.Say("done")
+})
+
+func TestThousandReceivers(t *testing.T) {
+	t.Parallel()
+	for _, types := range []string{"all alike", "each its type"} {
+		t.Run(types, func(t *testing.T) {
+			t.Parallel()
+			ipctest.Start(t, thousand, nil, types).Expect("done")
+		})
+	}
+}
+
+// Goroutines that wait for the same thing get it in the order in which they came.
+func TestLineKeepsItsOrder(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	const n = 100
+	got := make([]string, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			m, err := q.Receive(context.Background(), sysvipc.OfType(1))
+			if err != nil {
+				t.Error(err)
+			}
+			got[i] = string(m.Data)
+		})
+		for sysvipc.ReceiversInLine(q, sysvipc.OfType(1)) < i+1 {
+			runtime.Gosched()
+		}
+	}
+	for i := range n {
+		if err := q.Send(context.Background(), 1, fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wg.Wait()
+	for i := range got {
+		if want := fmt.Sprint(i); got[i] != want {
+			t.Errorf("receiver %d got message %s", i, got[i])
+		}
+	}
+}
+
+// A waiter in line that is cancelled leaves the others as they were.
+func TestCancelInLine(t *testing.T) {
+	t.Parallel()
+	set := newSet(t, 0)
+	sem := set.At(0)
+	const n = 50
+	var acquired, cancelled atomic.Int64
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	for i := range n {
+		wg.Go(func() {
+			c := context.Background()
+			if i%2 == 0 {
+				c = ctx
+			}
+			switch err := sem.Acquire(c, 1); {
+			case err == nil:
+				acquired.Add(1)
+			case errors.Is(err, context.Canceled):
+				cancelled.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	awaitWaiters(t, sem, 1)
+	cancel()
+	for cancelled.Load() < n/2 {
+		runtime.Gosched()
+	}
+	if err := sem.Release(n / 2); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	if acquired.Load() != n/2 || cancelled.Load() != n/2 {
+		t.Errorf("%d acquired and %d cancelled of %d", acquired.Load(), cancelled.Load(), n)
+	}
+}
+
+// What is beyond the places in the kernel is woken and cancelled as well.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	const n = 40 // more than one object may have
+	q := newQueue(t)
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for i := range n {
+		wg.Go(func() {
+			m, err := q.Receive(ctx, sysvipc.OfType(int64(i+1)))
+			if err != nil || m.Type != int64(i+1) {
+				t.Errorf("waiter %d got type %d, %v", i, m.Type, err)
+			}
+		})
+	}
+	for i := n; i > 0; i-- { // the last come first
+		if err := q.Send(ctx, int64(i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wg.Wait()
+	if st, err := q.Stat(); err != nil || st.Messages != 0 {
+		t.Errorf("%d messages are left (%v)", st.Messages, err)
+	}
+}
