@@ -1,0 +1,8 @@
+//go:build !linux
+
+package main
+
+import "github.com/sysvipc/sysvipc"
+
+// errRemovedWaiting never comes: there is nothing to wait for here.
+var errRemovedWaiting = sysvipc.ErrRemoved

@@ -1,0 +1,13 @@
+// Sysvipc shows, makes, uses and removes the System V IPC objects of this machine:
+// shared memory segments, semaphore sets and message queues.
+//
+// Each verb has a file of its own and is a thin caller of package sysvipc. What the
+// verbs share is in ref.go (how an object is named), columns.go and table.go (for
+// eyes), json.go (for programs) and exit.go (what the exit code says).
+package main
+
+import "os"
+
+func main() {
+	os.Exit(execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// interrupt is why a context ended: the user or the system wants us to stop.
+type interrupt struct{ signal syscall.Signal }
+
+func (i interrupt) Error() string { return "interrupted: " + i.signal.String() }
+
+// interruptible returns a context that ends with the first SIGINT, SIGTERM or SIGHUP,
+// so that a verb that waits leaves its object as it was. The second signal kills. A
+// signal that was ignored when we were started (nohup, a job in the background) stays so.
+func interruptible(parent context.Context) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 1)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
+	}
+	go func() {
+		if s, ok := <-signals; ok {
+			signal.Reset(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+			cancel(interrupt{s.(syscall.Signal)})
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel(nil)
+	}
+}
+
+// cause replaces the error of a wait that a signal ended by that signal.
+func cause(ctx context.Context, err error) error {
+	var stopped interrupt
+	if err != nil && ctx.Err() != nil && asInterrupt(context.Cause(ctx), &stopped) {
+		return stopped
+	}
+	return err
+}
+
+func asInterrupt(err error, to *interrupt) bool {
+	i, ok := err.(interrupt)
+	if ok {
+		*to = i
+	}
+	return ok
+}
