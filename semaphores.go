@@ -97,7 +97,8 @@ func (s *SemaphoreSet) tryDo(op string, ops []Op) (bool, error) {
 func (s *SemaphoreSet) lineKey(sops []sysv.Sembuf) *lineKey {
 	key := &lineKey{object: objectKey{s.kind, s.id}, call: 'o'}
 	if n := copy(key.ops[:], sops); n < len(sops) {
-		key.rest = fmt.Sprint(sops[n:])
+		// A copy, since what is printed escapes to the heap: sops shall stay where they are.
+		key.rest = fmt.Sprint(slices.Clone(sops[n:]))
 	}
 	return key
 }
