@@ -213,16 +213,11 @@ func TestCancelUnderLoad(t *testing.T) {
 	}
 	const workers = 8
 	var acquired, cancelled atomic.Int64
-	stop := make(chan struct{})
+	var stop atomic.Bool
 	var load, work sync.WaitGroup
 	for range 2 {
 		load.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
+			for !stop.Load() {
 			}
 		})
 	}
@@ -260,7 +255,7 @@ func TestCancelUnderLoad(t *testing.T) {
 		})
 	}
 	work.Wait()
-	close(stop)
+	stop.Store(true)
 	load.Wait()
 	if n := acquired.Load() + cancelled.Load(); n != int64(total) {
 		t.Errorf("%d calls acquired and %d were cancelled, want %d in all", acquired.Load(), cancelled.Load(), total)
