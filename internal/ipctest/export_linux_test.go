@@ -36,8 +36,14 @@ func Make(kind string, key int32) (int, error) {
 	return int(id), nil
 }
 
-// ParseObjects, for tests.
+// ParseObjects is for tests.
 var ParseObjects = parseObjects
+
+// ParseIPCWait returns the kind and the id, "" if it is no wait, of a line from a kernel of the port.
+func ParseIPCWait(line, goarch string) (kind string, id int) {
+	w, _ := parseIPCWait(line, calls[goarch])
+	return w.kind, w.id
+}
 
 // RemoveNow removes an object.
 func RemoveNow(t testing.TB, kind string, id int) {

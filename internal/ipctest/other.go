@@ -48,6 +48,12 @@ func WaitBlocked(t testing.TB, pid int, n int) {
 	skipUnsupported(t, missing)
 }
 
+// WaitBlockedOn needs Linux.
+func WaitBlockedOn(t testing.TB, pid int, kind string, id, n int) {
+	t.Helper()
+	skipUnsupported(t, missing)
+}
+
 // Blocked needs Linux.
 func Blocked(pid int) (int, error) { return 0, missing }
 

@@ -244,7 +244,12 @@ type spawnOptions struct {
 
 // environ is the copy's environment.
 func (o spawnOptions) environ() []string {
-	return slices.Concat(os.Environ(), o.Env, []string{roleVar + "=" + o.role})
+	env := os.Environ()
+	if _, ok := os.LookupEnv("GORACE"); !ok && o.role != roleInside {
+		// A program with the race detector sleeps for a second before it exits, which is long for one test.
+		env = append(env, "GORACE=atexit_sleep_ms=20")
+	}
+	return slices.Concat(env, o.Env, []string{roleVar + "=" + o.role})
 }
 
 // errUnsupported is a feature that is missing here, which a test is skipped for.

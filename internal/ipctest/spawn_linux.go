@@ -37,13 +37,13 @@ func runOuter(m Runner) int {
 		}
 	}()
 	err = cmd.Wait()
+	if cmd.ProcessState == nil {
+		fmt.Fprintln(os.Stderr, "ipctest: the tests were lost:", err)
+		return 1
+	}
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		fmt.Fprintln(os.Stderr, "ipctest: the tests were ended by", status.Signal())
 		return 128 + int(status.Signal())
-	}
-	if err != nil && cmd.ProcessState.ExitCode() <= 0 {
-		fmt.Fprintln(os.Stderr, "ipctest:", err)
-		return 1
 	}
 	return cmd.ProcessState.ExitCode()
 }

@@ -45,6 +45,33 @@ func TestWaitBlockedInAnotherProcess(t *testing.T) {
 	}
 }
 
+func TestParseIPCWait(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		line, goarch string
+		kind         string
+		id           int
+	}{
+		{"running\n", "amd64", "", 0},
+		{"-1 0x7ffc 0x7f\n", "amd64", "", 0},
+		{"220 0x8000 0xc000 0x1 0x0 0x0 0x0 0x7ffc 0x7f\n", "amd64", ipctest.Sem, 32768},
+		{"65 0x0 0xc000 0x1 0x0 0x0 0x0 0x7ffc 0x7f\n", "amd64", ipctest.Sem, 0},
+		{"69 0x3 0xc000 0x1 0x0 0x0 0x0 0x7ffc 0x7f\n", "amd64", ipctest.Msg, 3},
+		{"70 0x3 0xc000 0x1 0x0 0x0 0x0 0x7ffc 0x7f\n", "amd64", ipctest.Msg, 3},
+		{"202 0x3 0xc000 0x1 0x0 0x0 0x0 0x7ffc 0x7f\n", "amd64", "", 0},
+		{"192 0x3 0xc000 0x1 0x0 0x0 0x0 0x7ffc 0x7f\n", "arm64", ipctest.Sem, 3},
+		{"117 0x4 0x7 0x1 0x0 0x0 0x0 0x7ffc 0x7f\n", "s390x", ipctest.Sem, 7},
+		{"117 0x1000c 0x7 0x1 0x0 0x0 0x0 0x7ffc 0x7f\n", "386", ipctest.Msg, 7},
+		{"117 0x2 0x7 0x1 0x0 0x0 0x0 0x7ffc 0x7f\n", "386", "", 0},
+		{"420 0x7 0x7 0x1 0x0 0x0 0x0 0x7ffc 0x7f\n", "386", ipctest.Sem, 7},
+	} {
+		kind, id := ipctest.ParseIPCWait(test.line, test.goarch)
+		if kind != test.kind || id != test.id {
+			t.Errorf("%s: %q: got %s %d, want %s %d", test.goarch, test.line, kind, id, test.kind, test.id)
+		}
+	}
+}
+
 // Not parallel: it counts the threads of this process.
 func TestWaitBlockedHere(t *testing.T) {
 	const n = 5
@@ -67,34 +94,35 @@ func TestWaitBlockedHere(t *testing.T) {
 	}
 }
 
-// A call that waits for a time and not for another process counts too.
-func TestWaitBlockedInSemtimedop(t *testing.T) {
-	if !ipctest.Alone(t) {
-		return
-	}
-	id, err := ipctest.Make(ipctest.Sem, ipctest.Key(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+// Others that wait in this process do not count.
+func TestWaitBlockedOn(t *testing.T) {
+	t.Parallel()
+	var done sync.WaitGroup
+	id := must(ipctest.Make(ipctest.Sem, ipctest.Key(t)))
+	done.Go(func() { semtake(id) })
+	queue := must(ipctest.Make(ipctest.Msg, ipctest.Key(t)))
+	done.Go(func() { msgrcv(queue) })
+	ipctest.WaitBlockedOn(t, 0, ipctest.Sem, id, 1)
+	ipctest.WaitBlockedOn(t, 0, ipctest.Msg, queue, 1)
+	ipctest.RemoveNow(t, ipctest.Sem, id)
+	ipctest.RemoveNow(t, ipctest.Msg, queue)
+	done.Wait()
+}
+
+// semtake waits to take one from a semaphore, and returns when the set is removed.
+func semtake(id int) syscall.Errno {
 	nr, ok := ipctest.Syscall("semtimedop")
 	if !ok {
 		nr, _ = ipctest.Syscall("semtimedop_time64")
 	}
-	type sembuf struct {
+	take := struct {
 		num     uint16
 		op, flg int16
-	}
-	var done sync.WaitGroup
-	done.Go(func() {
-		take := sembuf{op: -1}
-		for {
-			_, _, errno := syscall.Syscall6(nr, uintptr(id), uintptr(unsafe.Pointer(&take)), 1, 0, 0, 0)
-			if errno != syscall.EINTR {
-				return
-			}
+	}{op: -1}
+	for {
+		_, _, errno := syscall.Syscall6(nr, uintptr(id), uintptr(unsafe.Pointer(&take)), 1, 0, 0, 0)
+		if errno != syscall.EINTR {
+			return errno
 		}
-	})
-	ipctest.WaitBlocked(t, 0, 1)
-	ipctest.RemoveNow(t, ipctest.Sem, id)
-	done.Wait()
+	}
 }
