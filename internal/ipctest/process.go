@@ -245,8 +245,8 @@ type spawnOptions struct {
 // environ is the copy's environment.
 func (o spawnOptions) environ() []string {
 	env := os.Environ()
-	if _, ok := os.LookupEnv("GORACE"); !ok && o.role != roleInside {
-		// A program with the race detector sleeps for a second before it exits, which is long for one test.
+	if _, ok := os.LookupEnv("GORACE"); !ok {
+		// A program with the race detector sleeps for a second before it exits, which is long for each of many.
 		env = append(env, "GORACE=atexit_sleep_ms=20")
 	}
 	return slices.Concat(env, o.Env, []string{roleVar + "=" + o.role})
