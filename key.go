@@ -44,19 +44,20 @@ func ParseKey(s string) (Key, error) {
 	bad := func(why string) (Key, error) {
 		return 0, fmt.Errorf("sysvipc: key %q: %s (write it as 0x4d2, 1234 or -1234)", s, why)
 	}
-	if base == 10 && len(digits) > 1 && strings.HasPrefix(strings.TrimPrefix(digits, "-"), "0") {
-		return bad("a leading zero could mean octal")
+	var n int64
+	var err error
+	if strings.HasPrefix(digits, "-") && base == 10 {
+		n, err = strconv.ParseInt(digits, base, 32)
+	} else {
+		var u uint64
+		u, err = strconv.ParseUint(digits, base, 32)
+		n = int64(u)
 	}
-	if neg := strings.HasPrefix(digits, "-"); neg && base == 10 {
-		n, err := strconv.ParseInt(digits, 10, 32)
-		if err != nil {
-			return bad(reason(err))
-		}
-		return Key(n), nil
-	}
-	n, err := strconv.ParseUint(digits, base, 32)
 	if err != nil {
 		return bad(reason(err))
+	}
+	if bare := strings.TrimPrefix(digits, "-"); base == 10 && len(bare) > 1 && bare[0] == '0' {
+		return bad("a leading zero could mean octal")
 	}
 	return Key(int32(uint32(n))), nil
 }
