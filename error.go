@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"runtime"
 	"strings"
 	"syscall"
@@ -141,11 +142,14 @@ func (o object) fail(op string, errno syscall.Errno, hint string) error {
 	case eidrm:
 		e.is = ErrRemoved
 	case syscall.EINVAL:
-		// All arguments are checked before the call, so that what is left of
-		// EINVAL for an object with an ID is that no object has this ID.
-		if o.id >= 0 && hint == "" {
+		// All arguments are checked before the call, so that what is left of EINVAL
+		// without a hint is that no object has this ID.
+		if hint == "" {
 			e.is = ErrRemoved
 			e.hint = fmt.Sprintf("no %s has this ID; see \"sysvipc ls\"", o.kind)
+			if o.id == noID {
+				e.hint = fmt.Sprintf("the ID of a %s is from 0 to %d", o.kind, math.MaxInt32)
+			}
 		}
 	case syscall.EAGAIN, enomsg:
 		e.is = ErrWouldBlock

@@ -105,8 +105,9 @@ func maxBytes(id int) int {
 	return int(ds.Qbytes)
 }
 
-// statByList finds an object that this process may not read in the list of all.
-func statByList[T interface{ object() Object }](o object, all iter.Seq2[T, error], errno syscall.Errno) (T, error) {
+// statByList finds an object that this process may not read in the list of all. One that
+// is not there any more was removed meanwhile.
+func statByList[T interface{ object() Object }](o object, all iter.Seq2[T, error]) (T, error) {
 	var none T
 	for st, err := range all {
 		if err != nil {
@@ -116,7 +117,7 @@ func statByList[T interface{ object() Object }](o object, all iter.Seq2[T, error
 			return st, nil
 		}
 	}
-	return none, o.fail("stat", errno, "")
+	return none, o.fail("stat", eidrm, "")
 }
 
 func (o Object) object() Object { return o }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"github.com/sysvipc/sysvipc/internal/sysv"
@@ -34,11 +35,12 @@ type Memory struct {
 	used     atomic.Bool             // somebody has read or written: see Close
 	readOnly bool
 	segment  object
+	mapping  mapping // what at points to: one allocation for both
 }
 
 // mapping is the address range of one attach. Whoever has a *mapping may touch its
 // bytes: the range is given back to the kernel only when the collector finds that
-// nobody has it.
+// nobody has it, or the Memory that it is part of.
 type mapping struct {
 	bytes []byte
 	lent  atomic.Bool // somebody has got the slice itself: see Bytes
@@ -50,20 +52,12 @@ func (s *Segment) Attach(opts *AttachOptions) (*Memory, error) {
 	if opts == nil {
 		opts = &AttachOptions{}
 	}
-	flags := 0
-	for _, f := range []struct {
-		on   bool
-		flag int
-	}{{opts.ReadOnly, sysv.SHM_RDONLY}, {opts.Exec, sysv.SHM_EXEC}, {opts.Round, sysv.SHM_RND}, {opts.Replace, sysv.SHM_REMAP}} {
-		if f.on {
-			flags |= f.flag
-		}
-	}
 	if opts.Addr == 0 && (opts.Round || opts.Replace) {
 		return nil, s.refuse("attach", syscall.EINVAL, "Round and Replace need an Addr")
 	}
-	size := s.size.Load()
-	if size == 0 {
+	at := now()
+	size, ok := s.size.get(at)
+	if !ok {
 		st, err := s.Stat()
 		if err != nil {
 			return nil, err
@@ -72,24 +66,48 @@ func (s *Segment) Attach(opts *AttachOptions) (*Memory, error) {
 			return nil, s.refuse("attach", syscall.ENOMEM, "%d bytes do not fit this process's address space", st.Size)
 		}
 		size = st.Size
-		s.size.Store(size)
 	}
+	flags := opts.flags()
 	addr, errno := sysv.Shmat(s.id, opts.Addr, flags)
-	if errno != 0 {
-		return nil, s.fail("attach", errno, attachHint(errno, opts, size))
+	for tries := 0; errno == syscall.ENOMEM && tries < 3 && reclaim(); tries++ {
+		addr, errno = sysv.Shmat(s.id, opts.Addr, flags)
 	}
+	if errno != 0 {
+		return nil, s.fail("attach", errno, s.attachHint(errno, opts, size))
+	}
+	s.size.set(size, at)
 	// The kernel has mapped size bytes at addr, and they stay mapped as long as the
 	// mapping is reachable.
 	bytes := unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&addr))), size)
 	m := &Memory{readOnly: opts.ReadOnly, segment: s.object}
-	m.at.Store(&mapping{bytes: bytes})
+	m.mapping.bytes = bytes
+	m.at.Store(&m.mapping)
 	return m, nil
 }
 
-func attachHint(errno syscall.Errno, opts *AttachOptions, size int64) string {
+func (o *AttachOptions) flags() int {
+	flags := 0
+	if o.ReadOnly {
+		flags |= sysv.SHM_RDONLY
+	}
+	if o.Exec {
+		flags |= sysv.SHM_EXEC
+	}
+	if o.Round {
+		flags |= sysv.SHM_RND
+	}
+	if o.Replace {
+		flags |= sysv.SHM_REMAP
+	}
+	return flags
+}
+
+func (s *Segment) attachHint(errno syscall.Errno, opts *AttachOptions, size int64) string {
 	switch {
 	case errno == syscall.EINVAL && opts.Addr != 0:
-		return fmt.Sprintf("no attach is possible at %#x: it is not a multiple of SHMLBA, or memory is mapped there (see Round and Replace)", opts.Addr)
+		if _, err := s.Stat(); err == nil {
+			return fmt.Sprintf("no attach is possible at %#x: it is not a multiple of SHMLBA, or memory is mapped there (see Round and Replace)", opts.Addr)
+		}
 	case errno == syscall.EACCES && !opts.ReadOnly:
 		return "its mode does not grant reading and writing: try ReadOnly"
 	case errno == syscall.ENOMEM:
@@ -97,6 +115,32 @@ func attachHint(errno syscall.Errno, opts *AttachOptions, size int64) string {
 	}
 	return ""
 }
+
+// knownSize is the size of a segment, which never changes, to spare Attach a call. But
+// the kernel uses IDs again, after 65,536 creations at the earliest, and a slice that is
+// longer than the segment would show memory of someone else. So it is believed only for
+// a moment after the object was last seen, too short for that many creations.
+type knownSize struct {
+	size atomic.Int64
+	seen atomic.Int64 // by the clock of now
+}
+
+const believed = int64(100 * time.Millisecond)
+
+func (k *knownSize) set(size, seen int64) {
+	k.size.Store(size)
+	k.seen.Store(seen)
+}
+
+func (k *knownSize) get(now int64) (size int64, ok bool) {
+	seen := k.seen.Load()
+	return k.size.Load(), seen != 0 && now-seen < believed
+}
+
+var start = time.Now()
+
+// now is the time since the program started, and never 0.
+func now() int64 { return int64(time.Since(start)) + 1 }
 
 // Len returns the size of the memory in bytes, or 0 after Close.
 func (m *Memory) Len() int {

@@ -3,7 +3,9 @@ package sysvipc
 import (
 	"os"
 	"runtime"
+	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -37,9 +39,41 @@ func (at *mapping) detach(used bool) syscall.Errno {
 		// stays taken, by pages that nobody may touch.
 		runtime.AddCleanup(at, func(start unsafe.Pointer) { _ = overlay(start, length, unix.PROT_NONE) }, start)
 	} else {
-		runtime.AddCleanup(at, func(start unsafe.Pointer) { _ = unix.MunmapPtr(start, length) }, start)
+		runtime.AddCleanup(at, func(start unsafe.Pointer) {
+			_ = unix.MunmapPtr(start, length)
+			held.Add(-int64(length))
+		}, start)
+		if held.Add(int64(length)) > maxHeld {
+			runtime.GC()
+		}
 	}
 	return 0
+}
+
+// held is how many bytes of address space wait for the collector. It goes by the size of
+// the heap, and knows nothing of them.
+var held atomic.Int64
+
+// maxHeld is a part of the smallest address spaces: 2 GiB with 32 bits, 256 GiB with 64
+// (riscv64).
+const maxHeld = 1 << (28 + 8*(^uint(0)>>63))
+
+// reclaim has the collector give back what it can of the address space, and reports
+// whether that may have made room.
+func reclaim() bool {
+	before := held.Load()
+	if before == 0 {
+		return false
+	}
+	runtime.GC()
+	// The cleanups run a little later.
+	for pause := 10 * time.Microsecond; pause < 100*time.Millisecond; pause *= 2 {
+		if held.Load() < before {
+			return true
+		}
+		time.Sleep(pause)
+	}
+	return false
 }
 
 // overlay replaces a range by fresh anonymous pages. The range is ours: a mapping

@@ -108,7 +108,7 @@ func (q *Queue) sendResult(errno syscall.Errno, data []byte) error {
 //
 // Goroutines of this process that wait for the same selection stand in line, in order.
 func (q *Queue) Receive(ctx context.Context, sel Selector) (Message, error) {
-	typ, flags, err := q.selection(ctx, sel)
+	typ, flags, err := q.selection(ctx, sel.whole())
 	if err != nil {
 		return Message{}, err
 	}
@@ -121,7 +121,7 @@ func (q *Queue) Receive(ctx context.Context, sel Selector) (Message, error) {
 	if mustWait(errno) {
 		return q.waitMessage(ctx, key)
 	}
-	return m, q.receiveResult(errno, 0)
+	return m, q.receiveResult("receive from", errno, 0)
 }
 
 // waitMessage is apart from Receive so that only those who wait pay for it.
@@ -133,13 +133,13 @@ func (q *Queue) waitMessage(ctx context.Context, key lineKey) (m Message, err er
 	if cancelled {
 		return Message{}, q.cancelled("receive from", ctx)
 	}
-	return m, q.receiveResult(errno, 0)
+	return m, q.receiveResult("receive from", errno, 0)
 }
 
 // TryReceive takes the first message that sel selects, if there is one now, and
 // reports whether there was.
 func (q *Queue) TryReceive(sel Selector) (Message, bool, error) {
-	typ, flags, err := q.selection(context.Background(), sel)
+	typ, flags, err := q.selection(context.Background(), sel.whole())
 	if err != nil {
 		return Message{}, false, err
 	}
@@ -147,7 +147,7 @@ func (q *Queue) TryReceive(sel Selector) (Message, bool, error) {
 	if mustWait(errno) {
 		return Message{}, false, nil
 	}
-	return m, errno == 0, q.receiveResult(errno, 0)
+	return m, errno == 0, q.receiveResult("receive from", errno, 0)
 }
 
 // ReceiveInto is Receive into a buffer of the caller: it allocates nothing. It returns
@@ -166,7 +166,7 @@ func (q *Queue) ReceiveInto(ctx context.Context, sel Selector, buf []byte) (n in
 	if mustWait(errno) {
 		return q.waitInto(ctx, key, buf)
 	}
-	return n, typ, q.receiveResult(errno, len(buf))
+	return n, typ, q.receiveResult("receive from", errno, len(buf))
 }
 
 // waitInto is apart from ReceiveInto so that only those who wait pay for it.
@@ -178,7 +178,7 @@ func (q *Queue) waitInto(ctx context.Context, key lineKey, buf []byte) (n int, t
 	if cancelled {
 		return 0, 0, q.cancelled("receive from", ctx)
 	}
-	return n, typ, q.receiveResult(errno, len(buf))
+	return n, typ, q.receiveResult("receive from", errno, len(buf))
 }
 
 // Messages receives messages for as long as the loop goes on, and waits for more. It
@@ -208,10 +208,12 @@ func (q *Queue) Peek(index int) (Message, error) {
 		return m, q.fail(op, errno, fmt.Sprintf("it has no message with index %d", index))
 	case errno == syscall.ENOSYS:
 		return m, q.fail(op, errno, "this kernel is built without CONFIG_CHECKPOINT_RESTORE")
-	case errno != 0:
-		return m, q.fail(op, errno, "")
+	case errno == syscall.EINVAL:
+		if _, err := q.Stat(); err == nil {
+			return m, q.fail(op, errno, "the kernel copies no message that is larger than kernel.msgmax, which was lowered after it was sent")
+		}
 	}
-	return m, nil
+	return m, q.receiveResult(op, errno, 0)
 }
 
 // selection checks what every receiver is given.
@@ -260,14 +262,14 @@ func largestMessage() int {
 	return lim.Queues.MaxMessage
 }
 
-func (q *Queue) receiveResult(errno syscall.Errno, room int) error {
+func (q *Queue) receiveResult(op string, errno syscall.Errno, room int) error {
 	switch errno {
 	case 0:
 		return nil
 	case syscall.E2BIG:
-		return q.fail("receive from", errno, fmt.Sprintf("the message is larger than the buffer of %d bytes, and is still on the queue", room))
+		return q.fail(op, errno, fmt.Sprintf("the message is larger than the buffer of %d bytes, and is still on the queue", room))
 	}
-	return q.fail("receive from", errno, "")
+	return q.fail(op, errno, "")
 }
 
 // scratch is a buffer in the form that the kernel wants: the type, then the text.

@@ -3,6 +3,7 @@ package sysvipc
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"syscall"
 	"time"
 
@@ -37,6 +38,18 @@ func timeOf(sec int64) time.Time {
 	return time.Unix(sec, 0)
 }
 
+// noID is the ID of an object that is not made yet, or cannot be.
+const noID = -1
+
+// byID returns the object with an ID that somebody gave. The kernel looks at the lower
+// 32 bits only, and would find another object for an ID beyond.
+func byID(kind Kind, id int) object {
+	if id < 0 || id > math.MaxInt32 {
+		id = noID
+	}
+	return object{kind, Private, id}
+}
+
 // checkPerm refuses what is not a permission. The kernel would take other bits for
 // flags of its own.
 func (o object) checkPerm(op string, perm fs.FileMode) error {
@@ -62,10 +75,13 @@ func (o object) notFound(errno syscall.Errno) string {
 	return ""
 }
 
-// exists is the remedy where another program was first.
-func (o object) exists(errno syscall.Errno) string {
-	if errno == syscall.EEXIST {
+// notMade is the remedy where nothing more is known of why no object was made.
+func (o object) notMade(errno syscall.Errno) string {
+	switch errno {
+	case syscall.EEXIST:
 		return fmt.Sprintf("a %s with this key exists: open it, or use Ensure", o.kind)
+	case syscall.EINVAL:
+		return "the kernel accepts no such size or flags"
 	}
 	return ""
 }

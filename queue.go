@@ -3,6 +3,7 @@ package sysvipc
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"syscall"
 	"time"
 
@@ -20,7 +21,7 @@ func CreateQueue(key Key, perm fs.FileMode) (*Queue, error) { return Creator{}.C
 // OpenQueue finds the queue with this key. It fails with [fs.ErrNotExist] if there is
 // none. Permissions are checked when it is used.
 func OpenQueue(key Key) (*Queue, error) {
-	o := object{KindQueue, key, -1}
+	o := object{KindQueue, key, noID}
 	if err := o.checkOpen("open"); err != nil {
 		return nil, err
 	}
@@ -38,7 +39,7 @@ func EnsureQueue(key Key, perm fs.FileMode) (*Queue, error) { return Creator{}.E
 
 // QueueByID returns the queue with this ID, without asking the kernel: the first call
 // on it will tell whether there is one.
-func QueueByID(id int) *Queue { return &Queue{object{KindQueue, Private, id}} }
+func QueueByID(id int) *Queue { return &Queue{byID(KindQueue, id)} }
 
 // CreateQueue is [CreateQueue] with c's options.
 func (c Creator) CreateQueue(key Key, perm fs.FileMode) (*Queue, error) {
@@ -47,18 +48,18 @@ func (c Creator) CreateQueue(key Key, perm fs.FileMode) (*Queue, error) {
 
 // EnsureQueue is [EnsureQueue] with c's options, which take effect if it is made.
 func (c Creator) EnsureQueue(key Key, perm fs.FileMode) (*Queue, error) {
-	if err := (object{KindQueue, key, -1}).checkOpen("ensure"); err != nil {
+	if err := c.checkEnsure(object{KindQueue, key, noID}, perm); err != nil {
 		return nil, err
 	}
 	return c.queue("ensure", key, perm, sysv.IPC_CREAT)
 }
 
 func (c Creator) queue(op string, key Key, perm fs.FileMode, flags int) (*Queue, error) {
-	o := object{KindQueue, key, -1}
+	o := object{KindQueue, key, noID}
 	if err := o.checkPerm(op, perm); err != nil {
 		return nil, err
 	}
-	id, errno, hint := c.withID(o, flags, func() (int, syscall.Errno) {
+	id, errno, hint := c.withID(o, func(key Key) (int, syscall.Errno) {
 		return sysv.Msgget(int32(key), flags|int(perm))
 	})
 	if errno != 0 {
@@ -83,7 +84,7 @@ func queueHint(o object, errno syscall.Errno) string {
 	case syscall.EACCES:
 		return "a queue with this key exists, and its mode does not grant what perm asks for"
 	}
-	return o.exists(errno)
+	return o.notMade(errno)
 }
 
 // ID returns the kernel's handle, which any process of the IPC namespace may use. It
@@ -104,7 +105,7 @@ type QueueStat struct {
 func (q *Queue) Stat() (QueueStat, error) {
 	ds, _, errno := sysv.MsgctlStat(q.id, sysv.IPC_STAT)
 	if errno == syscall.EACCES {
-		return statByList(q.object, Queues(), errno)
+		return statByList(q.object, Queues())
 	}
 	if errno != 0 {
 		return QueueStat{}, q.fail("stat", errno, "")
@@ -115,7 +116,7 @@ func (q *Queue) Stat() (QueueStat, error) {
 func queueStat(id int, ds sysv.MsqidDS) QueueStat {
 	return QueueStat{
 		Object:   objectOf(KindQueue, id, ds.Perm, ds.Ctime),
-		Messages: int(ds.Qnum), Bytes: int(ds.Cbytes), MaxBytes: int(ds.Qbytes),
+		Messages: int(ds.Qnum), Bytes: int(ds.Cbytes), MaxBytes: int(min(ds.Qbytes, math.MaxInt)),
 		Sent: timeOf(ds.Stime), Received: timeOf(ds.Rtime),
 		LastSendPID: int(ds.Lspid), LastReceivePID: int(ds.Lrpid),
 	}
@@ -137,6 +138,9 @@ func (q *Queue) Chmod(perm fs.FileMode) error {
 
 // Chown changes the owner (IPC_SET); -1 leaves a value as it is.
 func (q *Queue) Chown(uid, gid int) error {
+	if err := q.checkOwner("chown", uid, gid); err != nil {
+		return err
+	}
 	return q.set("chown", func(st *QueueStat) { chown(uid, gid)(&st.Object) })
 }
 
@@ -164,12 +168,23 @@ func (q *Queue) set(op string, change func(*QueueStat)) error {
 		return q.refuse(op, syscall.EACCES, "its capacity cannot be read, and would have to be set along with it")
 	}
 	errno := sysv.MsgctlSet(q.id, uint32(st.UID), uint32(st.GID), uint32(st.Mode), uint64(st.MaxBytes))
-	hint := ""
-	if errno == syscall.EPERM && st.MaxBytes > old {
-		hint = "it needs the owner, and above kernel.msgmnb CAP_SYS_RESOURCE"
+	switch {
+	case errno == 0:
+		return nil
+	case errno == syscall.EPERM && st.MaxBytes > old:
+		return q.fail(op, errno, "it needs the owner, and above kernel.msgmnb CAP_SYS_RESOURCE")
+	case errno == syscall.EPERM && st.MaxBytes > defaultMaxBytes(st.MaxBytes):
+		return q.fail(op, errno, fmt.Sprintf("it needs the owner, and CAP_SYS_RESOURCE too, since the queue's %d bytes are more than kernel.msgmnb", st.MaxBytes))
 	}
-	if errno != 0 {
-		return q.fail(op, errno, hint)
+	_, gone := q.Stat()
+	return q.notSet(op, errno, st.Object, gone)
+}
+
+// defaultMaxBytes returns kernel.msgmnb, or otherwise if that is not known.
+func defaultMaxBytes(otherwise int) int {
+	lim, err := ReadLimits()
+	if err != nil {
+		return otherwise
 	}
-	return nil
+	return lim.Queues.DefaultMaxBytes
 }

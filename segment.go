@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,7 +16,7 @@ import (
 // concurrent use.
 type Segment struct {
 	object
-	size atomic.Int64 // once known: an ID's size never changes
+	size knownSize
 }
 
 // CreateSegment makes a segment of size bytes, all zero. It fails with
@@ -30,7 +29,7 @@ func CreateSegment(key Key, size int64, perm fs.FileMode) (*Segment, error) {
 // OpenSegment finds the segment with this key. It fails with [fs.ErrNotExist] if
 // there is none. Permissions are checked when it is used.
 func OpenSegment(key Key) (*Segment, error) {
-	o := object{KindSegment, key, -1}
+	o := object{KindSegment, key, noID}
 	if err := o.checkOpen("open"); err != nil {
 		return nil, err
 	}
@@ -53,7 +52,7 @@ func EnsureSegment(key Key, size int64, perm fs.FileMode) (*Segment, error) {
 // first call on it will tell whether there is one. IDs are never negative; 0 is an
 // ID like any other.
 func SegmentByID(id int) *Segment {
-	return &Segment{object: object{KindSegment, Private, id}}
+	return &Segment{object: byID(KindSegment, id)}
 }
 
 // ID returns the kernel's handle, which any process of the IPC namespace may use.
@@ -76,7 +75,7 @@ type SegmentStat struct {
 func (s *Segment) Stat() (SegmentStat, error) {
 	ds, _, errno := sysv.ShmctlStat(s.id, sysv.IPC_STAT)
 	if errno == syscall.EACCES {
-		return statByList(s.object, Segments(), errno)
+		return statByList(s.object, Segments())
 	}
 	if errno != 0 {
 		return SegmentStat{}, s.fail("stat", errno, "")
@@ -117,6 +116,9 @@ func (s *Segment) Chmod(perm fs.FileMode) error {
 // Chown changes the owner (IPC_SET); -1 leaves a value as it is. The creator's
 // rights remain.
 func (s *Segment) Chown(uid, gid int) error {
+	if err := s.checkOwner("chown", uid, gid); err != nil {
+		return err
+	}
 	return s.set("chown", chown(uid, gid))
 }
 
@@ -129,22 +131,12 @@ func (s *Segment) set(op string, change func(*Object)) error {
 	if err := s.checkPerm(op, st.Mode); err != nil {
 		return err
 	}
-	if errno := sysv.ShmctlSet(s.id, uint32(st.UID), uint32(st.GID), uint32(st.Mode)); errno != 0 {
-		return s.fail(op, errno, "")
+	errno := sysv.ShmctlSet(s.id, uint32(st.UID), uint32(st.GID), uint32(st.Mode))
+	if errno == 0 {
+		return nil
 	}
-	return nil
-}
-
-// chown changes what is not -1.
-func chown(uid, gid int) func(*Object) {
-	return func(o *Object) {
-		if uid != -1 {
-			o.UID = uid
-		}
-		if gid != -1 {
-			o.GID = gid
-		}
-	}
+	_, gone := s.Stat()
+	return s.notSet(op, errno, st.Object, gone)
 }
 
 // Lock keeps the segment out of swap (SHM_LOCK). Pages that were never touched are
@@ -168,7 +160,7 @@ func (s *Segment) lock(op string, cmd int) error {
 
 // segment is shmget with checks, and says which limit is behind an error.
 func (c Creator) segment(op string, key Key, size int64, perm fs.FileMode, flags int) (*Segment, error) {
-	o := object{KindSegment, key, -1}
+	o := object{KindSegment, key, noID}
 	if err := o.checkPerm(op, perm); err != nil {
 		return nil, err
 	}
@@ -179,7 +171,7 @@ func (c Creator) segment(op string, key Key, size int64, perm fs.FileMode, flags
 	if err != nil {
 		return nil, err
 	}
-	id, errno, hint := c.withID(o, flags, func() (int, syscall.Errno) {
+	id, errno, hint := c.withID(o, func(key Key) (int, syscall.Errno) {
 		return sysv.Shmget(int32(key), uintptr(size), flags|huge|int(perm))
 	})
 	if errno != 0 {
@@ -191,7 +183,7 @@ func (c Creator) segment(op string, key Key, size int64, perm fs.FileMode, flags
 	o.id = id
 	s := &Segment{object: o}
 	if flags&sysv.IPC_EXCL != 0 {
-		s.size.Store(size)
+		s.size.set(size, now())
 	}
 	return s, nil
 }
@@ -200,7 +192,7 @@ func (c Creator) segment(op string, key Key, size int64, perm fs.FileMode, flags
 func (c Creator) segmentHint(o object, errno syscall.Errno, size int64) string {
 	lim, err := ReadLimits()
 	if err != nil {
-		return o.exists(errno)
+		return o.notMade(errno)
 	}
 	l, page := lim.Segments, int64(os.Getpagesize())
 	switch errno {
@@ -213,8 +205,12 @@ func (c Creator) segmentHint(o object, errno syscall.Errno, size int64) string {
 		if uint64(size) > l.MaxSize {
 			return fmt.Sprintf("kernel.shmmax: a segment has at most %d bytes, not %d", l.MaxSize, size)
 		}
-		if c.HugePages != 0 {
-			return fmt.Sprintf("huge pages of %d bytes are not offered by this kernel; see /sys/kernel/mm/hugepages", c.HugePages)
+		switch c.HugePages {
+		case 0:
+		case 1:
+			return "this kernel offers no huge pages; see /sys/kernel/mm/hugepages"
+		default:
+			return fmt.Sprintf("this kernel offers no huge pages of %d bytes; see /sys/kernel/mm/hugepages", c.HugePages)
 		}
 	case syscall.ENOSPC:
 		if l.InUse >= l.Max {
@@ -227,11 +223,14 @@ func (c Creator) segmentHint(o object, errno syscall.Errno, size int64) string {
 		}
 		return fmt.Sprintf("no memory for %d bytes: see vm.overcommit_memory, or set NoReserve", size)
 	case syscall.EPERM:
+		if c.HugePages == 0 {
+			return "a security policy of this machine forbids it"
+		}
 		return "huge pages need CAP_IPC_LOCK or a group in vm.hugetlb_shm_group"
 	case syscall.ENFILE:
 		return "the system-wide limit on open files is reached: see fs.file-max"
 	case syscall.EACCES:
 		return "a segment with this key exists, and its mode does not grant what perm asks for"
 	}
-	return o.exists(errno)
+	return o.notMade(errno)
 }

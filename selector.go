@@ -37,10 +37,17 @@ func UpTo(typ int64) Selector { return Selector{choice: upTo, typ: typ} }
 // Except selects the first message of any other type (MSG_EXCEPT).
 func Except(typ int64) Selector { return Selector{choice: except, typ: typ} }
 
-// Truncated returns the same selector, with which a message that is too big for the
-// receiver's buffer is cut to it (MSG_NOERROR). The rest is lost, without a word.
+// Truncated returns the same selector, with which [Queue.ReceiveInto] cuts a message that
+// is too big for its buffer (MSG_NOERROR). The rest is lost, without a word. The other
+// receivers have room for any message, and cut none.
 func (s Selector) Truncated() Selector {
 	s.cut = true
+	return s
+}
+
+// whole returns the same selector without Truncated.
+func (s Selector) whole() Selector {
+	s.cut = false
 	return s
 }
 

@@ -80,8 +80,8 @@ func (m Semaphore) SetValue(value int) error {
 	if value < 0 || value > maxValue {
 		return m.set.refuse(op, syscall.ERANGE, "value %d: a value has from 0 to %d", value, maxValue)
 	}
-	if m.index < 0 {
-		return m.wrongIndex(op)
+	if err := m.checkIndex(op); err != nil {
+		return err
 	}
 	if errno := sysv.SemctlSetval(m.set.id, m.index, value); errno != 0 {
 		return m.fail(op, errno)
@@ -106,14 +106,22 @@ func (m Semaphore) Waiters() (acquire, zero int, err error) {
 func (m Semaphore) LastPID() (int, error) { return m.get("read the last user of", sysv.GETPID) }
 
 func (m Semaphore) get(op string, cmd int) (int, error) {
-	if m.index < 0 {
-		return 0, m.wrongIndex(op)
+	if err := m.checkIndex(op); err != nil {
+		return 0, err
 	}
 	v, errno := sysv.SemctlGet(m.set.id, m.index, cmd)
 	if errno != 0 {
 		return 0, m.fail(op, errno)
 	}
 	return v, nil
+}
+
+// checkIndex refuses what no set has. The kernel would look at the lower 32 bits only.
+func (m Semaphore) checkIndex(op string) error {
+	if m.index < 0 || m.index > math.MaxInt32 {
+		return m.wrongIndex(op)
+	}
+	return nil
 }
 
 // fail tells an index that is not there from a set that is gone: both are EINVAL.

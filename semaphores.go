@@ -20,7 +20,7 @@ type SemaphoreSet struct{ object }
 // is none. It never changes a value, and does not ask whether the creator is done:
 // see [EnsureSemaphores].
 func OpenSemaphores(key Key) (*SemaphoreSet, error) {
-	o := object{KindSemaphores, key, -1}
+	o := object{KindSemaphores, key, noID}
 	if err := o.checkOpen("open"); err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func OpenSemaphores(key Key) (*SemaphoreSet, error) {
 // SemaphoresByID returns the set with this ID, without asking the kernel: the first
 // call on it will tell whether there is one.
 func SemaphoresByID(id int) *SemaphoreSet {
-	return &SemaphoreSet{object{KindSemaphores, Private, id}}
+	return &SemaphoreSet{byID(KindSemaphores, id)}
 }
 
 // ID returns the kernel's handle, which any process of the IPC namespace may use. It
@@ -162,7 +162,7 @@ type SemaphoreSetStat struct {
 func (s *SemaphoreSet) Stat() (SemaphoreSetStat, error) {
 	ds, _, errno := sysv.SemctlStat(s.id, sysv.IPC_STAT)
 	if errno == syscall.EACCES {
-		return statByList(s.object, SemaphoreSets(), errno)
+		return statByList(s.object, SemaphoreSets())
 	}
 	if errno != 0 {
 		return SemaphoreSetStat{}, s.fail("stat", errno, "")
@@ -192,7 +192,12 @@ func (s *SemaphoreSet) Chmod(perm fs.FileMode) error {
 }
 
 // Chown changes the owner (IPC_SET); -1 leaves a value as it is.
-func (s *SemaphoreSet) Chown(uid, gid int) error { return s.set("chown", chown(uid, gid)) }
+func (s *SemaphoreSet) Chown(uid, gid int) error {
+	if err := s.checkOwner("chown", uid, gid); err != nil {
+		return err
+	}
+	return s.set("chown", chown(uid, gid))
+}
 
 func (s *SemaphoreSet) set(op string, change func(*Object)) error {
 	st, err := s.Stat()
@@ -203,8 +208,10 @@ func (s *SemaphoreSet) set(op string, change func(*Object)) error {
 	if err := s.checkPerm(op, st.Mode); err != nil {
 		return err
 	}
-	if errno := sysv.SemctlSet(s.id, uint32(st.UID), uint32(st.GID), uint32(st.Mode)); errno != 0 {
-		return s.fail(op, errno, "")
+	errno := sysv.SemctlSet(s.id, uint32(st.UID), uint32(st.GID), uint32(st.Mode))
+	if errno == 0 {
+		return nil
 	}
-	return nil
+	_, gone := s.Stat()
+	return s.notSet(op, errno, st.Object, gone)
 }

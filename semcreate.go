@@ -40,21 +40,22 @@ func EnsureSemaphores(ctx context.Context, key Key, perm fs.FileMode, values ...
 // CreateSemaphores is [CreateSemaphores] with c's options.
 func (c Creator) CreateSemaphores(key Key, perm fs.FileMode, values ...int) (*SemaphoreSet, error) {
 	const op = "create"
-	o := object{KindSemaphores, key, -1}
+	o := object{KindSemaphores, key, noID}
 	if err := o.checkPerm(op, perm); err != nil {
 		return nil, err
 	}
-	if len(values) == 0 {
-		return nil, o.refuse(op, syscall.EINVAL, "a set has at least one semaphore: give its value")
-	}
-	if err := o.checkValues(op, values); err != nil {
+	if err := o.checkNew(op, values); err != nil {
 		return nil, err
 	}
+	return c.semaphores(op, o, perm, values)
+}
+
+// semaphores makes a set with values that were checked.
+func (c Creator) semaphores(op string, o object, perm fs.FileMode, values []int) (*SemaphoreSet, error) {
 	// Its values can be set only by whoever may alter it.
 	first := perm | 0o600
-	flags := sysv.IPC_CREAT | sysv.IPC_EXCL
-	id, errno, hint := c.withID(o, flags, func() (int, syscall.Errno) {
-		return sysv.Semget(int32(key), len(values), flags|int(first))
+	id, errno, hint := c.withID(o, func(key Key) (int, syscall.Errno) {
+		return sysv.Semget(int32(key), len(values), sysv.IPC_CREAT|sysv.IPC_EXCL|int(first))
 	})
 	if errno != 0 {
 		if hint == "" {
@@ -68,28 +69,36 @@ func (c Creator) CreateSemaphores(key Key, perm fs.FileMode, values ...int) (*Se
 	if err == nil && first != perm {
 		err = s.Chmod(perm)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return s, nil
+	case errors.Is(err, fs.ErrExist), errors.Is(err, ErrRemoved):
+		// This process was so slow that another took it for dead, and has repaired the
+		// set, or removed it: it is not ours any more.
+	default:
 		remove(KindSemaphores, id)
-		return nil, err
 	}
-	return s, nil
+	return nil, err
 }
 
 // EnsureSemaphores is [EnsureSemaphores] with c's options, which take effect if it is made.
 func (c Creator) EnsureSemaphores(ctx context.Context, key Key, perm fs.FileMode, values ...int) (*SemaphoreSet, error) {
 	const op = "ensure"
-	o := object{KindSemaphores, key, -1}
-	if err := o.checkOpen(op); err != nil {
+	o := object{KindSemaphores, key, noID}
+	if err := c.checkEnsure(o, perm); err != nil {
+		return nil, err
+	}
+	if err := o.checkNew(op, values); err != nil {
 		return nil, err
 	}
 	for ctx.Err() == nil {
-		id, errno := sysv.Semget(int32(key), len(values), int(perm&fs.ModePerm))
+		id, errno := sysv.Semget(int32(key), len(values), int(perm))
 		if errno == syscall.ENOENT {
-			s, err := c.CreateSemaphores(key, perm, values...)
-			if err == nil || !errors.Is(err, fs.ErrExist) {
-				return s, err
+			s, err := c.semaphores(op, o, perm, values)
+			if errors.Is(err, fs.ErrExist) || errors.Is(err, ErrRemoved) {
+				continue // another process was first, or has taken this one for dead
 			}
-			continue // another process was first
+			return s, err
 		}
 		if errno != 0 {
 			return nil, o.fail(op, errno, setHint(o, errno, len(values)))
@@ -105,6 +114,14 @@ func (c Creator) EnsureSemaphores(ctx context.Context, key Key, perm fs.FileMode
 		return s, nil
 	}
 	return nil, o.cancelled(op, ctx)
+}
+
+// checkNew refuses values that no new set can have.
+func (o object) checkNew(op string, values []int) error {
+	if len(values) == 0 {
+		return o.refuse(op, syscall.EINVAL, "a set has at least one semaphore: give its value")
+	}
+	return o.checkValues(op, values)
 }
 
 // awaitValues waits until the creator of a set has set its values.
@@ -190,7 +207,7 @@ func touch(values []int) []Op {
 func setHint(o object, errno syscall.Errno, n int) string {
 	lim, err := ReadLimits()
 	if err != nil {
-		return o.exists(errno)
+		return o.notMade(errno)
 	}
 	l := lim.Semaphores
 	switch errno {
@@ -211,5 +228,5 @@ func setHint(o object, errno syscall.Errno, n int) string {
 	case syscall.EACCES:
 		return "a set with this key exists, and its mode does not grant what perm asks for"
 	}
-	return o.exists(errno)
+	return o.notMade(errno)
 }

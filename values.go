@@ -10,10 +10,31 @@ import (
 // maxValue is SEMVMX, which no kernel lets anybody change.
 const maxValue = 32767
 
-// allValues has room for the values of any set. GETALL and SETALL take an address and
-// no length: the kernel goes by the set that has the ID at that moment, which need not
-// be the one that was asked for its length before.
-var allValues = sync.Pool{New: func() any { return new([1 << 16]uint16) }}
+// valuesRoom is for the values of any set that is not extraordinary: a semop(2) reaches no
+// more than that.
+const valuesRoom = 1 << 16
+
+// allValues are buffers for GETALL and SETALL. They take an address and no length: the
+// kernel goes by the set that has the ID at that moment, which need not be the one that
+// was asked for its length before. So a buffer never is as short as the set.
+var allValues = sync.Pool{New: func() any {
+	all := make([]uint16, valuesRoom)
+	return &all
+}}
+
+func getValues(n int) *[]uint16 {
+	if n <= valuesRoom {
+		return allValues.Get().(*[]uint16)
+	}
+	all := make([]uint16, n+valuesRoom) // kernel.sem lets root make such sets
+	return &all
+}
+
+func putValues(all *[]uint16) {
+	if len(*all) == valuesRoom {
+		allValues.Put(all)
+	}
+}
 
 // Values returns all values at one instant (GETALL).
 func (s *SemaphoreSet) Values() ([]int, error) {
@@ -21,9 +42,10 @@ func (s *SemaphoreSet) Values() ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := allValues.Get().(*[1 << 16]uint16)
-	defer allValues.Put(all)
-	if errno := sysv.SemctlGetall(s.id, all[:]); errno != 0 {
+	buf := getValues(st.Len)
+	defer putValues(buf)
+	all := *buf
+	if errno := sysv.SemctlGetall(s.id, all); errno != 0 {
 		return nil, s.fail("read the values of", errno, "")
 	}
 	values := make([]int, st.Len)
@@ -53,13 +75,14 @@ func (s *SemaphoreSet) SetValues(values ...int) error {
 
 // setAll is SETALL for values that were checked.
 func (s *SemaphoreSet) setAll(op string, values []int) error {
-	all := allValues.Get().(*[1 << 16]uint16)
-	defer allValues.Put(all)
+	buf := getValues(len(values))
+	defer putValues(buf)
+	all := *buf
 	clear(all[len(values):])
 	for i, v := range values {
 		all[i] = uint16(v)
 	}
-	if errno := sysv.SemctlSetall(s.id, all[:]); errno != 0 {
+	if errno := sysv.SemctlSetall(s.id, all); errno != 0 {
 		return s.fail(op, errno, "")
 	}
 	return nil
