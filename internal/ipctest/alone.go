@@ -17,7 +17,7 @@ import (
 //	}
 //
 // and may lower limits with [SetLimit]. Where there can be no namespace, the test is skipped. What stands before the call
-// runs in both processes. The other process runs one test at a time, so t.Parallel belongs before Alone.
+// runs in both processes; t.Parallel belongs there.
 func Alone(t *testing.T) bool {
 	t.Helper()
 	if role == roleAlone && (roleArg == t.Name() || strings.HasPrefix(roleArg, t.Name()+"/")) {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -240,16 +239,6 @@ type spawnOptions struct {
 	args          []string
 	stdin, stdout *os.File
 	stderr        io.Writer
-}
-
-// environ is the copy's environment.
-func (o spawnOptions) environ() []string {
-	env := os.Environ()
-	if _, ok := os.LookupEnv("GORACE"); !ok {
-		// A program with the race detector sleeps for a second before it exits, which is long for each of many.
-		env = append(env, "GORACE=atexit_sleep_ms=20")
-	}
-	return slices.Concat(env, o.Env, []string{roleVar + "=" + o.role})
 }
 
 // errUnsupported is a feature that is missing here, which a test is skipped for.

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -111,6 +112,16 @@ func spawn(o spawnOptions) (*exec.Cmd, error) {
 		return nil, errUnsupported("needs root or user namespaces: " + strings.ReplaceAll(errors.Join(errs...).Error(), "\n", "; "))
 	}
 	return nil, errors.Join(errs...)
+}
+
+// environ is the copy's environment.
+func (o spawnOptions) environ() []string {
+	env := os.Environ()
+	if _, ok := os.LookupEnv("GORACE"); !ok {
+		// A program with the race detector sleeps for a second before it exits, which is long for each of many.
+		env = append(env, "GORACE=atexit_sleep_ms=20")
+	}
+	return slices.Concat(env, o.Env, []string{roleVar + "=" + o.role})
 }
 
 // freshNamespace returns the ways to get an IPC namespace, best first: as root, and by a user namespace in which this user
