@@ -227,6 +227,18 @@ func (m *Memory) Bytes() []byte {
 	return at.bytes
 }
 
+// Hold returns the memory and something that holds it: as long as that is reachable, the
+// slice may be touched, also after Close. What is touched after Close is lost: the slice
+// shows zeros then. It is for code that reads and writes in place and cannot lock out a
+// Close; keep the two together and end each access with runtime.KeepAlive(hold).
+func (m *Memory) Hold() (bytes []byte, hold any) {
+	at := m.enter()
+	if at == nil {
+		return nil, nil
+	}
+	return at.bytes, at
+}
+
 // Close detaches the memory: shmdt(2). A second Close is an error that is
 // [fs.ErrClosed]; the segment itself stays.
 func (m *Memory) Close() error {
