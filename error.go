@@ -111,6 +111,8 @@ func (e *Error) why() string {
 		return "not found"
 	case syscall.EEXIST:
 		return "exists already"
+	case fs.ErrClosed:
+		return "closed already"
 	}
 	return e.Err.Error()
 }

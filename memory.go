@@ -203,7 +203,9 @@ func (m *Memory) refuseAt(op string, at *mapping, off int64, n int) error {
 	e := &Error{Op: op, Kind: KindSegment, Key: m.segment.key, ID: m.segment.id, Err: syscall.EINVAL}
 	switch {
 	case at == nil:
-		e.Err, e.hint = fs.ErrClosed, "the memory was closed; attach the segment again"
+		if e.Err = fs.ErrClosed; op != "close" {
+			e.hint = "attach the segment again"
+		}
 	case off < 0:
 		e.hint = fmt.Sprintf("offset %d is negative", off)
 	case m.readOnly && op == "write":

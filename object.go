@@ -54,7 +54,7 @@ func byID(kind Kind, id int) object {
 // flags of its own.
 func (o object) checkPerm(op string, perm fs.FileMode) error {
 	if perm&^fs.ModePerm != 0 {
-		return o.refuse(op, syscall.EINVAL, "perm %#o has more than the nine permission bits", uint32(perm))
+		return o.refuse(op, syscall.EINVAL, "perm %O has more than the nine permission bits", uint32(perm))
 	}
 	return nil
 }

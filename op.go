@@ -58,7 +58,7 @@ func (s *SemaphoreSet) sembufs(op string, buf []sysv.Sembuf, ops []Op) ([]sysv.S
 	}
 	for i, o := range ops {
 		if o.index < 0 || o.index > math.MaxUint16 {
-			return nil, s.refuse(op, syscall.EFBIG, "operation %d is on semaphore %d: %s", i, o.index, s.indexes())
+			return nil, s.refuse(op, syscall.EFBIG, "%s", s.wrongIndex(ops))
 		}
 		if o.delta < -math.MaxInt16 || o.delta > math.MaxInt16 {
 			return nil, s.refuse(op, syscall.ERANGE, "operation %d adds %d: a value has from 0 to 32767", i, o.delta)

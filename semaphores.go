@@ -73,7 +73,7 @@ func (s *SemaphoreSet) do(ctx context.Context, op string, ops []Op) error {
 			return s.cancelled(op, ctx)
 		}
 	}
-	return s.result(op, errno, len(ops))
+	return s.result(op, errno, ops)
 }
 
 // TryDo makes all operations at once if that is possible now, and reports whether it
@@ -90,7 +90,7 @@ func (s *SemaphoreSet) tryDo(op string, ops []Op) (bool, error) {
 	if errno == syscall.EAGAIN {
 		return false, nil
 	}
-	return errno == 0, s.result(op, errno, len(ops))
+	return errno == 0, s.result(op, errno, ops)
 }
 
 // lineKey says what operations wait for.
@@ -121,17 +121,17 @@ func (s *SemaphoreSet) wait(ctx context.Context, sops []sysv.Sembuf) (errno sysc
 }
 
 // result turns the kernel's answer to operations into an error.
-func (s *SemaphoreSet) result(op string, errno syscall.Errno, n int) error {
+func (s *SemaphoreSet) result(op string, errno syscall.Errno, ops []Op) error {
 	hint := ""
 	switch errno {
 	case 0:
 		return nil
 	case syscall.EFBIG:
-		hint = s.indexes()
+		hint = s.wrongIndex(ops)
 	case syscall.ERANGE:
 		hint = "a value would pass 32767, or the sum of what this process would undo"
 	case syscall.E2BIG:
-		hint = fmt.Sprintf("%d operations in one call", n)
+		hint = fmt.Sprintf("%d operations in one call", len(ops))
 		if lim, err := ReadLimits(); err == nil {
 			hint += fmt.Sprintf("; kernel.sem allows %d (SEMOPM)", lim.Semaphores.MaxOps)
 		}
@@ -141,11 +141,26 @@ func (s *SemaphoreSet) result(op string, errno syscall.Errno, n int) error {
 	return s.fail(op, errno, hint)
 }
 
+// wrongIndex says which operation is on a semaphore that is not there.
+func (s *SemaphoreSet) wrongIndex(ops []Op) string {
+	if st, err := s.Stat(); err == nil {
+		for i, o := range ops {
+			if o.index < 0 || o.index >= st.Len {
+				return fmt.Sprintf("operation %d is on semaphore %d: %s", i, o.index, s.indexes())
+			}
+		}
+	}
+	return s.indexes()
+}
+
 // indexes says which indexes there are.
 func (s *SemaphoreSet) indexes() string {
 	st, err := s.Stat()
 	if err != nil {
 		return "it has no semaphore with this index"
+	}
+	if st.Len == 1 {
+		return "the set has one semaphore, with index 0"
 	}
 	return fmt.Sprintf("the set has %d semaphores, with indexes 0 to %d", st.Len, st.Len-1)
 }

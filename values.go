@@ -65,7 +65,7 @@ func (s *SemaphoreSet) SetValues(values ...int) error {
 		return err
 	}
 	if len(values) != st.Len {
-		return s.refuse(op, syscall.EINVAL, "%d values for %d semaphores", len(values), st.Len)
+		return s.refuse(op, syscall.EINVAL, "a value for each of its %d semaphores is needed, not %d", st.Len, len(values))
 	}
 	if err := s.checkValues(op, values); err != nil {
 		return err

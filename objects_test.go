@@ -1,0 +1,115 @@
+//go:build linux
+
+package sysvipc_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"syscall"
+	"testing"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/ipctest"
+)
+
+// The objects and the comparisons that most tests begin with. See also newSet and newQueue.
+
+func newSegment(t testing.TB, size int64) *sysvipc.Segment {
+	t.Helper()
+	seg, err := sysvipc.CreateSegment(sysvipc.Private, size, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = seg.Remove() })
+	return seg
+}
+
+// attach returns the memory of a segment, which is closed when the test ends.
+func attach(t testing.TB, seg *sysvipc.Segment, opts *sysvipc.AttachOptions) *sysvipc.Memory {
+	t.Helper()
+	mem, err := seg.Attach(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = mem.Close() })
+	return mem
+}
+
+// newKey returns a key that no object has; whatever has it when the test ends is removed.
+func newKey(t testing.TB) sysvipc.Key {
+	t.Helper()
+	return sysvipc.Key(ipctest.Key(t))
+}
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sentinels are all questions that a caller may ask of an error.
+var sentinels = map[string]error{
+	"ErrRemoved":         sysvipc.ErrRemoved,
+	"ErrWouldBlock":      sysvipc.ErrWouldBlock,
+	"ErrTooBig":          sysvipc.ErrTooBig,
+	"ErrUninitialized":   sysvipc.ErrUninitialized,
+	"fs.ErrNotExist":     fs.ErrNotExist,
+	"fs.ErrExist":        fs.ErrExist,
+	"fs.ErrPermission":   fs.ErrPermission,
+	"fs.ErrClosed":       fs.ErrClosed,
+	"Canceled":           context.Canceled,
+	"DeadlineExceeded":   context.DeadlineExceeded,
+	"errors.Unsupported": errors.ErrUnsupported,
+}
+
+// errnos are those that the calls of this package may give.
+var errnos = []syscall.Errno{
+	syscall.E2BIG, syscall.EACCES, syscall.EAGAIN, syscall.EEXIST, syscall.EFAULT, syscall.EFBIG, syscall.EIDRM,
+	syscall.EINTR, syscall.EINVAL, syscall.EMSGSIZE, syscall.ENFILE, syscall.ENOENT, syscall.ENOMEM, syscall.ENOMSG,
+	syscall.ENOSPC, syscall.ENOSYS, syscall.EOVERFLOW, syscall.EPERM, syscall.ERANGE,
+}
+
+// wantError fails the test unless err is an *Error with this text that answers yes to these questions and to no other:
+// sentinels, and errnos. An empty text stands for any.
+func wantError(t testing.TB, err error, text string, is ...error) {
+	t.Helper()
+	var e *sysvipc.Error
+	if !errors.As(err, &e) {
+		t.Errorf("got %v, want an *Error: %s", err, text)
+		return
+	}
+	if text != "" && err.Error() != text {
+		t.Errorf("got  %s\nwant %s", err, text)
+	}
+	wanted := func(target error) bool {
+		for _, w := range is {
+			// An errno answers for the sentinels of io/fs too.
+			if w == target || errors.Is(w, target) {
+				return true
+			}
+		}
+		return false
+	}
+	for name, s := range sentinels {
+		if got, want := errors.Is(err, s), wanted(s); got != want {
+			t.Errorf("%v\nis %s: %v, want %v", err, name, got, want)
+		}
+	}
+	for _, errno := range errnos {
+		if got, want := errors.Is(err, errno), wanted(errno); got != want {
+			t.Errorf("%v\nis errno %d (%v): %v, want %v", err, int(errno), errno, got, want)
+		}
+	}
+}
