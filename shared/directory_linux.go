@@ -1,0 +1,145 @@
+package shared
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+)
+
+// The kinds of things in a region.
+const (
+	kindMutex = iota + 1
+	kindVar
+	kindCounter
+)
+
+var kindNames = map[uint32]string{kindMutex: "mutex", kindVar: "var", kindCounter: "counter"}
+
+// thing is what this process knows of an entry, checked against the region's size: it
+// may touch size bytes at offset.
+type thing struct {
+	region *Region
+	name   string
+	offset uint64
+	size   uint64
+	params [4]uint64
+}
+
+// wanted is what a program declares.
+type wanted struct {
+	kind   uint32
+	name   string
+	shape  shape // of its type; empty for things without one
+	size   uint64
+	params [4]uint64
+	init   func(v *view, t thing) // brings fresh, zero bytes into their first state
+}
+
+// declare finds the thing in the directory, or adds it.
+func (r *Region) declare(ctx context.Context, w wanted) (thing, error) {
+	v, err := r.use()
+	if err != nil {
+		return thing{}, err
+	}
+	defer v.done()
+	if len(w.name) == 0 || len(w.name) > maxName {
+		return thing{}, r.refuse(w, "a name has from 1 to %d bytes", maxName)
+	}
+	if e, err := r.find(v, w.name, nil); e != nil || err != nil {
+		return r.open(v, e, w, err)
+	}
+	h := v.header()
+	g, _, err := lockNode(ctx, &h.dir)
+	if err != nil {
+		return thing{}, err
+	}
+	defer g.unlock(&h.dir)
+	var room *entry
+	if e, err := r.find(v, w.name, &room); e != nil || err != nil {
+		return r.open(v, e, w, err)
+	}
+	if room == nil {
+		return thing{}, r.refuse(w, "all %d entries are taken: make the region with more Entries", r.config.entries)
+	}
+	return r.add(v, room, w)
+}
+
+// find returns the entry with this name, or nil. Room, if not nil, is set to an entry that
+// can be taken for it: one that is free, or that somebody was killed at.
+func (r *Region) find(v *view, name string, room **entry) (*entry, error) {
+	hash := hashName(name)
+	mask := uint64(r.config.entries - 1)
+	for i := range uint64(r.config.entries) {
+		e := (*entry)(v.at(r.plan.table + (hash+i)&mask*entryLen))
+		switch atomic.LoadUint32(&e.state) {
+		case entryReady:
+			if e.hash == hash && e.nameLen <= maxName && string(e.name[:e.nameLen]) == name {
+				return e, nil
+			}
+		case entryFree:
+			if room != nil && *room == nil {
+				*room = e
+			}
+			return nil, nil
+		case entryStarted:
+			if room != nil && *room == nil {
+				*room = e
+			}
+		default:
+			return nil, fmt.Errorf("shared: region %q: %w: an entry of its directory has no valid state", r.name, errCorrupt)
+		}
+	}
+	return nil, nil
+}
+
+// open checks an entry against what the program declares.
+func (r *Region) open(v *view, e *entry, w wanted, err error) (thing, error) {
+	if err != nil {
+		return thing{}, err
+	}
+	t := thing{region: r, name: w.name, offset: e.offset, size: e.size, params: e.params}
+	switch {
+	case e.kind != w.kind:
+		return t, r.refuse(w, "it is a %s", kindNames[e.kind])
+	case t.offset < r.plan.heap || t.offset%line != 0 || t.size > r.config.size || t.offset > r.config.size-t.size:
+		return t, fmt.Errorf("shared: %s %q: %w: its bytes lie outside", kindNames[w.kind], w.name, errCorrupt)
+	case e.fingerprint != w.shape.fingerprint():
+		return t, r.refuse(w, "another program declares it with another type: %s", theirs(e).differs(w.shape))
+	case t.size != w.size || t.params != w.params:
+		return t, r.refuse(w, "it was made with other sizes")
+	}
+	return t, nil
+}
+
+// theirs reads the shape that an entry carries.
+func theirs(e *entry) shape { return shape{} }
+
+// add takes room for a new thing. The directory lock is held. A kill at any point leaves
+// the entry started, and the next one who adds takes it again. The heap's free part moves
+// before the entry is ready, so that no bytes are ever given twice; a kill between the two
+// leaves them unused.
+func (r *Region) add(v *view, e *entry, w wanted) (thing, error) {
+	h := v.header()
+	size := roundUp(w.size, line)
+	start := h.free
+	if start < r.plan.heap || start%line != 0 || start > r.config.size || size > r.config.size-start {
+		return thing{}, r.refuse(w, "%w: it takes %d bytes, and %d of %d are left", errNoSpace, size, r.config.size-min(start, r.config.size), r.config.size)
+	}
+	atomic.StoreUint32(&e.state, entryStarted)
+	t := thing{region: r, name: w.name, offset: start, size: w.size, params: w.params}
+	clear(v.bytes[start : start+size])
+	if w.init != nil {
+		w.init(v, t)
+	}
+	e.kind, e.hash, e.offset, e.size = w.kind, hashName(w.name), start, w.size
+	e.fingerprint, e.params = w.shape.fingerprint(), w.params
+	e.nameLen = uint32(copy(e.name[:], w.name))
+	e.shapeLen = uint32(copy(e.shape[:], w.shape.String()))
+	atomic.StoreUint64(&h.free, start+size)
+	atomic.StoreUint32(&e.state, entryReady)
+	return t, nil
+}
+
+func (r *Region) refuse(w wanted, format string, args ...any) error {
+	return fmt.Errorf("shared: %s %q in region %q: "+format, append([]any{kindNames[w.kind], w.name, r.name}, args...)...)
+}

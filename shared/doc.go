@@ -1,0 +1,28 @@
+// Package shared keeps typed variables, locks and counters in a segment that several
+// processes have attached. A kill -9 of any of them, at any instant, leaves the others
+// with whole values and with locks that can be taken.
+//
+// There is one place and what lies in it. A [Region] is a segment with a directory of
+// named things; each process that has it open is a participant. A [Mutex] is a lock, a
+// [Var] a variable of any type without pointers, a [Counter] an integer. A thing is made
+// by whoever declares it first, and found by its name by all others.
+//
+//	r, err := shared.Ensure(ctx, "orders", nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer r.Close()
+//	best, err := shared.VarOf[Quote](r, "best")
+//	if err != nil {
+//		return err
+//	}
+//	err = best.Update(func(q *Quote) { q.Bid++ })
+//
+// # What to know
+//
+//   - It needs Linux on a 64-bit port, and robust futexes (set_robust_list(2)), which a
+//     sandbox may forbid.
+//   - All processes must be in one PID namespace: the kernel's locks carry thread IDs.
+//   - A region outlives its processes. Remove it with [Region.Remove], or the command.
+//   - Types must have the same shape in all programs; the names of types do not matter.
+package shared

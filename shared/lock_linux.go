@@ -1,0 +1,94 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
+)
+
+// A lock is the robust lock of one node. Its word is 0, or the TID of the guardian that
+// holds it; FUTEX_WAITERS asks whoever releases it to wake one; FUTEX_OWNER_DIED is set
+// by the kernel when the holder's process ends. So it is taken by a compare-and-swap
+// from 0 or from a dead owner's word, and a kill at any instant leaves it free or
+// marked: the node is in the guardian's list, or pending, whenever the word carries the
+// guardian's TID.
+
+// errNotRecoverable: what the lock guards was left damaged, and nobody repaired it.
+var errNotRecoverable = errors.New("not recoverable")
+
+// notRecoverable is glibc's mark of that, in the owner field: PTHREAD_MUTEX_NOTRECOVERABLE.
+const notRecoverable = 0x7ffffffe
+
+// tryLock takes n's lock if it is free. Died tells that its last holder died with it.
+// Waiters is futexWaiters for one who has slept: others may sleep too, whose bit the
+// last holder has cleared. The bit must come with the lock: a holder killed without it
+// would wake nobody.
+func (g *guardian) tryLock(n *node, waiters uint32) (ok, died bool) {
+	word := atomic.LoadUint32(&n.word)
+	if word&futexTIDMask != 0 {
+		return false, false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.list) >= maxHeld {
+		return false, false
+	}
+	g.begin(n)
+	// A dead owner's word keeps its waiters bit: others may be asleep.
+	ok = atomic.CompareAndSwapUint32(&n.word, word, g.tid|word&futexWaiters|waiters)
+	if ok {
+		g.insert(n)
+	}
+	g.end()
+	return ok, ok && word&futexOwnerDied != 0
+}
+
+// unlock releases n's lock, which g holds, and wakes one who waits for it.
+func (g *guardian) unlock(n *node) {
+	g.mu.Lock()
+	g.begin(n)
+	g.remove(n)
+	word := atomic.SwapUint32(&n.word, 0)
+	if word&futexWaiters != 0 {
+		futexWake(&n.word, 1)
+	}
+	g.end()
+	g.mu.Unlock()
+}
+
+// pick returns the guardian for a new holder.
+func pick() *guardian {
+	all := &guardians.all
+	return all[rand.Uint32()%uint32(len(all))]
+}
+
+// spins is how often a lock is tried before its taker sleeps.
+const spins = 100
+
+// lockNode takes n's lock, and waits for it until ctx is done.
+func lockNode(ctx context.Context, n *node) (g *guardian, died bool, err error) {
+	g = pick()
+	for range spins {
+		if ok, died := g.tryLock(n, 0); ok {
+			return g, died, nil
+		}
+		runtime.Gosched()
+	}
+	for ctx.Err() == nil {
+		word := atomic.LoadUint32(&n.word)
+		if word&futexTIDMask == 0 {
+			if ok, died := g.tryLock(n, futexWaiters); ok {
+				return g, died, nil
+			}
+			continue
+		}
+		if word&futexWaiters == 0 && !atomic.CompareAndSwapUint32(&n.word, word, word|futexWaiters) {
+			continue
+		}
+		sleep(ctx, &n.word, word|futexWaiters)
+	}
+	return nil, false, fmt.Errorf("shared: lock: %w", ctx.Err())
+}

@@ -1,0 +1,136 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+var (
+	// ErrOwnerDied comes with a lock that was taken: its last holder was killed with it,
+	// so that what it guards may be half changed. Look, repair, and call
+	// [Mutex.MarkConsistent] before Unlock.
+	ErrOwnerDied = errors.New("the last owner died with the lock")
+	// ErrNotRecoverable: a lock was released after ErrOwnerDied without
+	// MarkConsistent. Nobody can take it any more.
+	ErrNotRecoverable = errors.New("what the lock guards was not repaired")
+)
+
+// Mutex is a lock among the goroutines of all processes that have the region open. Its
+// holder may be killed at any instant: the kernel then gives the lock to one who waits,
+// who gets [ErrOwnerDied] with it. Nothing polls.
+//
+// It is a robust, process-shared pthread_mutex_t of glibc on 64-bit Linux, and C programs
+// may lock it as such.
+type Mutex struct {
+	thing
+	local  chan struct{} // held by the one goroutine of this process that waits
+	holder *guardian     // of the holder, while it is held here
+	died   bool          // it was taken from a dead owner, and is not marked consistent
+}
+
+// mutexBytes is the size of a pthread_mutex_t.
+const mutexBytes = 40
+
+// pthread_mutex_t's kind for a robust mutex of the default type, shared among processes:
+// PTHREAD_MUTEX_ROBUST_NORMAL_NP and the process-shared bit of glibc.
+const robustShared = 0x10 | 0x80
+
+// MutexOf returns the region's mutex with this name, and makes it if there is none.
+func MutexOf(r *Region, name string) (*Mutex, error) {
+	t, err := r.declare(context.Background(), wanted{
+		kind: kindMutex, name: name, size: mutexBytes,
+		init: func(v *view, t thing) { (*node)(v.at(t.offset)).kind = robustShared },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Mutex{thing: t, local: r.localLock(t.offset)}, nil
+}
+
+// Lock takes the mutex, and waits for it until ctx is done. With [ErrOwnerDied] it is
+// taken too; with any other error it is not.
+func (m *Mutex) Lock(ctx context.Context) error {
+	v, err := m.region.use()
+	if err != nil {
+		return err
+	}
+	defer v.done()
+	n := (*node)(v.at(m.offset))
+	g, died, err := m.lock(ctx, n)
+	if err != nil {
+		return fmt.Errorf("shared: lock mutex %q: %w", m.name, err)
+	}
+	return m.locked(n, g, died)
+}
+
+// lock takes the lock at once or stands in line for it.
+func (m *Mutex) lock(ctx context.Context, n *node) (*guardian, bool, error) {
+	g := pick()
+	if ok, died := g.tryLock(n, 0); ok {
+		return g, died, nil
+	}
+	select {
+	case m.local <- struct{}{}:
+		defer func() { <-m.local }()
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
+	return lockNode(ctx, n)
+}
+
+// TryLock takes the mutex if it is free, and reports whether it did. ErrOwnerDied is as
+// for Lock.
+func (m *Mutex) TryLock() (bool, error) {
+	v, err := m.region.use()
+	if err != nil {
+		return false, err
+	}
+	defer v.done()
+	n, g := (*node)(v.at(m.offset)), pick()
+	ok, died := g.tryLock(n, 0)
+	if !ok {
+		return false, nil
+	}
+	err = m.locked(n, g, died)
+	return err == nil || errors.Is(err, ErrOwnerDied), err
+}
+
+// locked notes who holds the lock, which was just taken.
+func (m *Mutex) locked(n *node, g *guardian, died bool) error {
+	if n.owner == notRecoverable {
+		g.unlock(n)
+		return fmt.Errorf("shared: lock mutex %q: %w", m.name, ErrNotRecoverable)
+	}
+	n.owner = g.tid
+	m.holder, m.died = g, died
+	if died {
+		return fmt.Errorf("shared: mutex %q: %w", m.name, ErrOwnerDied)
+	}
+	return nil
+}
+
+// MarkConsistent says that what the mutex guards is in order again, after ErrOwnerDied.
+func (m *Mutex) MarkConsistent() { m.died = false }
+
+// Unlock releases the mutex, which this process holds. After ErrOwnerDied without
+// MarkConsistent it makes the mutex useless: see ErrNotRecoverable.
+func (m *Mutex) Unlock() error {
+	v, err := m.region.use()
+	if err != nil {
+		return err
+	}
+	defer v.done()
+	n, g := (*node)(v.at(m.offset)), m.holder
+	if g == nil || atomic.LoadUint32(&n.word)&futexTIDMask != g.tid {
+		return fmt.Errorf("shared: unlock mutex %q: this process does not hold it", m.name)
+	}
+	n.owner = 0
+	if m.died {
+		n.owner = notRecoverable
+	}
+	m.holder, m.died = nil, false
+	g.unlock(n)
+	return nil
+}

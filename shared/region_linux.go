@@ -1,0 +1,320 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+// Options are the rarer choices for a region that is made. One that exists keeps what it
+// was made with.
+type Options struct {
+	// Size is the region's size in bytes, 64 MiB if 0. Memory is taken only as it is
+	// touched.
+	Size int64
+	// Perm is who may use it; 0 means 0o600.
+	Perm fs.FileMode
+	// Participants is how many processes may have it open at a time, 64 if 0.
+	Participants int
+	// Entries is how many named things it may hold, 4,096 if 0.
+	Entries int
+}
+
+const (
+	defaultSize         = 64 << 20
+	defaultPerm         = 0o600
+	defaultParticipants = 64
+	defaultEntries      = 4096
+)
+
+// Region is a segment that holds named, typed things: variables, locks, counters. Safe
+// for concurrent use. Close it; its things are then closed too.
+//
+// A process that is killed, at any instant, leaves the region usable for the others: see
+// each type for what becomes of its work.
+type Region struct {
+	name     string
+	segment  *sysvipc.Segment
+	memory   *sysvipc.Memory
+	view     atomic.Pointer[view] // nil once closed
+	config   config               // this process's own copy, checked
+	plan     plan
+	slot     int
+	id       owner
+	guardian *guardian // of the slot
+
+	mu    sync.Mutex
+	local map[uint64]chan struct{} // see localLock
+}
+
+// view is the region's memory. Whoever has one may touch the memory: the address range
+// is not given back before the collector finds that nobody has it.
+type view struct {
+	bytes []byte
+	hold  any
+}
+
+// at returns a pointer to size bytes at offset, which were checked against the region's
+// size when the thing that lies there was found.
+func (v *view) at(offset uint64) unsafe.Pointer {
+	return unsafe.Pointer(&v.bytes[offset])
+}
+
+func (v *view) header() *header { return (*header)(v.at(0)) }
+
+// Ensure opens the region with this name, or makes it. However many processes race, one
+// region comes out, and one that was killed while it made it is replaced.
+func Ensure(ctx context.Context, name string, opts *Options) (*Region, error) {
+	return ensure(ctx, name, sysvipc.KeyOf(name), opts)
+}
+
+// EnsureKey is Ensure for a region that is known by its key, and has no name.
+func EnsureKey(ctx context.Context, key sysvipc.Key, opts *Options) (*Region, error) {
+	return ensure(ctx, "", key, opts)
+}
+
+// Open opens the region with this name. It fails with [fs.ErrNotExist] if there is none.
+func Open(ctx context.Context, name string) (*Region, error) {
+	return openSegment(ctx, name, sysvipc.KeyOf(name))
+}
+
+// OpenKey is Open for a region that is known by its key.
+func OpenKey(ctx context.Context, key sysvipc.Key) (*Region, error) { return openSegment(ctx, "", key) }
+
+func openSegment(ctx context.Context, name string, key sysvipc.Key) (*Region, error) {
+	seg, err := sysvipc.OpenSegment(key)
+	if err != nil {
+		return nil, err
+	}
+	return attach(ctx, name, seg, nil)
+}
+
+func ensure(ctx context.Context, name string, key sysvipc.Key, opts *Options) (*Region, error) {
+	if len(name) > maxName {
+		return nil, fmt.Errorf("shared: region %q: a name has at most %d bytes", name, maxName)
+	}
+	c, perm, err := opts.config(name)
+	if err != nil {
+		return nil, err
+	}
+	for ctx.Err() == nil {
+		seg, err := sysvipc.OpenSegment(key)
+		if errors.Is(err, fs.ErrNotExist) {
+			seg, err = sysvipc.Creator{NoReserve: true}.CreateSegment(key, int64(c.size), perm)
+			if errors.Is(err, fs.ErrExist) {
+				continue // another process was first
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		r, err := attach(ctx, name, seg, &c)
+		if errors.Is(err, sysvipc.ErrRemoved) {
+			continue
+		}
+		return r, err
+	}
+	return nil, fmt.Errorf("shared: ensure region %q: %w", name, ctx.Err())
+}
+
+// config returns what a new region is made with.
+func (o *Options) config(name string) (config, fs.FileMode, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	orElse := func(v, def int64) int64 {
+		if v == 0 {
+			return def
+		}
+		return v
+	}
+	c := config{
+		nonce:   rand.Uint64(),
+		size:    roundUp(uint64(max(orElse(o.Size, defaultSize), 0)), line),
+		slots:   uint32(max(orElse(int64(o.Participants), defaultParticipants), 0)),
+		entries: uint32(powerOfTwo(uint64(max(orElse(int64(o.Entries), defaultEntries), 0)))),
+		created: time.Now().UnixNano(),
+	}
+	copy(c.name[:], name)
+	if _, err := c.plan(c.size); err != nil {
+		return c, 0, fmt.Errorf("shared: region %q cannot be made with these options: %w", name, err)
+	}
+	return c, fs.FileMode(orElse(int64(o.Perm), defaultPerm)), nil
+}
+
+func powerOfTwo(n uint64) uint64 {
+	p := uint64(1)
+	for p < n {
+		p *= 2
+	}
+	return p
+}
+
+// attach joins the region in seg. New, if not nil, is what it is made with if it is raw.
+func attach(ctx context.Context, name string, seg *sysvipc.Segment, fresh *config) (*Region, error) {
+	if strconv.IntSize != 64 {
+		return nil, fmt.Errorf("shared: on 32-bit ports: %w", errors.ErrUnsupported)
+	}
+	if err := startGuardians(); err != nil {
+		return nil, err
+	}
+	mem, err := seg.Attach(nil)
+	if err != nil {
+		return nil, err
+	}
+	bytes, hold := mem.Hold()
+	r := &Region{name: name, segment: seg, memory: mem, local: make(map[uint64]chan struct{})}
+	v := &view{bytes: bytes, hold: hold}
+	if err = r.settle(ctx, v, fresh); err == nil {
+		err = r.join(v)
+	}
+	if err != nil {
+		mem.Close()
+		return nil, fmt.Errorf("shared: region %q (shm:%d): %w", name, seg.ID(), err)
+	}
+	r.view.Store(v)
+	return r, nil
+}
+
+// settle makes the region if it is raw, or its creator was killed, and checks it.
+func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
+	if len(v.bytes) < headerLen {
+		return fmt.Errorf("a segment of %d bytes is no region", len(v.bytes))
+	}
+	h := v.header()
+	if s := atomic.LoadUint32(&h.state); s < stateReady {
+		if h.magic != magic && h.magic != [8]byte{} {
+			return errors.New("this segment belongs to another program: it does not begin as a region does")
+		}
+		g, _, err := lockNode(ctx, &h.init)
+		if err != nil {
+			return err
+		}
+		if atomic.LoadUint32(&h.state) < stateReady {
+			if fresh == nil {
+				g.unlock(&h.init)
+				return fmt.Errorf("its creator has not finished it, or was killed at it: open it with Ensure")
+			}
+			err = v.format(fresh)
+		}
+		g.unlock(&h.init)
+		if err != nil {
+			return err
+		}
+	}
+	return r.check(v)
+}
+
+// format makes a region out of raw memory, or of what a killed creator has left. The
+// init lock is held.
+func (v *view) format(c *config) error {
+	c.size = uint64(len(v.bytes))
+	p, err := c.plan(c.size)
+	if err != nil {
+		return err
+	}
+	h := v.header()
+	h.magic, h.version = magic, version
+	atomic.StoreUint32(&h.state, stateStarted)
+	clear(v.bytes[p.slots:p.heap])
+	h.dir = node{}
+	h.config = *c
+	h.sum = c.checksum()
+	h.free = roundUp(p.heap, line)
+	atomic.StoreUint32(&h.state, stateReady)
+	return nil
+}
+
+// check copies the region's config and looks whether it can be true.
+func (r *Region) check(v *view) error {
+	h := v.header()
+	switch s := atomic.LoadUint32(&h.state); {
+	case h.magic != magic:
+		return errors.New("this segment belongs to another program: it does not begin as a region does")
+	case h.version != version:
+		return fmt.Errorf("it has version %d of the layout, and this program knows version %d", h.version, version)
+	case s != stateReady:
+		return fmt.Errorf("%w: state %d", errCorrupt, s)
+	}
+	r.config = h.config
+	if sum := h.sum; sum != r.config.checksum() {
+		return fmt.Errorf("%w: the header's checksum is wrong", errCorrupt)
+	}
+	var err error
+	if r.plan, err = r.config.plan(uint64(len(v.bytes))); err != nil {
+		return err
+	}
+	if stored := cString(r.config.name[:]); stored != r.name {
+		return fmt.Errorf("it is region %q: two names with one key; give one of them another name, or use EnsureKey", stored)
+	}
+	return nil
+}
+
+// cString is b up to its first NUL.
+func cString(b []byte) string {
+	for i, c := range b {
+		if c == 0 {
+			return string(b[:i])
+		}
+	}
+	return string(b)
+}
+
+// use returns the region's memory, or an error after Close. Call done with it when the
+// memory is no longer touched.
+func (r *Region) use() (*view, error) {
+	if v := r.view.Load(); v != nil {
+		return v, nil
+	}
+	return nil, r.closed()
+}
+
+func (v *view) done() { runtime.KeepAlive(v) }
+
+func (r *Region) closed() error { return fmt.Errorf("shared: region %q: %w", r.name, fs.ErrClosed) }
+
+// Close leaves the region. It fails, and changes nothing, while this process holds a
+// lock in it.
+func (r *Region) Close() error {
+	v := r.view.Load()
+	if v == nil {
+		return r.closed()
+	}
+	if n := heldIn(v); n > 1 {
+		return fmt.Errorf("shared: close region %q: this process holds %d locks in it", r.name, n-1)
+	}
+	if !r.view.CompareAndSwap(v, nil) {
+		return r.closed()
+	}
+	r.leave(v)
+	return r.memory.Close()
+}
+
+// Remove removes the segment. Whoever has the region open keeps it until Close.
+func (r *Region) Remove() error { return r.segment.Remove() }
+
+// Segment returns the segment that the region lies in.
+func (r *Region) Segment() *sysvipc.Segment { return r.segment }
+
+// localLock returns what orders the goroutines of this process that want the lock at
+// this offset, so that only one of them sleeps in the kernel.
+func (r *Region) localLock(offset uint64) chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.local[offset]
+	if c == nil {
+		c = make(chan struct{}, 1)
+		r.local[offset] = c
+	}
+	return c
+}

@@ -1,0 +1,28 @@
+package shared
+
+import (
+	"context"
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// sleep sleeps while *word is val, until somebody wakes it or ctx is done. It may return
+// for no reason: look at the word again.
+func sleep(ctx context.Context, word *uint32, val uint32) {
+	if ctx.Done() == nil {
+		futexWait(word, val, 0)
+		return
+	}
+	var awake atomic.Bool
+	stop := context.AfterFunc(ctx, func() {
+		// A wake that comes before the sleep is lost, so one may not do.
+		for pause := 10 * time.Microsecond; !awake.Load(); pause = min(2*pause, 4*time.Millisecond) {
+			futexWake(word, math.MaxInt32)
+			time.Sleep(pause)
+		}
+	})
+	futexWait(word, val, 0)
+	awake.Store(true)
+	stop()
+}
