@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -13,10 +14,16 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer stop()
 	root := newRoot()
 	root.SetArgs(args)
-	root.SetIn(stdin)
+	root.SetIn(&interruptibleReader{ctx, stdin})
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	ran := false
+	noteRun(root, &ran)
 	cmd, err := root.ExecuteContextC(ctx)
+	var own *exitError
+	if err != nil && !ran && !errors.As(err, &own) {
+		err = &exitError{exitUsage, err}
+	}
 	err = cause(ctx, err)
 	if err != nil {
 		report(stderr, cmd, err)
@@ -25,30 +32,87 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return exitCode(err)
 }
 
+// noteRun sets ran when a verb begins. Errors before that are cobra's own, about the
+// command line.
+func noteRun(cmd *cobra.Command, ran *bool) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			*ran = true
+			return run(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		noteRun(sub, ran)
+	}
+}
+
+// The groups of verbs in the help.
+const (
+	groupLook   = "look"
+	groupChange = "change"
+	groupUse    = "use"
+	groupOther  = "other"
+)
+
 // newRoot returns the command with all its verbs.
 func newRoot() *cobra.Command {
+	var version bool
 	root := &cobra.Command{
 		Use:   "sysvipc VERB [FLAGS] [REF…]",
 		Short: "See, make, use and remove System V shared memory, semaphores and message queues",
-		Long: `Sysvipc shows, makes, uses and removes the System V IPC objects of this machine:
-shared memory segments, semaphore sets and message queues.
+		Long: `Sysvipc shows, makes, uses and removes the System V IPC objects of this machine: shared
+memory segments, semaphore sets and message queues.
 
-A REF names an object: shm:ID, sem:key=0x4d2, msg:ftok=/srv/app:R, msg:name=orders.
-See "sysvipc help ref".`,
-		Args:          verbs,
-		RunE:          missingVerb,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+A REF names an object: by its ID (shm:5), or by its key (sem:key=0x4d2,
+msg:ftok=/srv/app:R, msg:name=orders). Several can be given at once, and - reads them from
+standard input. See "sysvipc help ref".
+
+The exit code is 0 if all was done, 1 if something failed, 2 for a wrong command line, 3
+if an object is not there, 4 if something is not permitted or cannot be seen, 5 for what
+is refused as unsafe, 6 if it would have to wait, or has waited long enough, 7 if the
+object was removed meanwhile, and 8 if a limit is reached.`,
+		Example: `  sysvipc ls
+  sysvipc mk msg --name orders
+  sysvipc msg send msg:name=orders 'first order'
+  sysvipc msg recv msg:name=orders
+  sysvipc rm msg:name=orders`,
+		Args: verbs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if version {
+				return printVersion(cmd.OutOrStdout())
+			}
+			return missingVerb(cmd, args)
+		},
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+		DisableFlagsInUseLine: true,
 	}
+	root.Flags().BoolVar(&version, "version", false, "print the version")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage("%w", err) })
+	root.AddGroup(
+		&cobra.Group{ID: groupLook, Title: "See what there is:"},
+		&cobra.Group{ID: groupChange, Title: "Make, change and remove:"},
+		&cobra.Group{ID: groupUse, Title: "Use:"},
+		&cobra.Group{ID: groupOther, Title: "Other:"},
+	)
+	root.SetHelpCommandGroupID(groupOther)
+	root.SetCompletionCommandGroupID(groupOther)
+	root.AddCommand(
+		newLsCommand(), newShowCommand(), newLimitsCommand(),
+		newMkCommand(), newSetCommand(), newRmCommand(),
+		newShmCommand(), newSemCommand(), newMsgCommand(),
+		newFtokCommand(), newVersionCommand(),
+	)
+	root.AddCommand(newTopics()...)
 	return root
 }
 
-// verbs answers a verb that does not exist: cobra looks for arguments of the parent.
+// verbs answers a verb that does not exist: cobra takes it for an argument of the parent.
 func verbs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	cmd.SuggestionsMinimumDistance = 2
 	text := ""
 	for _, s := range cmd.SuggestionsFor(args[0]) {
 		text += "\n\t" + cmd.CommandPath() + " " + s
@@ -56,14 +120,22 @@ func verbs(cmd *cobra.Command, args []string) error {
 	if text != "" {
 		text = "\nDid you mean this?" + text
 	}
-	return usage("unknown verb %q of %q%s", args[0], cmd.CommandPath(), text)
+	return usage("%q has no verb %q%s", cmd.CommandPath(), args[0], text)
 }
 
 // missingVerb is what happens without a verb.
-func missingVerb(cmd *cobra.Command, args []string) error {
+func missingVerb(cmd *cobra.Command, _ []string) error {
 	cmd.SetOut(cmd.ErrOrStderr())
 	if err := cmd.Help(); err != nil {
 		return err
 	}
 	return &exitError{code: exitUsage}
+}
+
+// noArgs is for verbs that take flags only.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("%q takes no argument, and %q is one", cmd.CommandPath(), args[0])
+	}
+	return nil
 }

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+// completeRefs offers the REFs of the objects that exist now, up to most of them on one
+// command line; 0 means any number.
+func completeRefs(most int, kinds ...sysvipc.Kind) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if most > 0 && len(args) >= most {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		entries, err := list(kinds)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		v := newView()
+		var offers []cobra.Completion
+		for i := range entries {
+			e := &entries[i]
+			name := refName(e.Kind, e.ID)
+			if strings.HasPrefix(name, begun) && !slices.Contains(args, name) {
+				offers = append(offers, cobra.CompletionWithDesc(name, v.describe(e)))
+			}
+		}
+		return offers, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// describe says in a few words which object it is.
+func (v *view) describe(e *entry) string {
+	what := ""
+	switch {
+	case e.seg != nil:
+		what = fmt.Sprintf("%s bytes, %d attached", formatSize(e.seg.Size), e.seg.Attaches)
+	case e.set != nil:
+		what = fmt.Sprintf("%d semaphores", e.set.Len)
+	case e.queue != nil:
+		what = fmt.Sprintf("%d messages", e.queue.Messages)
+	}
+	key := "no key"
+	if e.Key != sysvipc.Private {
+		key = e.Key.String()
+	}
+	return fmt.Sprintf("%s, %s, %s", key, what, v.userText(e.UID))
+}
+
+// completeWords offers words, for positions and flags with a fixed choice.
+func completeWords(words ...string) cobra.CompletionFunc {
+	return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
+}
+
+// mustComplete registers a completion for a flag that the verb has.
+func mustComplete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
+		panic(err) // the flag is misspelt in this package
+	}
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+func newFtokCommand() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:     "ftok PATH PROJ | ftok --name NAME",
+		GroupID: groupOther,
+		Short:   "Print the key that ftok(3) makes of a file",
+		Long: `Print the key that ftok(3) of the C library makes of a file and a project byte, in
+hexadecimal and as a signed decimal number, as C and /proc/sysvipc show it.
+
+PROJ is a character as in ftok(path, 'R'), or a number as in ftok(path, 1); for the
+character 1 write 0x31. A file that is removed and written anew has another key, and two
+files may have the same one.
+
+With --name, print the key that package sysvipc makes of a name, as in msg:name=orders.`,
+		Example: `  sysvipc ftok /srv/app R
+  sysvipc ftok /srv/app 1
+  sysvipc ftok --name orders`,
+		DisableFlagsInUseLine: true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			named := cmd.Flags().Changed("name")
+			if named && len(args) > 0 || !named && len(args) != 2 {
+				return usage("give PATH and PROJ, or --name and nothing else")
+			}
+			return nil
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) == 0 {
+				return nil, cobra.ShellCompDirectiveDefault
+			}
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key, err := ftokKey(args, name)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %d\n", key, int32(key))
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "", "a name instead of a file")
+	return cmd
+}
+
+func ftokKey(args []string, name string) (sysvipc.Key, error) {
+	if len(args) == 0 {
+		return parseKeyAs("name", name)
+	}
+	proj, err := parseProj(args[1])
+	if err != nil {
+		return 0, err
+	}
+	return sysvipc.Ftok(args[0], proj)
+}

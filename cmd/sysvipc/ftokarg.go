@@ -1,0 +1,33 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+// parseFtok reads PATH:PROJ. The path may have colons.
+func parseFtok(s string) (sysvipc.Key, error) {
+	colon := strings.LastIndexByte(s, ':')
+	if colon < 1 {
+		return 0, usage("ftok=%s: write ftok=PATH:PROJ, such as ftok=/srv/app:R", s)
+	}
+	proj, err := parseProj(s[colon+1:])
+	if err != nil {
+		return 0, err
+	}
+	return sysvipc.Ftok(s[:colon], proj)
+}
+
+// parseProj reads the project byte of ftok(3): a number as in ftok(path, 1), or a
+// character as in ftok(path, 'R').
+func parseProj(s string) (byte, error) {
+	if n, err := strconv.ParseUint(s, 0, 8); err == nil && (len(s) == 1 || s[0] != '0' || strings.HasPrefix(s, "0x")) {
+		return byte(n), nil
+	}
+	if len(s) == 1 {
+		return s[0], nil
+	}
+	return 0, usage("PROJ %q: give one character (R), or a number from 0 to 255 (1, 0x52); for the digit 1 as a character write 0x31", s)
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+// mkOptions are those of every kind.
+type mkOptions struct {
+	key    keyFlags
+	excl   bool
+	mode   modeFlag
+	owner  owner
+	id     int
+	output string
+}
+
+func newMkCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "mk shm|sem|msg",
+		Aliases: []string{"create"},
+		GroupID: groupChange,
+		Short:   "Make an object, or find it",
+		Long: `Make a segment, a semaphore set or a queue, and print its REF.
+
+With a key, an object that exists already is found and left as it is: however many
+processes race, one object comes out. With --excl an object that exists is an error.
+Without a key each call makes a new object.`,
+		Args:                  verbs,
+		RunE:                  missingVerb,
+		DisableFlagsInUseLine: true,
+	}
+	cmd.AddCommand(newMkShmCommand(), newMkSemCommand(), newMkMsgCommand())
+	return cmd
+}
+
+func (o *mkOptions) add(cmd *cobra.Command) {
+	cmd.Args = noArgs
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	o.key.add(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&o.excl, "excl", false, "fail if it exists")
+	o.mode.mode = 0o600
+	f.Var(&o.mode, "mode", "permissions of a new object")
+	o.owner = owner{uid: -1, gid: -1}
+	f.Var(&o.owner, "owner", "owner of a new object")
+	f.IntVar(&o.id, "id", -1, "exact ID of a new object, as a restore needs it (root; implies --excl)")
+	outputFlag(cmd, &o.output, "name", "json")
+}
+
+// maker makes or finds an object of one kind.
+type maker struct {
+	kind   sysvipc.Kind
+	create func(sysvipc.Creator, sysvipc.Key, fs.FileMode) (int, error)
+	ensure func(sysvipc.Creator, sysvipc.Key, fs.FileMode) (int, error)
+	finish func(id int) error        // what only a new object needs; may be nil
+	over   func(sysvipc.Limits) bool // whether it is larger than one object may be
+}
+
+// limited: the kernel says EINVAL to what is larger than one object may be.
+func (m maker) limited(err error) error {
+	if lim, limErr := sysvipc.ReadLimits(); limErr == nil && errors.Is(err, syscall.EINVAL) && m.over(lim) {
+		return &exitError{exitLimit, err}
+	}
+	return err
+}
+
+// run makes the object, or finds it, and prints which it is. A new object that cannot
+// be made as it was asked for goes away again.
+func (o *mkOptions) run(cmd *cobra.Command, m maker, c sysvipc.Creator) error {
+	key, err := o.key.chosen(cmd)
+	if err != nil {
+		return err
+	}
+	if cmd.Flags().Changed("id") {
+		if o.id < 0 {
+			return usage("--id %d: an ID is not negative", o.id)
+		}
+		c.ID = &o.id
+	}
+	made := true
+	id, err := m.create(c, key, o.mode.mode)
+	if errors.Is(err, fs.ErrExist) && !o.excl && c.ID == nil {
+		made = false
+		id, err = m.ensure(c, key, o.mode.mode)
+	}
+	if err != nil {
+		return m.limited(err)
+	}
+	if made {
+		if err := o.complete(m, id); err != nil {
+			if removeErr := objectByID(m.kind, id).Remove(); removeErr != nil {
+				return fmt.Errorf("%w; and it could not be removed again: %w", err, removeErr)
+			}
+			return fmt.Errorf("%w; nothing was made", err)
+		}
+	}
+	return o.print(cmd, m.kind, id, made)
+}
+
+// complete gives a new object what its creation could not.
+func (o *mkOptions) complete(m maker, id int) error {
+	if m.finish != nil {
+		if err := m.finish(id); err != nil {
+			return err
+		}
+	}
+	if o.owner.uid < 0 && o.owner.gid < 0 {
+		return nil
+	}
+	return objectByID(m.kind, id).Chown(o.owner.uid, o.owner.gid)
+}
+
+func (o *mkOptions) print(cmd *cobra.Command, kind sysvipc.Kind, id int, made bool) error {
+	if o.output == "name" {
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), refName(kind, id))
+		return err
+	}
+	e, err := stat(kind, id)
+	if err != nil {
+		return err
+	}
+	var f format
+	d := startDocument(cmd.OutOrStdout(), "objects")
+	d.add(append(f.record(newView(), &e), field{"made", made}))
+	return d.end(nil)
+}

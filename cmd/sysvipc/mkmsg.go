@@ -1,0 +1,46 @@
+package main
+
+import (
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+func newMkMsgCommand() *cobra.Command {
+	var o mkOptions
+	var qbytes sizeFlag
+	cmd := &cobra.Command{
+		Use:   "msg",
+		Short: "Make a message queue",
+		Long: `Make a message queue and print its REF. It holds kernel.msgmnb bytes of messages unless
+--qbytes says otherwise; more than kernel.msgmnb is for root.`,
+		Example: `  sysvipc mk msg --name orders
+  sysvipc mk msg --ftok /srv/app:R --mode 0660 --owner app --qbytes 64K`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m := maker{
+				kind: sysvipc.KindQueue,
+				create: func(c sysvipc.Creator, key sysvipc.Key, mode fs.FileMode) (int, error) {
+					q, err := c.CreateQueue(key, mode)
+					return idOf(q, err)
+				},
+				ensure: func(c sysvipc.Creator, key sysvipc.Key, mode fs.FileMode) (int, error) {
+					q, err := c.EnsureQueue(key, mode)
+					return idOf(q, err)
+				},
+				over: func(sysvipc.Limits) bool { return false },
+			}
+			if cmd.Flags().Changed("qbytes") {
+				if qbytes.n < 1 {
+					return usage("--qbytes 0: nothing would fit")
+				}
+				m.finish = func(id int) error { return sysvipc.QueueByID(id).SetMaxBytes(int(qbytes.n)) }
+			}
+			return o.run(cmd, m, sysvipc.Creator{})
+		},
+	}
+	o.add(cmd)
+	cmd.Flags().Var(&qbytes, "qbytes", "capacity in bytes, such as 64K")
+	return cmd
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+func newMsgCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:                   "msg send|recv|peek",
+		GroupID:               groupUse,
+		Short:                 "Send, receive and look at messages",
+		Args:                  verbs,
+		RunE:                  missingVerb,
+		DisableFlagsInUseLine: true,
+	}
+	cmd.AddCommand(newMsgSendCommand(), newMsgRecvCommand(), newMsgPeekCommand())
+	return cmd
+}
+
+// selectFlags choose messages by their type.
+type selectFlags struct{ ofType, upTo, except int64 }
+
+func (s *selectFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.Int64Var(&s.ofType, "type", 0, "only messages of this type")
+	f.Int64Var(&s.upTo, "up-to", 0, "only messages of at most this type, the lowest type first")
+	f.Int64Var(&s.except, "except", 0, "only messages of any other type")
+	cmd.MarkFlagsMutuallyExclusive("type", "up-to", "except")
+}
+
+// chosen returns the selector, and the same as a condition.
+func (s *selectFlags) chosen(cmd *cobra.Command) (sysvipc.Selector, func(typ int64) bool, error) {
+	for _, c := range []struct {
+		flag     string
+		typ      int64
+		selector func(int64) sysvipc.Selector
+		matches  func(int64) bool
+	}{
+		{"type", s.ofType, sysvipc.OfType, func(t int64) bool { return t == s.ofType }},
+		{"up-to", s.upTo, sysvipc.UpTo, func(t int64) bool { return t <= s.upTo }},
+		{"except", s.except, sysvipc.Except, func(t int64) bool { return t != s.except }},
+	} {
+		if !cmd.Flags().Changed(c.flag) {
+			continue
+		}
+		if c.typ < 1 {
+			return sysvipc.Any, nil, usage("--%s %d: a message has a type of at least 1", c.flag, c.typ)
+		}
+		return c.selector(c.typ), c.matches, nil
+	}
+	return sysvipc.Any, func(int64) bool { return true }, nil
+}

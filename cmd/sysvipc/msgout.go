@@ -1,0 +1,99 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"io"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+// messageFormats are the choices of -o for messages.
+var messageFormats = []string{"lines", "raw", "json", "jsonl"}
+
+// messageWriter writes messages. Each is written before the next one is taken from the
+// queue.
+type messageWriter struct {
+	w         io.Writer
+	format    string
+	withTypes bool
+	terminal  bool
+	doc       *document
+}
+
+func (m *messageWriter) add(cmd *cobra.Command) {
+	outputFlag(cmd, &m.format, messageFormats...)
+	cmd.Flags().BoolVarP(&m.withTypes, "with-type", "t", false, "with -o lines, the type and a tab before each line")
+}
+
+// begin is called once, when the command line is known to be right.
+func (m *messageWriter) begin(w io.Writer) {
+	m.w, m.terminal = w, isTerminal(w)
+	if m.format == "json" {
+		m.doc = startDocument(w, "messages")
+	}
+}
+
+// write writes one message; index is its place in the queue, or -1.
+func (m *messageWriter) write(msg sysvipc.Message, index int) error {
+	switch m.format {
+	case "json":
+		m.doc.add(messageRecord(msg, index))
+		return m.doc.flush()
+	case "jsonl":
+		r := append(record{{"schema", schema}}, messageRecord(msg, index)...)
+		return m.put(append(appendJSON(nil, r), '\n'))
+	case "raw":
+		if m.terminal {
+			return m.put(appendEscaped(nil, msg.Data, true))
+		}
+		return m.put(msg.Data)
+	}
+	var line []byte
+	if m.withTypes {
+		line = append(strconv.AppendInt(line, msg.Type, 10), '\t')
+	}
+	return m.put(append(appendEscaped(line, msg.Data, false), '\n'))
+}
+
+func (m *messageWriter) put(data []byte) error {
+	_, err := m.w.Write(data)
+	return err
+}
+
+// end completes the output. An error is why there are fewer messages than asked for.
+func (m *messageWriter) end(err error) error {
+	if m.doc == nil {
+		return nil
+	}
+	var warnings []string
+	if err != nil {
+		warnings = []string{unprefixed(err)}
+	}
+	return m.doc.end(warnings)
+}
+
+// messageRecord is the JSON of a message: its text, or in base64 what is no text.
+func messageRecord(msg sysvipc.Message, index int) record {
+	var r record
+	if index >= 0 {
+		r = record{{"index", index}}
+	}
+	r = append(r, field{"type", msg.Type}, field{"size", len(msg.Data)})
+	if utf8.Valid(msg.Data) {
+		return append(r, field{"text", string(msg.Data)})
+	}
+	return append(r, field{"base64", base64.StdEncoding.EncodeToString(msg.Data)})
+}
+
+// plural is for "1 message" and "2 messages".
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

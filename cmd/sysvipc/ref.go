@@ -1,0 +1,125 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+// ref names one object as the user does: by its ID, or by its key in one of the ways
+// that keys come about.
+type ref struct {
+	kind sysvipc.Kind
+	text string // as it was written
+	id   int    // -1: by key
+	key  sysvipc.Key
+}
+
+// The words for the kinds, in the order in which they are listed.
+var kindWords = []struct {
+	word string
+	kind sysvipc.Kind
+}{
+	{"shm", sysvipc.KindSegment},
+	{"sem", sysvipc.KindSemaphores},
+	{"msg", sysvipc.KindQueue},
+}
+
+// word returns the word for a kind.
+func word(kind sysvipc.Kind) string {
+	for _, k := range kindWords {
+		if k.kind == kind {
+			return k.word
+		}
+	}
+	return ""
+}
+
+// kindOf is the reverse of word.
+func kindOf(word string) (sysvipc.Kind, bool) {
+	for _, k := range kindWords {
+		if k.word == word {
+			return k.kind, true
+		}
+	}
+	return 0, false
+}
+
+// refName is how an object is named in output.
+func refName(kind sysvipc.Kind, id int) string { return word(kind) + ":" + strconv.Itoa(id) }
+
+const refForms = "write shm:ID, sem:key=0x4d2, msg:ftok=PATH:PROJ or msg:name=NAME, with shm, sem or msg in front; see \"sysvipc help ref\""
+
+// parseRef reads a REF.
+func parseRef(s string) (ref, error) {
+	front, rest, ok := strings.Cut(s, ":")
+	kind, known := kindOf(front)
+	if !ok || !known {
+		return ref{}, usage("REF %q names no object: %s", s, refForms)
+	}
+	r := ref{kind: kind, text: s, id: -1}
+	how, what, byKey := strings.Cut(rest, "=")
+	if !byKey {
+		id, err := strconv.ParseInt(rest, 10, 32)
+		if err != nil || id < 0 {
+			return r, usage("REF %q: %q is no ID: %s", s, rest, refForms)
+		}
+		r.id = int(id)
+		return r, nil
+	}
+	key, err := parseKeyAs(how, what)
+	if err != nil {
+		return r, err
+	}
+	if key == sysvipc.Private {
+		return r, usage("REF %q: key 0 (IPC_PRIVATE) names no object: use its ID, as %s:ID", s, front)
+	}
+	r.key = key
+	return r, nil
+}
+
+// parseKeyAs makes a key in the way that the word before the equals sign says.
+func parseKeyAs(how, what string) (sysvipc.Key, error) {
+	switch how {
+	case "key":
+		key, err := sysvipc.ParseKey(what)
+		if err != nil {
+			return 0, usage("%w", err)
+		}
+		return key, nil
+	case "ftok":
+		return parseFtok(what)
+	case "name":
+		if what == "" {
+			return 0, usage("name=: the name is empty")
+		}
+		return sysvipc.KeyOf(what), nil
+	}
+	return 0, usage("unknown way %q to name an object: %s", how, refForms)
+}
+
+// find returns the ID of the object. One that is named by its ID need not exist.
+func (r ref) find() (int, error) {
+	if r.id >= 0 {
+		return r.id, nil
+	}
+	switch r.kind {
+	case sysvipc.KindSegment:
+		s, err := sysvipc.OpenSegment(r.key)
+		return idOf(s, err)
+	case sysvipc.KindSemaphores:
+		s, err := sysvipc.OpenSemaphores(r.key)
+		return idOf(s, err)
+	default:
+		q, err := sysvipc.OpenQueue(r.key)
+		return idOf(q, err)
+	}
+}
+
+func idOf(o interface{ ID() int }, err error) (int, error) {
+	if err != nil {
+		return -1, err
+	}
+	return o.ID(), nil
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bufio"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+// anyKind is what verbs take that work on all kinds.
+var anyKind = []sysvipc.Kind{sysvipc.KindSegment, sysvipc.KindSemaphores, sysvipc.KindQueue}
+
+// parseRefs reads the REFs on the command line. A lone "-" stands for those on standard
+// input, one on each line. All are read before anything is done.
+func parseRefs(cmd *cobra.Command, args []string, kinds ...sysvipc.Kind) ([]ref, error) {
+	if len(args) == 0 {
+		return nil, usage("which object? Give a REF such as %s:0 (\"sysvipc ls\" shows them), or - to read REFs from standard input", word(kinds[0]))
+	}
+	var texts []string
+	for _, arg := range args {
+		if arg != "-" {
+			texts = append(texts, arg)
+			continue
+		}
+		lines := bufio.NewScanner(cmd.InOrStdin())
+		for lines.Scan() {
+			if text := strings.TrimSpace(lines.Text()); text != "" {
+				texts = append(texts, text)
+			}
+		}
+		if err := lines.Err(); err != nil {
+			return nil, fail(exitFailed, "read REFs from standard input: %w", err)
+		}
+	}
+	refs := make([]ref, 0, len(texts))
+	for _, text := range texts {
+		r, err := parseRef(text)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(kinds, r.kind) {
+			return nil, usage("%q takes a %s (%s:…), and %s is a %s", cmd.CommandPath(), kinds[0], word(kinds[0]), text, r.kind)
+		}
+		refs = append(refs, r)
+	}
+	return refs, nil
+}
+
+// parseOneRef reads the only REF of a verb that takes one, and finds its object.
+func parseOneRef(cmd *cobra.Command, arg string, kind sysvipc.Kind) (int, error) {
+	refs, err := parseRefs(cmd, []string{arg}, kind)
+	if err != nil {
+		return -1, err
+	}
+	if len(refs) != 1 {
+		return -1, usage("standard input has %d REFs, and %q takes one", len(refs), cmd.CommandPath())
+	}
+	return refs[0].find()
+}
+
+// withRef is for verbs that take one REF, and from least to most further arguments.
+// A negative most means any number.
+func withRef(kind sysvipc.Kind, least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch n := len(args) - 1; {
+		case n < 0:
+			return usage("which %s? Give a REF such as %s:0; \"sysvipc ls %s\" shows them", kind, word(kind), word(kind))
+		case n < least:
+			return usage("give %s after the REF", what)
+		case most >= 0 && n > most && most == 0:
+			return usage("%q takes one REF and nothing else, not %q", cmd.CommandPath(), args[1])
+		case most >= 0 && n > most:
+			return usage("too many arguments: %q takes %s (quote what has spaces)", cmd.CommandPath(), what)
+		}
+		return nil
+	}
+}
+
+// each does something with every object and tells of every failure. The exit code is
+// that of the first one.
+func each(cmd *cobra.Command, refs []ref, do func(ref, int) error) error {
+	var first error
+	for _, r := range refs {
+		id, err := r.find()
+		if err == nil {
+			err = do(r, id)
+		}
+		if err == nil {
+			continue
+		}
+		if cmd.Context().Err() != nil {
+			return err
+		}
+		report(cmd.ErrOrStderr(), cmd, err)
+		if first == nil {
+			first = &exitError{code: exitCode(err)}
+		}
+	}
+	return first
+}

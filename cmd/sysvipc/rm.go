@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+)
+
+type rmOptions struct {
+	force, ifExists, dryRun bool
+}
+
+func newRmCommand() *cobra.Command {
+	var o rmOptions
+	cmd := &cobra.Command{
+		Use:     "rm REF…",
+		Aliases: []string{"remove"},
+		GroupID: groupChange,
+		Short:   "Remove objects that are not in use",
+		Long: `Remove objects. All that are named are tried, each removal and each failure is told,
+and the exit code is that of the first failure.
+
+What is in use is refused (exit code 5) unless --force is given:
+  a segment that is attached;
+  a semaphore set for which somebody waits, or whose last user is alive;
+  a queue with messages, one on which a process is seen to wait, or whose last sender
+  or receiver is alive.
+What cannot be read is refused, too (exit code 4): nobody knows whether it is in use.
+Whether a process of another user waits on a queue, only root can see.
+
+A segment that is removed by force lives on until its last detach, without its key. The
+users of a set or a queue get an error at once.`,
+		Example: `  sysvipc rm shm:5 sem:key=0x4d2
+  sysvipc rm --if-exists msg:name=orders
+  sysvipc ls shm --filter 'nattch=0 && idle>7d' -o name | sysvipc rm --dry-run -`,
+		ValidArgsFunction: completeRefs(0, anyKind...),
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&o.force, "force", "f", false, "remove what is in use, too")
+	f.BoolVar(&o.ifExists, "if-exists", false, "what does not exist is no failure")
+	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "only tell what would be done")
+	return cmd
+}
+
+func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
+	refs, err := parseRefs(cmd, args, anyKind...)
+	if err != nil {
+		return err
+	}
+	if o.ifExists {
+		refs = existing(refs)
+	}
+	return each(cmd, refs, func(r ref, id int) error {
+		err := o.remove(cmd, r, id)
+		if o.ifExists && errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+}
+
+// existing leaves out the REFs by a key that no object has.
+func existing(refs []ref) []ref {
+	var found []ref
+	for _, r := range refs {
+		if _, err := r.find(); !errors.Is(err, fs.ErrNotExist) {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+func (o *rmOptions) remove(cmd *cobra.Command, r ref, id int) error {
+	e, err := stat(r.kind, id)
+	if err != nil {
+		return err
+	}
+	name := refName(r.kind, id)
+	if r.id < 0 {
+		name += " (" + r.text + ")"
+	}
+	if e.seg != nil && e.seg.Destroyed {
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s is removed already, and goes with its last detach\n", name)
+		return err
+	}
+	if !o.force {
+		if err := guard(&e); err != nil {
+			return fmt.Errorf("%s is kept: %w", name, err)
+		}
+	}
+	what := "would remove"
+	if !o.dryRun {
+		what = "removed"
+		if err := objectByID(r.kind, id).Remove(); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), what, name)
+	return err
+}

@@ -1,0 +1,32 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func newSemCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:                   "sem get|set|take|give|wait|op",
+		GroupID:               groupUse,
+		Short:                 "Read, set and operate semaphores",
+		Args:                  verbs,
+		RunE:                  missingVerb,
+		DisableFlagsInUseLine: true,
+	}
+	cmd.AddCommand(
+		newSemGetCommand(), newSemSetCommand(),
+		newSemTakeCommand(), newSemGiveCommand(), newSemWaitCommand(), newSemOpCommand(),
+	)
+	return cmd
+}
+
+// addIndex adds -n, which all verbs for one semaphore have.
+func addIndex(cmd *cobra.Command, index *int, help string) {
+	cmd.Flags().IntVarP(index, "index", "n", 0, help)
+}
+
+// checkIndex refuses an index that no set has.
+func checkIndex(index int) error {
+	if index < 0 {
+		return usage("-n %d: an index is not negative", index)
+	}
+	return nil
+}

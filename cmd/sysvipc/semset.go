@@ -1,0 +1,47 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+func newSemSetCommand() *cobra.Command {
+	var index int
+	cmd := &cobra.Command{
+		Use:   "set REF VALUE…",
+		Short: "Set the values of a set, or one of them",
+		Long: `Set all values of a semaphore set at one instant, or with -n one of them. Who waits for
+such a value goes on, and all processes forget what they would undo at their end.
+Programs that only take and give need none of this.`,
+		Example: `  sysvipc sem set sem:3 1 0 0
+  sysvipc sem set sem:3 1,0,0
+  sysvipc sem set sem:key=0x4d2 -n 1 5`,
+		Args:              withRef(sysvipc.KindSemaphores, 1, -1, "the values"),
+		ValidArgsFunction: completeRefs(1, sysvipc.KindSemaphores),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkIndex(index); err != nil {
+				return err
+			}
+			values, err := parseValues(strings.Join(args[1:], ","))
+			if err != nil {
+				return err
+			}
+			id, err := parseOneRef(cmd, args[0], sysvipc.KindSemaphores)
+			if err != nil {
+				return err
+			}
+			if !cmd.Flags().Changed("index") {
+				return setValues(id, values)
+			}
+			if len(values) != 1 {
+				return usage("-n %d is for one value, and %d are given", index, len(values))
+			}
+			return sysvipc.SemaphoresByID(id).At(index).SetValue(values[0])
+		},
+	}
+	addIndex(cmd, &index, "only the semaphore with this index")
+	return cmd
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+type semOptions struct {
+	index int
+	by    int
+	undo  bool
+	wait  waitFlags
+}
+
+func newSemTakeCommand() *cobra.Command {
+	var o semOptions
+	cmd := &cobra.Command{
+		Use:   "take REF",
+		Short: "Take from a semaphore, or wait until there is enough",
+		Long: `Take 1, or --by N, from a semaphore: acquire it, "P", semop -1. If its value is not large
+enough, wait until it is. Ctrl-C leaves the semaphore as it is.
+
+--undo gives back what was taken when this command ends, which is at once: it shows
+whether one could have taken. To hold a lock while a command runs, use "sysvipc run".`,
+		Example: `  sysvipc sem take sem:3
+  sysvipc sem take sem:3 -n 1 --by 2 --timeout 5s
+  sysvipc sem take sem:key=0x4d2 --nowait || echo busy`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(cmd, args[0], sysvipc.Add(o.index, -o.by))
+		},
+	}
+	o.add(cmd, "take")
+	o.wait.add(cmd)
+	return cmd
+}
+
+func newSemGiveCommand() *cobra.Command {
+	var o semOptions
+	cmd := &cobra.Command{
+		Use:   "give REF",
+		Short: "Give to a semaphore",
+		Long: `Give 1, or --by N, to a semaphore: release it, "V", semop +1. It never waits. The kernel
+does not ask whether it was taken before.
+
+--undo takes it back when this command ends, which is at once: only who waits for it at
+this moment sees it.`,
+		Example: `  sysvipc sem give sem:3
+  sysvipc sem give sem:3 -n 1 --by 2`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(cmd, args[0], sysvipc.Add(o.index, o.by))
+		},
+	}
+	o.add(cmd, "give")
+	return cmd
+}
+
+func newSemWaitCommand() *cobra.Command {
+	o := semOptions{by: 1}
+	cmd := &cobra.Command{
+		Use:   "wait REF",
+		Short: "Wait until a semaphore is zero",
+		Long: `Wait until the value of a semaphore is 0, and change nothing (semop 0). To wait until it
+is large enough and take it, use "sysvipc sem take".`,
+		Example: `  sysvipc sem wait sem:3
+  sysvipc sem wait sem:3 -n 1 --timeout 5s`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(cmd, args[0], sysvipc.WaitZero(o.index))
+		},
+	}
+	o.addRef(cmd)
+	o.wait.add(cmd)
+	return cmd
+}
+
+// add adds what take and give have.
+func (o *semOptions) add(cmd *cobra.Command, verb string) {
+	o.addRef(cmd)
+	f := cmd.Flags()
+	f.IntVar(&o.by, "by", 1, "how many to "+verb)
+	f.BoolVar(&o.undo, "undo", false, "undo it when this command ends, which is at once (SEM_UNDO)")
+}
+
+func (o *semOptions) addRef(cmd *cobra.Command) {
+	cmd.Args = withRef(sysvipc.KindSemaphores, 0, 0, "")
+	cmd.ValidArgsFunction = completeRefs(1, sysvipc.KindSemaphores)
+	addIndex(cmd, &o.index, "index of the semaphore")
+}
+
+func (o *semOptions) run(cmd *cobra.Command, arg string, op sysvipc.Op) error {
+	if err := checkIndex(o.index); err != nil {
+		return err
+	}
+	if o.by < 1 || o.by > maxValue {
+		return usage("--by %d: from 1 to %d", o.by, maxValue)
+	}
+	if o.undo {
+		op = op.Undo()
+	}
+	id, err := parseOneRef(cmd, arg, sysvipc.KindSemaphores)
+	if err != nil {
+		return err
+	}
+	return operate(cmd, id, &o.wait, o.undo, op)
+}
+
+// operate makes operations on a set, all or none.
+func operate(cmd *cobra.Command, id int, wait *waitFlags, undo bool, ops ...sysvipc.Op) error {
+	set := sysvipc.SemaphoresByID(id)
+	err := wait.do(cmd.Context(), fmt.Sprintf("sem:%d", id), func() (bool, error) {
+		return set.TryDo(ops...)
+	}, func(ctx context.Context) error {
+		return set.Do(ctx, ops...)
+	})
+	if err == nil && undo {
+		fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: --undo takes effect now, as this command ends; to hold a semaphore while a command runs, see \"sysvipc run\"")
+	}
+	return err
+}

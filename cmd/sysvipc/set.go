@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+type setOptions struct {
+	mode   modeFlag
+	owner  owner
+	qbytes sizeFlag
+	init   valuesFlag
+	lock   bool
+	unlock bool
+}
+
+func newSetCommand() *cobra.Command {
+	o := setOptions{owner: owner{uid: -1, gid: -1}}
+	cmd := &cobra.Command{
+		Use:     "set REF…",
+		GroupID: groupChange,
+		Short:   "Change the owner, the mode and more of objects",
+		Long: `Change objects that exist. This is for their owner, their creator and root.
+
+--init gives a semaphore set all its values at one instant, as many as it has
+semaphores. It is also the repair of a set that was never initialised, since its creator
+was killed half way: whoever waits for the values goes on then. It makes all processes
+forget what they would undo at their end.`,
+		Example: `  sysvipc set shm:5 msg:0 --mode 0660 --owner app:app
+  sysvipc set msg:name=orders --qbytes 64K
+  sysvipc set sem:3 --init 1,0
+  sysvipc set shm:5 --lock`,
+		ValidArgsFunction: completeRefs(0, anyKind...),
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	f := cmd.Flags()
+	f.Var(&o.mode, "mode", "permissions")
+	f.Var(&o.owner, "owner", "owner")
+	f.Var(&o.qbytes, "qbytes", "capacity of a queue in bytes; more than kernel.msgmnb is for root")
+	f.Var(&o.init, "init", "all values of a semaphore set, with commas between them")
+	f.BoolVar(&o.lock, "lock", false, "keep a segment out of swap (SHM_LOCK)")
+	f.BoolVar(&o.unlock, "unlock", false, "let a segment be swapped out again")
+	cmd.MarkFlagsMutuallyExclusive("lock", "unlock")
+	return cmd
+}
+
+// change is one thing to do to an object.
+type change struct {
+	flag string
+	kind sysvipc.Kind // 0: any
+	do   func(kind sysvipc.Kind, id int) error
+}
+
+// changes are those that flags ask for, in the order in which they are made: the owner
+// last, since this user may have no right to do more after it.
+func (o *setOptions) changes(cmd *cobra.Command) []change {
+	var asked []change
+	for _, c := range []change{
+		{"init", sysvipc.KindSemaphores, func(_ sysvipc.Kind, id int) error { return setValues(id, o.init.values) }},
+		{"qbytes", sysvipc.KindQueue, func(_ sysvipc.Kind, id int) error { return sysvipc.QueueByID(id).SetMaxBytes(int(o.qbytes.n)) }},
+		{"lock", sysvipc.KindSegment, func(_ sysvipc.Kind, id int) error { return sysvipc.SegmentByID(id).Lock() }},
+		{"unlock", sysvipc.KindSegment, func(_ sysvipc.Kind, id int) error { return sysvipc.SegmentByID(id).Unlock() }},
+		{"mode", 0, func(kind sysvipc.Kind, id int) error { return objectByID(kind, id).Chmod(o.mode.mode) }},
+		{"owner", 0, func(kind sysvipc.Kind, id int) error { return objectByID(kind, id).Chown(o.owner.uid, o.owner.gid) }},
+	} {
+		if cmd.Flags().Changed(c.flag) {
+			asked = append(asked, c)
+		}
+	}
+	return asked
+}
+
+func (o *setOptions) run(cmd *cobra.Command, args []string) error {
+	refs, err := parseRefs(cmd, args, anyKind...)
+	if err != nil {
+		return err
+	}
+	changes := o.changes(cmd)
+	if len(changes) == 0 {
+		return usage("say what to change: --mode, --owner, --qbytes, --init, --lock or --unlock")
+	}
+	for _, r := range refs {
+		for _, c := range changes {
+			if c.kind != 0 && c.kind != r.kind {
+				return usage("--%s is for a %s, and %s is a %s", c.flag, c.kind, r.text, r.kind)
+			}
+		}
+	}
+	return each(cmd, refs, func(r ref, id int) error {
+		var done []string
+		for _, c := range changes {
+			if err := c.do(r.kind, id); err != nil {
+				if len(done) > 0 {
+					return fmt.Errorf("%w; done before that: %s", err, strings.Join(done, ", "))
+				}
+				return err
+			}
+			done = append(done, "--"+c.flag)
+		}
+		return nil
+	})
+}
+
+// setValues sets all values of a set. Of one that nobody has operated on, its creator
+// may have been killed half way, and others may wait for its values.
+func setValues(id int, values []int) error {
+	set := sysvipc.SemaphoresByID(id)
+	st, err := set.Stat()
+	if err != nil {
+		return err
+	}
+	if len(values) != st.Len {
+		return usage("%s for sem:%d, which has %s: give all values", plural(len(values), "value"), id, plural(st.Len, "semaphore"))
+	}
+	if st.Operated.IsZero() {
+		if err := set.Initialize(values...); !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	if err := set.SetValues(values...); err != nil || !st.Operated.IsZero() {
+		return err
+	}
+	// A program set values before, but by SETVAL only: an operation that changes
+	// nothing tells those who wait for the values that they are set.
+	touch := []sysvipc.Op{sysvipc.WaitZero(0)}
+	if values[0] > 0 {
+		touch = []sysvipc.Op{sysvipc.Add(0, -1), sysvipc.Add(0, +1)}
+	}
+	_, err = set.TryDo(touch...)
+	return err
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+type shmWriteOptions struct {
+	offset, pad sizeFlag
+}
+
+func newShmWriteCommand() *cobra.Command {
+	var o shmWriteOptions
+	cmd := &cobra.Command{
+		Use:   "write REF [TEXT]",
+		Short: "Write text, or standard input, into a segment",
+		Long: `Write TEXT into a segment, or all of standard input if no TEXT or - is given. Nothing is
+added to it, no newline and no NUL. What does not fit is an error, and then nothing is
+written.
+
+--pad N writes NULs behind it, so that N bytes are written in all, as Perl's shmwrite
+does.`,
+		Example: `  sysvipc shm write shm:5 'Message #1' --pad 60
+  sysvipc shm write shm:5 --offset 1K <table.bin`,
+		Args:              withRef(sysvipc.KindSegment, 0, 1, "one TEXT"),
+		ValidArgsFunction: completeRefs(1, sysvipc.KindSegment),
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	f := cmd.Flags()
+	f.Var(&o.offset, "offset", "where to begin")
+	f.Var(&o.pad, "pad", "number of bytes to write in all, with NULs at the end")
+	return cmd
+}
+
+func (o *shmWriteOptions) run(cmd *cobra.Command, args []string) error {
+	if args[0] == "-" {
+		return usage("standard input is what is to be written: give the REF as an argument")
+	}
+	id, err := parseOneRef(cmd, args[0], sysvipc.KindSegment)
+	if err != nil {
+		return err
+	}
+	st, err := sysvipc.SegmentByID(id).Stat()
+	if err != nil {
+		return err
+	}
+	room := st.Size - o.offset.n
+	if room < 0 {
+		return fail(exitFailed, "shm:%d has %d bytes: there is nothing at offset %d", id, st.Size, o.offset.n)
+	}
+	data, source, err := o.data(cmd, args[1:], room)
+	if err != nil {
+		return err
+	}
+	length := int64(len(data))
+	if cmd.Flags().Changed("pad") {
+		if length > o.pad.n {
+			return fail(exitFailed, "%s is longer than --pad %d; nothing was written", source, o.pad.n)
+		}
+		length, source = o.pad.n, fmt.Sprintf("--pad %d", o.pad.n)
+	}
+	if length > room {
+		return fail(exitFailed, "%s is too long: shm:%d has room for %d bytes at offset %d; nothing was written", source, id, room, o.offset.n)
+	}
+	mem, err := sysvipc.SegmentByID(id).Attach(nil)
+	if err != nil {
+		return err
+	}
+	defer mem.Close()
+	if _, err := mem.WriteAt(data, o.offset.n); err != nil {
+		return err
+	}
+	return zero(mem, o.offset.n+int64(len(data)), o.offset.n+length)
+}
+
+// data returns what is to be written, and what to call it. Of a standard input that is
+// too long it reads no more than shows that.
+func (o *shmWriteOptions) data(cmd *cobra.Command, args []string, room int64) ([]byte, string, error) {
+	if len(args) == 1 && args[0] != "-" {
+		return []byte(args[0]), fmt.Sprintf("TEXT of %d bytes", len(args[0])), nil
+	}
+	data, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), room+1))
+	if err != nil {
+		return nil, "", fmt.Errorf("read standard input: %w; nothing was written", err)
+	}
+	return data, "standard input", nil
+}
+
+// zero writes NULs from one offset to another.
+func zero(mem *sysvipc.Memory, from, to int64) error {
+	nuls := make([]byte, 64<<10)
+	for from < to {
+		n, err := mem.WriteAt(nuls[:min(to-from, int64(len(nuls)))], from)
+		if err != nil {
+			return err
+		}
+		from += int64(n)
+	}
+	return nil
+}

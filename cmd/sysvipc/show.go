@@ -1,0 +1,205 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+func newShowCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:     "show REF…",
+		Aliases: []string{"stat"},
+		GroupID: groupLook,
+		Short:   "Show all that the kernel keeps of objects",
+		Long: `Show all that the kernel keeps of objects. Of a semaphore set that includes each value,
+the process that operated on it last (PID), how many wait to acquire it (NCNT), and how
+many wait for zero (ZCNT). Looking changes nothing.
+
+What nobody here can tell is shown as a question mark, and as null in JSON; then the
+exit code is 4.`,
+		Example: `  sysvipc show shm:5
+  sysvipc show sem:key=0x4d2 msg:name=orders -o json
+  sysvipc ls --mine -o name | sysvipc show -`,
+		ValidArgsFunction: completeRefs(0, anyKind...),
+		RunE:              func(cmd *cobra.Command, args []string) error { return runShow(cmd, args, output) },
+	}
+	outputFlag(cmd, &output, "table", "json")
+	return cmd
+}
+
+// details are an object with all that can be found out about it.
+type details struct {
+	entry
+	semaphores []semaphore
+}
+
+// semaphore is one of a set. What cannot be read is unknown.
+type semaphore struct{ value, pid, ncnt, zcnt value }
+
+func runShow(cmd *cobra.Command, args []string, output string) error {
+	refs, err := parseRefs(cmd, args, anyKind...)
+	if err != nil {
+		return err
+	}
+	v := newView()
+	w := cmd.OutOrStdout()
+	var d *document
+	if output == "json" {
+		d = startDocument(w, "objects")
+	}
+	var warnings []string
+	shown := 0
+	first := each(cmd, refs, func(r ref, id int) error {
+		o, err := inspect(r.kind, id)
+		if err != nil {
+			warnings = append(warnings, unprefixed(err))
+			return err
+		}
+		if o.hidden() {
+			warnings = append(warnings, fmt.Sprintf("%s: its mode does not let this user read its values", refName(r.kind, id)))
+		}
+		if shown++; d != nil {
+			d.add(o.record(v))
+			return nil
+		}
+		if shown > 1 {
+			fmt.Fprintln(w)
+		}
+		return o.write(w, v)
+	})
+	if d != nil {
+		if err := d.end(warnings); err != nil {
+			return err
+		}
+	}
+	if first == nil && len(warnings) > 0 {
+		return &exitError{exitNotPermitted, errors.New(strings.Join(warnings, "; "))}
+	}
+	return first
+}
+
+// inspect asks for everything.
+func inspect(kind sysvipc.Kind, id int) (*details, error) {
+	e, err := stat(kind, id)
+	if err != nil {
+		return nil, err
+	}
+	o := &details{entry: e}
+	if e.set != nil {
+		o.semaphores, err = readSemaphores(e.set)
+	}
+	return o, err
+}
+
+// readSemaphores reads the values at one instant, and the rest one after the other. To
+// who may not read the set, all is unknown.
+func readSemaphores(st *sysvipc.SemaphoreSetStat) ([]semaphore, error) {
+	set := sysvipc.SemaphoresByID(st.ID)
+	all := make([]semaphore, st.Len)
+	values, err := set.Values()
+	if errors.Is(err, fs.ErrPermission) {
+		hidden := value{state: unknown}
+		for i := range all {
+			all[i] = semaphore{hidden, hidden, hidden, hidden}
+		}
+		return all, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		acquire, zero, err := set.At(i).Waiters()
+		if err != nil {
+			return nil, err
+		}
+		pid, err := set.At(i).LastPID()
+		if err != nil {
+			return nil, err
+		}
+		all[i] = semaphore{number(values[i]), process(pid, false), number(acquire), number(zero)}
+	}
+	return all, nil
+}
+
+func (o *details) hidden() bool {
+	return len(o.semaphores) > 0 && o.semaphores[0].value.state == unknown
+}
+
+// record is the JSON of an object: that of ls, and its semaphores.
+func (o *details) record(v *view) record {
+	var f format
+	r := f.record(v, &o.entry)
+	if o.set == nil {
+		return r
+	}
+	list := make([]record, len(o.semaphores))
+	for i, s := range o.semaphores {
+		list[i] = record{{"index", i}}
+		missing := []string{}
+		for _, c := range s.columns() {
+			if c.value.state == unknown {
+				missing = append(missing, c.name)
+			}
+			list[i] = append(list[i], field{c.name, typeNumber.forPrograms(c.value)})
+		}
+		list[i] = append(list[i], field{"unknown", missing})
+	}
+	return append(r, field{"semaphores", list})
+}
+
+type semaphoreColumn struct {
+	name  string
+	value value
+}
+
+func (s semaphore) columns() []semaphoreColumn {
+	return []semaphoreColumn{{"value", s.value}, {"pid", s.pid}, {"ncnt", s.ncnt}, {"zcnt", s.zcnt}}
+}
+
+// write shows the object to eyes: a line for each field, and a table of the semaphores.
+func (o *details) write(w io.Writer, v *view) error {
+	var b strings.Builder
+	for i := range columns {
+		c := &columns[i]
+		val := c.of(v, &o.entry)
+		if val.state == absent {
+			continue
+		}
+		shown := c.typ.forEyes(val, true)
+		if c.typ == typeTime && val.state == known {
+			shown += " (" + formatAge(int64(v.now.Sub(time.Unix(val.n, 0)).Seconds())) + " ago)"
+		}
+		if c.typ == typeNumber && strings.HasSuffix(c.name, "pid") && val.state == known {
+			shown = processName(int(val.n))
+		}
+		if c.typ == typeSize && val.state == known && val.n >= 10000 {
+			shown += " (" + formatSize(val.n) + ")"
+		}
+		fmt.Fprintf(&b, "%-10s %s\n", c.name, shown)
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil || o.set == nil {
+		return err
+	}
+	t := &table{heads: []string{"INDEX", "VALUE", "PID", "NCNT", "ZCNT"}, right: []bool{true, true, true, true, true}}
+	for i, s := range o.semaphores {
+		cells := []string{strconv.Itoa(i)}
+		for _, c := range s.columns() {
+			cells = append(cells, typeNumber.forEyes(c.value, true))
+		}
+		t.add(cells...)
+	}
+	return t.write(w)
+}
+
+// unprefixed is the text of an error without the name of the program.
+func unprefixed(err error) string { return strings.TrimPrefix(err.Error(), "sysvipc: ") }

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// sizeUnits are those of util-linux: K and KiB are 1024, KB is 1000.
+const sizeUnits = "KMGTPE"
+
+// parseSize reads a number of bytes such as 2000, 10M, 1.5GiB or 10MB.
+func parseSize(s string) (int64, error) {
+	i := 0
+	for i < len(s) && (s[i] >= '0' && s[i] <= '9' || s[i] == '.') {
+		i++
+	}
+	digits, unit := s[:i], strings.ToUpper(s[i:])
+	factor, ok := sizeFactor(unit)
+	if !ok || digits == "" {
+		return 0, usage("%q is no size: write 2000, 10K, 10M, 1.5G (1K is 1024 bytes, 1KB is 1000)", s)
+	}
+	if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n <= math.MaxInt64/factor {
+		return n * factor, nil
+	}
+	f, err := strconv.ParseFloat(digits, 64)
+	if f *= float64(factor); err != nil || f >= math.MaxInt64 || f != math.Trunc(f) {
+		return 0, usage("%q is no whole number of bytes below 2^63", s)
+	}
+	return int64(f), nil
+}
+
+func sizeFactor(unit string) (int64, bool) {
+	if unit == "" || unit == "B" {
+		return 1, true
+	}
+	power := strings.IndexByte(sizeUnits, unit[0]) + 1
+	base := int64(1024)
+	switch unit[1:] {
+	case "", "IB":
+	case "B":
+		base = 1000
+	default:
+		return 0, false
+	}
+	factor := int64(1)
+	for range power {
+		factor *= base
+	}
+	return factor, power > 0
+}
+
+// formatSize writes a number of bytes for eyes: exactly up to four digits, then with
+// three digits or so and a unit.
+func formatSize(n int64) string {
+	if n < 10000 {
+		return strconv.FormatInt(n, 10)
+	}
+	f, unit := float64(n), 0
+	for ; f >= 1023.95 && unit < len(sizeUnits); unit++ {
+		f /= 1024
+	}
+	if unit == 0 {
+		return strconv.FormatInt(n, 10)
+	}
+	s := fmt.Sprintf("%.1f", f)
+	if f >= 99.95 {
+		s = fmt.Sprintf("%.0f", f)
+	}
+	return strings.TrimSuffix(s, ".0") + sizeUnits[unit-1:unit]
+}
+
+// sizeFlag is the value of flags that take bytes.
+type sizeFlag struct{ n int64 }
+
+func (f *sizeFlag) String() string { return strconv.FormatInt(f.n, 10) }
+func (f *sizeFlag) Type() string   { return "BYTES" }
+func (f *sizeFlag) Set(s string) (err error) {
+	f.n, err = parseSize(s)
+	return err
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// newTopics returns the pages of help that are about no verb.
+func newTopics() []*cobra.Command {
+	formats := &cobra.Command{Use: "formats", Short: "The columns, and the shape of JSON", Long: helpFormats}
+	formats.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		fmt.Fprint(cmd.OutOrStdout(), helpFormats, "\n\nThe columns:\n", columnHelp())
+	})
+	return []*cobra.Command{
+		{Use: "ref", Short: "How to name an object", Long: helpRef},
+		{Use: "filter", Short: "Conditions for ls --filter", Long: helpFilter},
+		formats,
+	}
+}
+
+// columnHelp lists the columns.
+func columnHelp() string {
+	var b strings.Builder
+	for _, c := range columns {
+		fmt.Fprintf(&b, "  %-10s %s\n", c.name, c.help)
+	}
+	return b.String()
+}
+
+const helpRef = `A REF names an object by its kind and its ID, or by its kind and its key:
+
+  shm:5                 the segment with the ID 5; IDs are shown by "sysvipc ls"
+  sem:key=0x4d2         the semaphore set with this key; also decimal, signed or not
+  msg:ftok=/srv/app:R   the queue with the key that ftok(3) makes of a file and a
+                        project: a character, or a number (1, 0x52)
+  msg:name=orders       the queue with the key that package sysvipc makes of a name
+
+The kinds are shm (segments), sem (semaphore sets) and msg (queues). An ID is valid until
+the object is removed, and in one IPC namespace; 0 is an ID like any other. The key
+0x00000000 (IPC_PRIVATE) names no object.
+
+Verbs that take several REFs also take - for those on standard input, one on each line,
+as "sysvipc ls -o name" writes them.`
+
+const helpFilter = `A filter is made of comparisons, with && (and), || (or), ! (not) and parentheses:
+
+  sysvipc ls shm --filter 'nattch=0 && age>1d && owner=apache'
+  sysvipc ls --filter '(messages>0 || nattch>0) && !(owner~^pg)'
+
+A comparison is a column, an operator and a value. The operators are = (or ==), !=, <,
+<=, >, >= and ~, which looks for a regular expression. A column of yes and no may stand
+alone: destroyed. Values with spaces or parentheses stand in quotes. Their form is that
+of the column:
+
+  numbers    nsems>=2
+  sizes      size>1.5G: 1K is 1024 bytes, 1KB is 1000
+  ages       age>90, age>1d12h: seconds, or with s, m, h, d, w, y
+  times      changed<2026-01-31, sent>'2026-01-31 12:00', attached=never
+  modes      mode=0666, in octal
+  keys       key=0x4d2, key=0 for objects without one
+  names      owner=apache, owner=48, type=msg, ref~:5$
+
+What nobody here can tell is neither equal nor unequal to anything, and neither is what
+objects of this kind do not have: nattch=0 holds for segments only, and so does
+!(nattch>0). So an object that cannot be read is never taken for an unused one.
+
+The columns are those of "sysvipc help formats".`
+
+const helpFormats = `"sysvipc ls" writes objects in one of these formats:
+
+  table   for eyes: a section for each kind; with -O one table
+  wide    the same with more columns
+  json    one document
+  jsonl   one JSON object on each line, with its schema
+  csv     a head line, then one line for each object
+  name    REFs, one on each line, as other verbs read them with -
+
+A JSON document is an object with these fields:
+
+  schema    "sysvipc/1", the version of all that is said here
+  complete  false if something could not be found out; warnings say what
+  warnings  a list of sentences
+  objects   a list of objects (ls, show, mk, sem get)
+  messages  a list of messages instead (msg recv, msg peek)
+  limits    a list of limits instead (limits)
+
+An object has the columns below that its kind has, and "unknown", the names of those that
+nobody here can tell: these are null, and never 0. Null and not in "unknown" means that
+there is none: never attached, no last process. Numbers are numbers, sizes are bytes,
+ages are seconds, times are RFC 3339. -O leaves only the columns that it names. "show"
+adds "semaphores" to a set: a list of objects with "index", "value", "pid" (who operated
+on it last), "ncnt" (how many wait to acquire it), "zcnt" (how many wait for zero) and
+"unknown". "mk" adds "made": whether the object is new. "sem get" has "ref" and "values"
+only.
+
+A message has "type", "size" and "text", or "base64" instead of "text" if it is not
+UTF-8; "msg peek" adds "index".
+
+A limit has "name", "what", "value", "used", "percent" and "sysctl": "used" and "percent"
+are null for what limits one object or call, "sysctl" for what cannot be changed.
+
+CSV has the columns of all kinds; what is null in JSON, or does not exist, is empty.`

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// value is what a column says of an object. Text is in s; everything else is in n:
+// numbers, times and ages in seconds, and 1 for true.
+type value struct {
+	state state
+	n     int64
+	s     string
+}
+
+// state keeps apart what must never look alike.
+type state uint8
+
+const (
+	known   state = iota
+	none          // the kernel says that there is none: never attached, no process
+	unknown       // nobody here can tell
+	absent        // objects of this kind have no such thing
+)
+
+func number(n int) value              { return value{n: int64(n)} }
+func number64(n int64) value          { return value{n: n} }
+func text(s string) value             { return value{s: s} }
+func seconds(age time.Duration) value { return value{n: int64(age / time.Second)} }
+func negativeIsUnknown(n int64) value { return stateIf(n < 0, unknown, number64(n)) }
+func stateIf(c bool, s state, v value) value {
+	if c {
+		return value{state: s}
+	}
+	return v
+}
+
+func boolean(b bool) value {
+	if b {
+		return value{n: 1}
+	}
+	return value{}
+}
+
+// stamp is a time. The zero time means never.
+func stamp(t time.Time) value { return stateIf(t.IsZero(), none, value{n: t.Unix()}) }
+
+// process is a pid that the kernel noted when something happened. If it did and the pid
+// is 0, the process is not visible from here.
+func process(pid int, happened bool) value {
+	switch {
+	case pid != 0:
+		return number(pid)
+	case happened:
+		return value{state: unknown}
+	}
+	return value{state: none}
+}
+
+// valueType says how the values of a column are written and read.
+type valueType uint8
+
+const (
+	typeText   valueType = iota
+	typeNumber           // a count, a pid, a uid
+	typeSize             // bytes
+	typeTime
+	typeAge
+	typeBool
+	typeMode // octal
+	typeKey
+)
+
+// forEyes writes a value for a table. With exact, sizes are in bytes.
+func (t valueType) forEyes(v value, exact bool) string {
+	switch v.state {
+	case none, absent:
+		return "-"
+	case unknown:
+		return "?"
+	}
+	switch t {
+	case typeText:
+		return escapeText(v.s)
+	case typeSize:
+		if exact {
+			return strconv.FormatInt(v.n, 10)
+		}
+		return formatSize(v.n)
+	case typeTime:
+		return time.Unix(v.n, 0).Format("2006-01-02 15:04:05")
+	case typeAge:
+		return formatAge(v.n)
+	case typeBool:
+		if v.n != 0 {
+			return "yes"
+		}
+		return "no"
+	case typeMode:
+		return fmt.Sprintf("%04o", v.n)
+	case typeKey:
+		return fmt.Sprintf("0x%08x", uint32(v.n))
+	}
+	return strconv.FormatInt(v.n, 10)
+}
+
+// forPrograms is what JSON and CSV show: exact, and nil for what is not known.
+func (t valueType) forPrograms(v value) any {
+	if v.state != known {
+		return nil
+	}
+	switch t {
+	case typeText:
+		return v.s
+	case typeTime:
+		return time.Unix(v.n, 0)
+	case typeBool:
+		return v.n != 0
+	}
+	return v.n
+}
