@@ -157,21 +157,32 @@ func (o object) fail(op string, errno syscall.Errno, hint string) error {
 		e.is = ErrWouldBlock
 	case syscall.E2BIG, syscall.EFBIG, syscall.ERANGE:
 		e.is = ErrTooBig
-	case syscall.EACCES:
-		if hint == "" {
-			e.hint = "its mode does not grant this; see its owner and mode with \"sysvipc ls\""
-		}
-	case syscall.EPERM:
-		if hint == "" {
-			e.hint = "only its owner, its creator or root may do this"
-		}
 	case syscall.ENOSYS:
 		e.is = errors.ErrUnsupported
-		if hint == "" {
-			e.hint = unsupported()
-		}
+	}
+	if e.hint == "" {
+		e.hint = remedy(errno)
 	}
 	return e
+}
+
+// remedy is what to do about an errno, where nothing more is known.
+func remedy(errno syscall.Errno) string {
+	switch errno {
+	case syscall.EACCES:
+		return "its mode does not grant this; see its owner and mode with \"sysvipc ls\""
+	case syscall.EPERM:
+		return "only its owner, its creator or root may do this"
+	case syscall.ENOMEM:
+		return "the kernel has no memory for it"
+	case syscall.ENFILE:
+		return "the system-wide limit on open files is reached: see fs.file-max"
+	case syscall.EOVERFLOW:
+		return "a number of it does not fit into this 32-bit program"
+	case syscall.ENOSYS:
+		return unsupported()
+	}
+	return ""
 }
 
 // refuse returns an error for arguments that cannot be meant, before the kernel is

@@ -82,6 +82,8 @@ func (o object) notMade(errno syscall.Errno) string {
 		return fmt.Sprintf("a %s with this key exists: open it, or use Ensure", o.kind)
 	case syscall.EINVAL:
 		return "the kernel accepts no such size or flags"
+	case syscall.EPERM:
+		return "a security policy of this machine forbids it"
 	}
 	return ""
 }

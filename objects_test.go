@@ -5,6 +5,7 @@ package sysvipc_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"syscall"
 	"testing"
@@ -85,13 +86,21 @@ var errnos = []syscall.Errno{
 // sentinels, and errnos. An empty text stands for any.
 func wantError(t testing.TB, err error, text string, is ...error) {
 	t.Helper()
+	for _, m := range mismatches(err, text, is...) {
+		t.Error(m)
+	}
+}
+
+// mismatches is what wantError complains about.
+func mismatches(err error, text string, is ...error) (list []string) {
+	complain := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	var e *sysvipc.Error
 	if !errors.As(err, &e) {
-		t.Errorf("got %v, want an *Error: %s", err, text)
-		return
+		complain("got %v, want an *Error: %s", err, text)
+		return list
 	}
 	if text != "" && err.Error() != text {
-		t.Errorf("got  %s\nwant %s", err, text)
+		complain("got  %s\nwant %s", err, text)
 	}
 	wanted := func(target error) bool {
 		for _, w := range is {
@@ -104,12 +113,13 @@ func wantError(t testing.TB, err error, text string, is ...error) {
 	}
 	for name, s := range sentinels {
 		if got, want := errors.Is(err, s), wanted(s); got != want {
-			t.Errorf("%v\nis %s: %v, want %v", err, name, got, want)
+			complain("%v\nis %s: %v, want %v", err, name, got, want)
 		}
 	}
 	for _, errno := range errnos {
 		if got, want := errors.Is(err, errno), wanted(errno); got != want {
-			t.Errorf("%v\nis errno %d (%v): %v, want %v", err, int(errno), errno, got, want)
+			complain("%v\nis errno %d (%v): %v, want %v", err, int(errno), errno, got, want)
 		}
 	}
+	return list
 }

@@ -223,12 +223,9 @@ func (c Creator) segmentHint(o object, errno syscall.Errno, size int64) string {
 		}
 		return fmt.Sprintf("no memory for %d bytes: see vm.overcommit_memory, or set NoReserve", size)
 	case syscall.EPERM:
-		if c.HugePages == 0 {
-			return "a security policy of this machine forbids it"
+		if c.HugePages != 0 {
+			return "huge pages need CAP_IPC_LOCK or a group in vm.hugetlb_shm_group"
 		}
-		return "huge pages need CAP_IPC_LOCK or a group in vm.hugetlb_shm_group"
-	case syscall.ENFILE:
-		return "the system-wide limit on open files is reached: see fs.file-max"
 	case syscall.EACCES:
 		return "a segment with this key exists, and its mode does not grant what perm asks for"
 	}

@@ -1,0 +1,174 @@
+//go:build linux
+
+package sysvipc_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/internal/sysv"
+)
+
+// fault is an answer that a healthy kernel never gives.
+type fault struct {
+	syscall string
+	errno   syscall.Errno
+	match   []ipctest.Match
+	name    string
+	call    func(s stranger) error
+	is      error // besides the errno
+	text    string
+}
+
+const (
+	noSysvipc = ": function not implemented (this kernel is built without CONFIG_SYSVIPC, or a sandbox forbids the call)"
+	private   = sysvipc.Private
+)
+
+// copyOnly matches msgrcv for a look.
+var (
+	copyOnly = []ipctest.Match{{Arg: 4, Value: sysv.MSG_COPY, Mask: sysv.MSG_COPY}}
+	undo     = func(s stranger) error { return s.set.At(0).Undo().Acquire(bg, 1) }
+)
+
+var faults = []fault{
+	{"shmget", syscall.ENOMEM, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 4096, 0o600)) }, nil,
+		"create segment: cannot allocate memory (no memory for 4096 bytes: see vm.overcommit_memory, or set NoReserve)"},
+	{"shmget", syscall.ENOMEM, nil, "CreateSegment of huge pages", func(stranger) error {
+		return err1(sysvipc.Creator{HugePages: 1}.CreateSegment(private, 4096, 0o600))
+	}, nil, "create segment: cannot allocate memory (not enough free huge pages: see vm.nr_hugepages)"},
+	{"shmget", syscall.EPERM, nil, "CreateSegment of huge pages", func(stranger) error {
+		return err1(sysvipc.Creator{HugePages: 2 << 20}.CreateSegment(private, 4096, 0o600))
+	}, nil, "create segment: operation not permitted (huge pages need CAP_IPC_LOCK or a group in vm.hugetlb_shm_group)"},
+	{"shmget", syscall.EPERM, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 1, 0o600)) }, nil,
+		"create segment: operation not permitted (a security policy of this machine forbids it)"},
+	{"shmget", syscall.EINVAL, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 1, 0o600)) }, nil,
+		"create segment: invalid argument (the kernel accepts no such size or flags)"},
+	{"shmget", syscall.EINVAL, nil, "CreateSegment of huge pages", func(stranger) error {
+		return err1(sysvipc.Creator{HugePages: 1}.CreateSegment(private, 1, 0o600))
+	}, nil, "create segment: invalid argument (this kernel offers no huge pages; see /sys/kernel/mm/hugepages)"},
+	{"shmget", syscall.ENFILE, nil, "EnsureSegment", func(s stranger) error { return err1(sysvipc.EnsureSegment(s.key, 1, 0o600)) }, nil,
+		"ensure segment {key}: too many open files in system (the system-wide limit on open files is reached: see fs.file-max)"},
+	{"shmget", syscall.ENOSYS, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 1, 0o600)) }, errors.ErrUnsupported,
+		"create segment" + noSysvipc},
+	{"shmget", syscall.ENOSYS, nil, "OpenSegment", func(s stranger) error { return err1(sysvipc.OpenSegment(s.key)) }, errors.ErrUnsupported,
+		"open segment {key}" + noSysvipc},
+	{"shmat", syscall.ENOMEM, nil, "Segment.Attach", func(s stranger) error { return err1(s.seg.Attach(nil)) }, nil,
+		"attach segment {seg}: cannot allocate memory (no room for 100 bytes in the address space, or too many mappings: see vm.max_map_count)"},
+	{"shmat", syscall.ENFILE, nil, "Segment.Attach", func(s stranger) error { return err1(s.seg.Attach(nil)) }, nil,
+		"attach segment {seg}: too many open files in system (the system-wide limit on open files is reached: see fs.file-max)"},
+	{"shmctl", syscall.EOVERFLOW, nil, "Segment.Stat", func(s stranger) error { return err1(s.seg.Stat()) }, nil,
+		"stat segment {seg}: value too large for defined data type (a number of it does not fit into this 32-bit program)"},
+	{"shmctl", syscall.ENOMEM, nil, "Segment.Lock", func(s stranger) error { return s.seg.Lock() }, nil,
+		"lock segment {seg}: cannot allocate memory (it needs the owner, and RLIMIT_MEMLOCK or CAP_IPC_LOCK: see \"ulimit -l\")"},
+	{"shmctl", syscall.EIDRM, nil, "Segment.Chmod", func(s stranger) error { return s.seg.Chmod(0o600) }, sysvipc.ErrRemoved, "stat segment {seg}: removed"},
+	{"shmctl", syscall.ENOSYS, nil, "ReadLimits", func(stranger) error { return err1(sysvipc.ReadLimits()) }, errors.ErrUnsupported,
+		"read the limits of segment" + noSysvipc},
+
+	{"semget", syscall.ENOMEM, nil, "CreateSemaphores", func(stranger) error { return err1(sysvipc.CreateSemaphores(private, 0o600, 1, 2)) }, nil,
+		"create semaphore set: cannot allocate memory (the kernel has no memory for 2 semaphores)"},
+	{"semget", syscall.EPERM, nil, "CreateSemaphores", func(stranger) error { return err1(sysvipc.CreateSemaphores(private, 0o600, 1)) }, nil,
+		"create semaphore set: operation not permitted (a security policy of this machine forbids it)"},
+	{"semget", syscall.ENOSYS, nil, "EnsureSemaphores", func(s stranger) error { return err1(sysvipc.EnsureSemaphores(bg, s.key, 0o600, 1)) }, errors.ErrUnsupported,
+		"ensure semaphore set {key}" + noSysvipc},
+	{semop, syscall.ENOMEM, nil, "Semaphore.Acquire with undo", undo, nil,
+		"acquire semaphore set {set}: cannot allocate memory (the kernel has no memory for undo records)"},
+	{semop, syscall.ENOSPC, nil, "Semaphore.Acquire with undo", undo, nil,
+		"acquire semaphore set {set}: no space left on device (the kernel has no memory for undo records)"},
+	{semop, syscall.ENOMEM, nil, "CreateSemaphores", func(stranger) error { return err1(sysvipc.CreateSemaphores(private, 0o600, 1)) }, nil, ""},
+	{"semctl", syscall.ENOMEM, nil, "SemaphoreSet.Stat", func(s stranger) error { return err1(s.set.Stat()) }, nil,
+		"stat semaphore set {set}: cannot allocate memory (the kernel has no memory for it)"},
+	{"semctl", syscall.ENOMEM, []ipctest.Match{{Arg: 2, Value: sysv.GETALL, Mask: 0xff}}, "SemaphoreSet.Values", func(s stranger) error { return err1(s.set.Values()) }, nil,
+		"read the values of semaphore set {set}: cannot allocate memory (the kernel has no memory for it)"},
+	{"semctl", syscall.ENOMEM, []ipctest.Match{{Arg: 2, Value: sysv.SETALL, Mask: 0xff}}, "SemaphoreSet.SetValues", func(s stranger) error { return s.set.SetValues(1) }, nil,
+		"set the values of semaphore set {set}: cannot allocate memory (the kernel has no memory for it)"},
+
+	{"msgget", syscall.ENOMEM, nil, "CreateQueue", func(stranger) error { return err1(sysvipc.CreateQueue(private, 0o600)) }, nil,
+		"create queue: cannot allocate memory (the kernel has no memory for a queue)"},
+	{"msgget", syscall.EPERM, nil, "EnsureQueue", func(s stranger) error { return err1(sysvipc.EnsureQueue(s.key, 0o600)) }, nil,
+		"ensure queue {key}: operation not permitted (a security policy of this machine forbids it)"},
+	{"msgget", syscall.ENOSYS, nil, "OpenQueue", func(s stranger) error { return err1(sysvipc.OpenQueue(s.key)) }, errors.ErrUnsupported, "open queue {key}" + noSysvipc},
+	{"msgsnd", syscall.ENOMEM, nil, "Queue.Send", func(s stranger) error { return s.q.Send(bg, 1, make([]byte, 77)) }, nil,
+		"send to queue {q}: cannot allocate memory (the kernel has no memory for 77 bytes)"},
+	{"msgrcv", syscall.ENOSYS, copyOnly, "Queue.Peek", func(s stranger) error { return err1(s.q.Peek(0)) }, errors.ErrUnsupported,
+		"peek at queue {q}: function not implemented (this kernel is built without CONFIG_CHECKPOINT_RESTORE)"},
+	{"msgrcv", syscall.ENOMEM, copyOnly, "Queue.Peek", func(s stranger) error { return err1(s.q.Peek(0)) }, nil,
+		"peek at queue {q}: cannot allocate memory (the kernel has no memory for it)"},
+}
+
+// semop is the call for operations that do not wait, which is not the same on all ports.
+var semop = func() string {
+	for _, name := range []string{"semop", "semtimedop", "semtimedop_time64"} {
+		if _, ok := ipctest.Syscall(name); ok {
+			return name
+		}
+	}
+	return "ipc"
+}()
+
+// faulty provokes one fault and says what it does not like of the error.
+var faulty = ipctest.Register("faulty", func(c *ipctest.ChildEnv) {
+	var n [4]int
+	for i := range n {
+		var err error
+		n[i], err = strconv.Atoi(c.Args[i])
+		c.Check(err)
+	}
+	f := faults[n[0]]
+	s := stranger{sysvipc.KeyOf("nobody has this name"), sysvipc.SegmentByID(n[1]), sysvipc.SemaphoresByID(n[2]), sysvipc.QueueByID(n[3])}
+	nr, ok := ipctest.Syscall(f.syscall)
+	if !ok {
+		c.Fatal("this port has no", f.syscall)
+	}
+	c.Check(ipctest.Fault(nr, f.errno, f.match...))
+	err := f.call(s)
+	text := strings.NewReplacer("{key}", s.key.String(), "{seg}", fmt.Sprint(n[1]), "{set}", fmt.Sprint(n[2]), "{q}", fmt.Sprint(n[3])).Replace(f.text)
+	if text != "" {
+		text = "sysvipc: " + text
+	}
+	is := []error{f.errno}
+	if f.is != nil {
+		is = append(is, f.is)
+	}
+	if f.is == sysvipc.ErrRemoved {
+		is = append(is, fs.ErrNotExist)
+	}
+	for _, m := range mismatches(err, text, is...) {
+		c.Say("%s", m)
+	}
+})
+
+// What a kernel answers in need, or when it is old or in a sandbox, has a text too, and changes nothing.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	ipctest.NeedFault(t)
+	if !ipctest.Alone(t) {
+		return
+	}
+	_, hasIPC := ipctest.Syscall("ipc")
+	seg, set, q := newSegment(t, 100), newSet(t, 1), newQueue(t)
+	check(t, q.Send(bg, 1, []byte("first")))
+	before := ipctest.Snapshot()
+	for i, f := range faults {
+		if hasIPC && f.errno == syscall.ENOSYS && f.match == nil {
+			continue // such ports try ipc(2) then, which answers
+		}
+		t.Run(fmt.Sprintf("%s, %s %v", f.name, f.syscall, f.errno), func(t *testing.T) {
+			p := ipctest.Start(t, faulty, nil, fmt.Sprint(i), fmt.Sprint(seg.ID()), fmt.Sprint(set.ID()), fmt.Sprint(q.ID()))
+			for line := range p.Lines() {
+				t.Error(strings.ReplaceAll(line, `\n`, "\n"))
+			}
+			p.Finish()
+			if after := ipctest.Snapshot(); after != before {
+				t.Errorf("something changed; before:\n%s\nafter:\n%s", before, after)
+			}
+		})
+	}
+}
