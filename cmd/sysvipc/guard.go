@@ -67,7 +67,7 @@ func guardSet(st *sysvipc.SemaphoreSetStat) error {
 			return err
 		}
 		if alive(pid) {
-			return inUse("%s, who operated on semaphore %d last, is alive", processName(pid), i)
+			return inUse("%s, which operated on semaphore %d last, is alive", processName(pid), i)
 		}
 		hidden = hidden || pid != 0
 	}
@@ -90,7 +90,7 @@ func guardQueue(q *sysvipc.QueueStat) error {
 		ever bool
 	}{{q.LastSendPID, "sent to", !q.Sent.IsZero()}, {q.LastReceivePID, "received from", !q.Received.IsZero()}} {
 		if alive(last.pid) {
-			return inUse("%s, who %s it last, is alive", processName(last.pid), last.what)
+			return inUse("%s, which %s it last, is alive", processName(last.pid), last.what)
 		}
 		if last.pid == 0 && last.ever {
 			return notKnown("the process that %s it last is not visible from this PID namespace", last.what)

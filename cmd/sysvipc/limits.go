@@ -17,6 +17,7 @@ type limit struct {
 	value  uint64
 	used   int64 // -1: it is for each object or call, so nothing is used of it
 	sysctl string
+	field  int // of a sysctl with several numbers, from 1; or 0
 	typ    valueType
 }
 
@@ -52,17 +53,17 @@ it: "sysctl kernel.shmmni=8192" until the next start, a line "kernel.shmmni = 81
 func limitsOf(lim sysvipc.Limits) []limit {
 	seg, sem, msg := lim.Segments, lim.Semaphores, lim.Queues
 	return []limit{
-		{"shmmni", "segments", uint64(seg.Max), int64(seg.InUse), "kernel.shmmni", typeNumber},
-		{"shmall", "pages of all segments", seg.MaxPages, clamp(seg.Pages), "kernel.shmall", typeNumber},
-		{"shmmax", "bytes of one segment", seg.MaxSize, -1, "kernel.shmmax", typeSize},
-		{"semmni", "semaphore sets", uint64(sem.Max), int64(sem.InUse), "kernel.sem (4th number)", typeNumber},
-		{"semmns", "semaphores of all sets", uint64(sem.MaxTotal), int64(sem.InTotal), "kernel.sem (2nd number)", typeNumber},
-		{"semmsl", "semaphores of one set", uint64(sem.MaxPerSet), -1, "kernel.sem (1st number)", typeNumber},
-		{"semopm", "operations of one call", uint64(sem.MaxOps), -1, "kernel.sem (3rd number)", typeNumber},
-		{"semvmx", "value of a semaphore", uint64(sem.MaxValue), -1, "", typeNumber},
-		{"msgmni", "queues", uint64(msg.Max), int64(msg.InUse), "kernel.msgmni", typeNumber},
-		{"msgmax", "bytes of one message", uint64(msg.MaxMessage), -1, "kernel.msgmax", typeSize},
-		{"msgmnb", "bytes of a new queue", uint64(msg.DefaultMaxBytes), -1, "kernel.msgmnb", typeSize},
+		{"shmmni", "segments", uint64(seg.Max), int64(seg.InUse), "kernel.shmmni", 0, typeNumber},
+		{"shmall", "pages of all segments", seg.MaxPages, clamp(seg.Pages), "kernel.shmall", 0, typeNumber},
+		{"shmmax", "bytes of one segment", seg.MaxSize, -1, "kernel.shmmax", 0, typeSize},
+		{"semmni", "semaphore sets", uint64(sem.Max), int64(sem.InUse), "kernel.sem", 4, typeNumber},
+		{"semmns", "semaphores of all sets", uint64(sem.MaxTotal), int64(sem.InTotal), "kernel.sem", 2, typeNumber},
+		{"semmsl", "semaphores of one set", uint64(sem.MaxPerSet), -1, "kernel.sem", 1, typeNumber},
+		{"semopm", "operations of one call", uint64(sem.MaxOps), -1, "kernel.sem", 3, typeNumber},
+		{"semvmx", "value of a semaphore", uint64(sem.MaxValue), -1, "", 0, typeNumber},
+		{"msgmni", "queues", uint64(msg.Max), int64(msg.InUse), "kernel.msgmni", 0, typeNumber},
+		{"msgmax", "bytes of one message", uint64(msg.MaxMessage), -1, "kernel.msgmax", 0, typeSize},
+		{"msgmnb", "bytes of a new queue", uint64(msg.DefaultMaxBytes), -1, "kernel.msgmnb", 0, typeSize},
 	}
 }
 
@@ -82,8 +83,11 @@ func writeLimitsTable(cmd *cobra.Command, limits []limit) error {
 			used = strconv.FormatInt(l.used, 10)
 			percent = fmt.Sprintf("%.1f%%", l.percent())
 		}
-		if sysctl == "" {
+		switch {
+		case sysctl == "":
 			sysctl = "fixed"
+		case l.field > 0:
+			sysctl += fmt.Sprintf(", number %d of 4", l.field)
 		}
 		shown := strconv.FormatUint(l.value, 10)
 		if l.typ == typeSize && l.value <= math.MaxInt64 {
@@ -100,12 +104,15 @@ func writeLimitsTable(cmd *cobra.Command, limits []limit) error {
 func writeLimitsJSON(cmd *cobra.Command, limits []limit) error {
 	d := startDocument(cmd.OutOrStdout(), "limits")
 	for _, l := range limits {
-		r := record{{"name", l.name}, {"what", l.what}, {"value", l.value}, {"used", nil}, {"percent", nil}, {"sysctl", nil}}
+		r := record{{"name", l.name}, {"what", l.what}, {"value", l.value}, {"used", nil}, {"percent", nil}, {"sysctl", nil}, {"field", nil}}
 		if l.used >= 0 {
 			r[3].value, r[4].value = l.used, l.percent()
 		}
 		if l.sysctl != "" {
 			r[5].value = l.sysctl
+		}
+		if l.field > 0 {
+			r[6].value = l.field
 		}
 		d.add(r)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -110,7 +111,8 @@ func (o *semOptions) run(cmd *cobra.Command, arg string, op sysvipc.Op) error {
 // operate makes operations on a set, all or none.
 func operate(cmd *cobra.Command, id int, wait *waitFlags, undo bool, ops ...sysvipc.Op) error {
 	set := sysvipc.SemaphoresByID(id)
-	err := wait.do(cmd.Context(), fmt.Sprintf("sem:%d", id), func() (bool, error) {
+	what := fmt.Sprintf("sem:%d: %s is not possible", id, strings.Trim(fmt.Sprint(ops), "[]"))
+	err := wait.do(cmd.Context(), what, func() (bool, error) {
 		return set.TryDo(ops...)
 	}, func(ctx context.Context) error {
 		return set.Do(ctx, ops...)

@@ -179,9 +179,6 @@ func (o *details) write(w io.Writer, v *view) error {
 		if c.typ == typeTime && val.state == known {
 			shown += " (" + formatAge(int64(v.now.Sub(time.Unix(val.n, 0)).Seconds())) + " ago)"
 		}
-		if c.typ == typeNumber && strings.HasSuffix(c.name, "pid") && val.state == known {
-			shown = processName(int(val.n))
-		}
 		if c.typ == typeSize && val.state == known && val.n >= 10000 {
 			shown += " (" + formatSize(val.n) + ")"
 		}

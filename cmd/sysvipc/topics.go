@@ -98,7 +98,8 @@ only.
 A message has "type", "size" and "text", or "base64" instead of "text" if it is not
 UTF-8; "msg peek" adds "index".
 
-A limit has "name", "what", "value", "used", "percent" and "sysctl": "used" and "percent"
-are null for what limits one object or call, "sysctl" for what cannot be changed.
+A limit has "name", "what", "value", "used", "percent", "sysctl" and "field": "used" and
+"percent" are null for what limits one object or call, "sysctl" for what cannot be
+changed; "field" is the place of the number where the sysctl has several, else null.
 
 CSV has the columns of all kinds; what is null in JSON, or does not exist, is empty.`

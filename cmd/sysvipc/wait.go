@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/sysvipc/sysvipc"
 )
 
 // waitFlags are those of verbs that may have to wait.
@@ -27,12 +24,12 @@ func (w *waitFlags) add(cmd *cobra.Command) {
 func (w *waitFlags) atOnce() bool { return w.nowait || w.timeout.set && w.timeout.d == 0 }
 
 // do makes one call: try if there shall be no waiting, otherwise wait, with a context
-// that ends at the timeout. Who has to give up is told of what, as in "sem:3: timed out".
+// that ends at the timeout. What says what is not so yet: "sem:3: 0-1 is not possible".
 func (w *waitFlags) do(ctx context.Context, what string, try func() (bool, error), wait func(context.Context) error) error {
 	if w.atOnce() {
 		ok, err := try()
 		if err == nil && !ok {
-			return &exitError{exitWouldBlock, fmt.Errorf("%s: it would have to wait (--nowait): %w", what, sysvipc.ErrWouldBlock)}
+			return fail(exitWouldBlock, "%s now, and it shall not wait", what)
 		}
 		return err
 	}
@@ -43,7 +40,7 @@ func (w *waitFlags) do(ctx context.Context, what string, try func() (bool, error
 	}
 	err := wait(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &exitError{exitWouldBlock, fmt.Errorf("%s: timed out after %v", what, w.timeout.d)}
+		return fail(exitWouldBlock, "%s: timed out after %v", what, w.timeout.d)
 	}
 	return err
 }
