@@ -15,3 +15,7 @@ const (
 	sysMsgrcv = unix.SYS_MSGRCV + absent
 	sysMsgctl = unix.SYS_MSGCTL + absent
 )
+
+// ipc64 is IPC_64 of the kernel's headers: in a command, it asks for the structs with 32-bit ids where the call still
+// knows the older ones, as ipc(2) does. Where it does not, it is EINVAL.
+const ipc64 = 0x100

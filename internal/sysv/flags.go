@@ -15,9 +15,6 @@ const (
 	IPC_SET  = 1 // change owner, mode (and a queue's qbytes)
 	IPC_STAT = 2 // read the object's struct, by id
 	IPC_INFO = 3 // read the limits
-
-	// ipc64 asks for the structs with 32-bit ids where a call still knows the older ones.
-	ipc64 = 0x100
 )
 
 // Flags and commands of segments; see shmget(2), shmat(2), shmctl(2).

@@ -22,24 +22,41 @@ import (
 // A target is a port of Go and what the C compiler needs to know to lay out structs as its kernel does.
 type target struct {
 	goarch  string
-	triple  string // for clang, and the name of the headers' directory
-	headers string // Debian's package of the kernel's headers
+	triple  string // for clang
+	headers kernelHeaders
 }
+
+// kernelHeaders are the headers of one architecture of the kernel, which serve all of its ports.
+type kernelHeaders struct {
+	goarch string // the port that has them in /usr/include
+	triple string // the name of their directory elsewhere
+	debian string // Debian's package
+}
+
+var (
+	armHeaders   = kernelHeaders{"arm", "arm-linux-gnueabihf", "linux-libc-dev-armhf-cross"}
+	arm64Headers = kernelHeaders{"arm64", "aarch64-linux-gnu", "linux-libc-dev-arm64-cross"}
+	mipsHeaders  = kernelHeaders{"mips", "mips-linux-gnu", "linux-libc-dev-mips-cross"}
+	ppcHeaders   = kernelHeaders{"ppc64le", "powerpc64le-linux-gnu", "linux-libc-dev-ppc64el-cross"}
+	riscvHeaders = kernelHeaders{"riscv64", "riscv64-linux-gnu", "linux-libc-dev-riscv64-cross"}
+	s390Headers  = kernelHeaders{"s390x", "s390x-linux-gnu", "linux-libc-dev-s390x-cross"}
+	x86Headers   = kernelHeaders{"amd64", "x86_64-linux-gnu", "linux-libc-dev-amd64-cross"}
+)
 
 // targets are all Linux ports of Go but loong64, for which Debian 12 has no headers; see TestLayoutLoong64.
 var targets = []target{
-	{"386", "i686-linux-gnu", "linux-libc-dev-i386-cross"},
-	{"amd64", "x86_64-linux-gnu", "linux-libc-dev-amd64-cross"},
-	{"arm", "arm-linux-gnueabihf", "linux-libc-dev-armhf-cross"},
-	{"arm64", "aarch64-linux-gnu", "linux-libc-dev-arm64-cross"},
-	{"mips", "mips-linux-gnu", "linux-libc-dev-mips-cross"},
-	{"mipsle", "mipsel-linux-gnu", "linux-libc-dev-mipsel-cross"},
-	{"mips64", "mips64-linux-gnuabi64", "linux-libc-dev-mips64-cross"},
-	{"mips64le", "mips64el-linux-gnuabi64", "linux-libc-dev-mips64el-cross"},
-	{"ppc64", "powerpc64-linux-gnu", "linux-libc-dev-ppc64-cross"},
-	{"ppc64le", "powerpc64le-linux-gnu", "linux-libc-dev-ppc64el-cross"},
-	{"riscv64", "riscv64-linux-gnu", "linux-libc-dev-riscv64-cross"},
-	{"s390x", "s390x-linux-gnu", "linux-libc-dev-s390x-cross"},
+	{"386", "i686-linux-gnu", x86Headers},
+	{"amd64", "x86_64-linux-gnu", x86Headers},
+	{"arm", "arm-linux-gnueabihf", armHeaders},
+	{"arm64", "aarch64-linux-gnu", arm64Headers},
+	{"mips", "mips-linux-gnu", mipsHeaders},
+	{"mipsle", "mipsel-linux-gnu", mipsHeaders},
+	{"mips64", "mips64-linux-gnuabi64", mipsHeaders},
+	{"mips64le", "mips64el-linux-gnuabi64", mipsHeaders},
+	{"ppc64", "powerpc64-linux-gnu", ppcHeaders},
+	{"ppc64le", "powerpc64le-linux-gnu", ppcHeaders},
+	{"riscv64", "riscv64-linux-gnu", riscvHeaders},
+	{"s390x", "s390x-linux-gnu", s390Headers},
 }
 
 // layouts has a value of each type that a port's file may name.
@@ -58,8 +75,9 @@ var layouts = map[string]any{
 	"uint16": uint16(0), "uint32": uint32(0), "uint64": uint64(0),
 }
 
-// portTypes reads which types the files of a port declare: the same files that are compiled for it.
-func portTypes(t *testing.T, goarch string) map[string]any {
+// portDecls returns the types and constants that the files of a port declare, with the text of each. They are the
+// files that are compiled for it, so one run can look at all ports.
+func portDecls(t *testing.T, goarch string) map[string]string {
 	t.Helper()
 	ctx := build.Default
 	ctx.GOOS, ctx.GOARCH, ctx.CgoEnabled = "linux", goarch, false
@@ -67,7 +85,7 @@ func portTypes(t *testing.T, goarch string) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	types := map[string]any{}
+	decls := map[string]string{}
 	for _, name := range pkg.GoFiles {
 		if !strings.HasPrefix(name, "port_") {
 			continue
@@ -81,24 +99,52 @@ func portTypes(t *testing.T, goarch string) map[string]any {
 		if err != nil {
 			t.Fatal(err)
 		}
+		text := func(n ast.Node) string {
+			return string(src[fset.Position(n.Pos()).Offset:fset.Position(n.End()).Offset])
+		}
 		ast.Inspect(file, func(n ast.Node) bool {
-			if spec, ok := n.(*ast.TypeSpec); ok {
-				text := string(src[fset.Position(spec.Type.Pos()).Offset:fset.Position(spec.Type.End()).Offset])
-				v, ok := layouts[text]
-				if !ok {
-					t.Fatalf("%s: %s = %s is not in the test's table", name, spec.Name, text)
-				}
-				types[spec.Name.Name] = v
+			switch spec := n.(type) {
+			case *ast.TypeSpec:
+				decls[spec.Name.Name] = text(spec.Type)
+			case *ast.ValueSpec:
+				decls[spec.Names[0].Name] = text(spec.Values[0])
 			}
 			return true
 		})
 	}
+	return decls
+}
+
+// portTypes returns a value of each type that the files of a port declare.
+func portTypes(t *testing.T, goarch string) map[string]any {
+	t.Helper()
+	decls, types := portDecls(t, goarch), map[string]any{}
 	for _, name := range []string{"ulong", "mode", "perm", "shmidDS", "semidDS", "msqidDS"} {
-		if types[name] == nil {
-			t.Fatalf("no file of %s declares the type %s", goarch, name)
+		v, ok := layouts[decls[name]]
+		if !ok {
+			t.Fatalf("%s: the test's table has no %q, which %s is", goarch, decls[name], name)
 		}
+		types[name] = v
 	}
 	return types
+}
+
+// TestPortCommands pins which ports want IPC_64 in their commands: qemu-user takes either, so only a kernel of
+// those ports would tell. In the kernel they are the ports whose tables name sys_old_semctl.
+func TestPortCommands(t *testing.T) {
+	for _, target := range append(targets, target{goarch: "loong64"}) {
+		flag, ipc := "0", "0"
+		switch target.goarch {
+		case "arm", "mips64", "mips64le":
+			flag = "ipc64"
+		case "386", "mips", "mipsle", "ppc64", "ppc64le", "s390x":
+			ipc = "unix.SYS_IPC"
+		}
+		decls := portDecls(t, target.goarch)
+		if decls["cmdFlag"] != flag || decls["sysIPC"] != ipc {
+			t.Errorf("%s: got cmdFlag %s, sysIPC %s, want %s, %s", target.goarch, decls["cmdFlag"], decls["sysIPC"], flag, ipc)
+		}
+	}
 }
 
 // TestLayout lets a C compiler check each field of each struct of each port against the kernel's headers.
@@ -107,9 +153,9 @@ func TestLayout(t *testing.T) {
 	for _, target := range targets {
 		t.Run(target.goarch, func(t *testing.T) {
 			t.Parallel()
-			include := headers(t, target)
+			dirs := include(t, target.headers)
 			src := assertions(portTypes(t, target.goarch))
-			if out, err := compile(t, clang, target, include, src); err != nil {
+			if out, err := compile(t, clang, target, dirs, src); err != nil {
 				t.Errorf("the layouts are not those of the C headers: %v\n%s", err, out)
 			}
 		})
@@ -120,10 +166,10 @@ func TestLayout(t *testing.T) {
 func TestLayoutSeesErrors(t *testing.T) {
 	clang := findClang(t)
 	target := targets[1]
-	include := headers(t, target)
+	dirs := include(t, target.headers)
 	types := portTypes(t, "amd64")
 	types["semidDS"] = semid64[perm64]{} // right on arm64
-	out, err := compile(t, clang, target, include, assertions(types))
+	out, err := compile(t, clang, target, dirs, assertions(types))
 	if err == nil || !strings.Contains(string(out), "sem_ctime") {
 		t.Errorf("got %v, want an error about sem_ctime:\n%s", err, out)
 	}
@@ -173,15 +219,15 @@ func findClang(t *testing.T) string {
 	return ""
 }
 
-// headers returns the directories to include, or skips the test without them, and fails it in CI.
-func headers(t *testing.T, target target) []string {
+// include returns the directories of the headers, or skips the test without them, and fails it in CI.
+func include(t *testing.T, h kernelHeaders) []string {
 	t.Helper()
-	dirs, pkg := []string{filepath.Join("/usr", target.triple, "include")}, target.headers
-	if target.goarch == runtime.GOARCH {
-		dirs, pkg = []string{"/usr/include", filepath.Join("/usr/include", target.triple)}, "linux-libc-dev"
+	dirs := []string{filepath.Join("/usr", h.triple, "include")}
+	if h.goarch == runtime.GOARCH {
+		dirs, h.debian = []string{"/usr/include", filepath.Join("/usr/include", h.triple)}, "linux-libc-dev"
 	}
 	if _, err := os.Stat(filepath.Join(dirs[len(dirs)-1], "asm", "shmbuf.h")); err != nil {
-		lacking(t, pkg)
+		lacking(t, h.debian)
 	}
 	return dirs
 }
@@ -195,7 +241,7 @@ func lacking(t *testing.T, pkg string) {
 }
 
 // compile checks src without making code of it.
-func compile(t *testing.T, clang string, target target, include []string, src []byte) ([]byte, error) {
+func compile(t *testing.T, clang string, target target, dirs []string, src []byte) ([]byte, error) {
 	t.Helper()
 	dir := t.TempDir()
 	// <linux/shm.h> includes the C library's <unistd.h> for getpagesize only.
@@ -203,7 +249,7 @@ func compile(t *testing.T, clang string, target target, include []string, src []
 		t.Fatal(err)
 	}
 	args := []string{"--target=" + target.triple, "-fsyntax-only", "-ffreestanding", "-nostdinc", "-Wall", "-Werror", "-I", dir, "-x", "c"}
-	for _, d := range include {
+	for _, d := range dirs {
 		args = append(args, "-isystem", d)
 	}
 	cmd := exec.Command(clang, append(args, "-")...)

@@ -85,9 +85,9 @@ func testMsgText(t *testing.T) {
 	for _, text := range []string{"", "x", "NUL\x00inside\x00", string(bytes.Repeat([]byte("0123456789abcdef"), most/16))} {
 		for _, typ := range []int64{1, 258, MaxMtype} {
 			msg := msgbuf(typ, text)
-			noError(t, "msgsnd", Msgsnd(id, msg, 0))
+			noError(t, "msgsnd", Msgsnd(id, msg, IPC_NOWAIT))
 			buf := bytes.Repeat([]byte{'?'}, len(msg)+3)
-			n, errno := Msgrcv(id, buf[:len(msg)], 0, 0)
+			n, errno := Msgrcv(id, buf[:len(msg)], 0, IPC_NOWAIT)
 			noError(t, "msgrcv", errno)
 			if n != len(text) || !bytes.Equal(buf[:len(msg)], msg) || string(buf[len(msg):]) != "???" {
 				t.Errorf("%d bytes of type %d: got %d bytes of type %d", len(text), typ, n, Mtype(buf))
@@ -128,7 +128,7 @@ func testMsgErrors(t *testing.T) {
 	wantErrno(t, "no queue", errno, syscall.EINVAL)
 
 	send(t, id, 5, "hello")
-	n, errno := Msgrcv(id, make([]byte, MtypeSize+4), 0, 0)
+	n, errno := Msgrcv(id, make([]byte, MtypeSize+4), 0, IPC_NOWAIT)
 	wantErrno(t, "msgrcv of too much", errno, syscall.E2BIG)
 	if n != -1 {
 		t.Errorf("got %d bytes, want -1", n)
@@ -138,7 +138,7 @@ func testMsgErrors(t *testing.T) {
 	}
 	send(t, id, 5, "hello")
 	b := make([]byte, MtypeSize+4)
-	n, errno = Msgrcv(id, b, 0, MSG_NOERROR)
+	n, errno = Msgrcv(id, b, 0, MSG_NOERROR|IPC_NOWAIT)
 	noError(t, "msgrcv MSG_NOERROR", errno)
 	if n != 4 || string(b[MtypeSize:]) != "hell" {
 		t.Errorf("MSG_NOERROR: got %q, want hell", b[MtypeSize:])

@@ -18,23 +18,34 @@ func ShmdtLarge(addr uintptr) syscall.Errno                          { return sy
 func Shmctl(id, cmd int) syscall.Errno                               { return syscall.ENOSYS }
 func ShmctlSet(id int, uid, gid, mode uint32) syscall.Errno          { return syscall.ENOSYS }
 func ShmctlIPCInfo() (Shminfo, int, syscall.Errno)                   { return Shminfo{}, -1, syscall.ENOSYS }
-func ShmctlInfo() (ShmUse, int, syscall.Errno)                       { return ShmUse{}, -1, syscall.ENOSYS }
+
+func ShmctlInfo() (ShmUse, int, syscall.Errno) { return ShmUse{}, -1, syscall.ENOSYS }
 
 func ShmctlStat(id, cmd int) (ds ShmidDS, ret int, errno syscall.Errno) {
 	return ShmidDS{}, -1, syscall.ENOSYS
 }
 
-func Semget(key int32, nsems, flags int) (int, syscall.Errno)               { return -1, syscall.ENOSYS }
-func Semop(id int, sops []Sembuf) syscall.Errno                             { return syscall.ENOSYS }
-func SemopNowait(id int, sops []Sembuf) syscall.Errno                       { return syscall.ENOSYS }
+func Semget(key int32, nsems, flags int) (int, syscall.Errno) { return -1, syscall.ENOSYS }
+
+func Semop(id int, sops []Sembuf) syscall.Errno { return syscall.ENOSYS }
+
+func SemopNowait(id int, sops []Sembuf) syscall.Errno { return syscall.ENOSYS }
+
 func Semtimedop(id int, sops []Sembuf, timeout time.Duration) syscall.Errno { return syscall.ENOSYS }
-func SemctlSet(id int, uid, gid, mode uint32) syscall.Errno                 { return syscall.ENOSYS }
-func SemctlRmid(id int) syscall.Errno                                       { return syscall.ENOSYS }
-func SemctlGet(id, semnum, cmd int) (int, syscall.Errno)                    { return -1, syscall.ENOSYS }
-func SemctlSetval(id, semnum, val int) syscall.Errno                        { return syscall.ENOSYS }
-func SemctlGetall(id int, vals []uint16) syscall.Errno                      { return syscall.ENOSYS }
-func SemctlSetall(id int, vals []uint16) syscall.Errno                      { return syscall.ENOSYS }
-func SemctlInfo(cmd int) (Seminfo, int, syscall.Errno)                      { return Seminfo{}, -1, syscall.ENOSYS }
+
+func SemctlSet(id int, uid, gid, mode uint32) syscall.Errno { return syscall.ENOSYS }
+
+func SemctlRmid(id int) syscall.Errno { return syscall.ENOSYS }
+
+func SemctlGet(id, semnum, cmd int) (int, syscall.Errno) { return -1, syscall.ENOSYS }
+
+func SemctlSetval(id, semnum, val int) syscall.Errno { return syscall.ENOSYS }
+
+func SemctlGetall(id int, vals []uint16) syscall.Errno { return syscall.ENOSYS }
+
+func SemctlSetall(id int, vals []uint16) syscall.Errno { return syscall.ENOSYS }
+
+func SemctlInfo(cmd int) (Seminfo, int, syscall.Errno) { return Seminfo{}, -1, syscall.ENOSYS }
 
 func SemctlStat(id, cmd int) (ds SemidDS, ret int, errno syscall.Errno) {
 	return SemidDS{}, -1, syscall.ENOSYS
