@@ -37,21 +37,6 @@ func (h *robustHead) address() uint64 { return uint64(uintptr(unsafe.Pointer(h))
 // link is what the kernel's list says for n.
 func (n *node) link() uint64 { return uint64(uintptr(unsafe.Pointer(&n.next))) }
 
-// node is a lock word with its place in a robust list: the layout of a robust
-// pthread_mutex_t of glibc on 64-bit ports, as far as it goes, so that C programs can
-// take the same lock. The links are written for the kernel only, and never read: a
-// corrupt peer cannot steer what this process writes.
-type node struct {
-	word  uint32 // TID, and the two bits below
-	count uint32
-	owner uint32
-	users uint32
-	kind  uint32
-	spins uint32
-	prev  uint64
-	next  uint64
-}
-
 // The bits of a lock word: linux/futex.h.
 const (
 	futexWaiters   = 0x80000000

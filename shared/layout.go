@@ -33,6 +33,21 @@ type header struct {
 	_    [208]byte
 }
 
+// node is a lock word with its place in a robust list: the layout of a robust
+// pthread_mutex_t of glibc on 64-bit ports, as far as it goes, so that C programs can
+// take the same lock. The links are written for the kernel only, and never read: a
+// corrupt peer cannot steer what this process writes.
+type node struct {
+	word  uint32 // TID, and the two bits below
+	count uint32
+	owner uint32
+	users uint32
+	kind  uint32
+	spins uint32
+	prev  uint64
+	next  uint64
+}
+
 // config is what a region is made with.
 type config struct {
 	_       structs.HostLayout

@@ -2,7 +2,6 @@ package shared
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -15,9 +14,6 @@ import (
 // from 0 or from a dead owner's word, and a kill at any instant leaves it free or
 // marked: the node is in the guardian's list, or pending, whenever the word carries the
 // guardian's TID.
-
-// errNotRecoverable: what the lock guards was left damaged, and nobody repaired it.
-var errNotRecoverable = errors.New("not recoverable")
 
 // notRecoverable is glibc's mark of that, in the owner field: PTHREAD_MUTEX_NOTRECOVERABLE.
 const notRecoverable = 0x7ffffffe
