@@ -53,7 +53,7 @@ func newBench(t *testing.T) *bench {
 	check(t, b.gone.seg.Remove())
 	check(t, b.gone.set.Remove())
 	check(t, b.gone.q.Remove())
-	b.none.seg, b.none.set, b.none.q = sysvipc.SegmentByID(-7), sysvipc.SemaphoresByID(math.MaxInt), sysvipc.QueueByID(-1)
+	b.none.seg, b.none.set, b.none.q = sysvipc.SegmentByID(-7), sysvipc.SemaphoresByID(beyond), sysvipc.QueueByID(-1)
 
 	b.mem = attach(t, b.seg, nil)
 	b.readOnly = attach(t, b.seg, &sysvipc.AttachOptions{ReadOnly: true})
@@ -310,7 +310,7 @@ var semaphoreComplaints = []complaint{
 	{"Semaphore.WaitZero after removal", func(b *bench) error { return b.gone.set.At(0).WaitZero(bg) }, removed, ``},
 	{"Semaphore.Value of index 3", func(b *bench) error { return err1(b.set.At(3).Value()) }, efbig,
 		`read the value of semaphore set {set}: no such semaphore (semaphore 3: the set has 3 semaphores, with indexes 0 to 2)`},
-	{"Semaphore.Value of an index beyond 32 bits", func(b *bench) error { return err1(b.set.At(wrapped).Value()) }, efbig, ``},
+	{"Semaphore.Value of an index beyond 32 bits", func(b *bench) error { return err1(b.set.At(beyond).Value()) }, efbig, ``},
 	{"Semaphore.Value after removal", func(b *bench) error { return err1(b.gone.set.At(0).Value()) }, removed,
 		`read the value of semaphore set {goneset}: removed (no semaphore set has this ID; see "sysvipc ls")`},
 	{"Semaphore.Value of index 9 after removal", func(b *bench) error { return err1(b.gone.set.At(9).Value()) }, removed, ``},
@@ -319,7 +319,7 @@ var semaphoreComplaints = []complaint{
 	{"Semaphore.SetValue of 32768", func(b *bench) error { return b.set.At(0).SetValue(32768) }, erange, ``},
 	{"Semaphore.SetValue of index -1", func(b *bench) error { return b.set.At(-1).SetValue(1) }, efbig, ``},
 	{"Semaphore.SetValue of index 3", func(b *bench) error { return b.set.At(3).SetValue(1) }, efbig, ``},
-	{"Semaphore.SetValue of an index beyond 32 bits", func(b *bench) error { return b.set.At(wrapped).SetValue(9) }, efbig, ``},
+	{"Semaphore.SetValue of an index beyond 32 bits", func(b *bench) error { return b.set.At(beyond).SetValue(9) }, efbig, ``},
 	{"Semaphore.SetValue after removal", func(b *bench) error { return b.gone.set.At(0).SetValue(1) }, removed, ``},
 	{"Semaphore.Waiters of index 3", func(b *bench) error { return err2(b.set.At(3).Waiters()) }, efbig, ``},
 	{"Semaphore.Waiters after removal", func(b *bench) error { return err2(b.gone.set.At(0).Waiters()) }, removed, ``},
@@ -327,9 +327,15 @@ var semaphoreComplaints = []complaint{
 	{"Semaphore.LastPID after removal", func(b *bench) error { return err1(b.gone.set.At(0).LastPID()) }, removed, ``},
 }
 
-// wrapped is an index of which the kernel would see the lower 32 bits: 0. With 32 bits there is none, and this is another
-// that no set has.
-const wrapped = math.MinInt
+// beyond is a number of which the kernel would see the lower 32 bits: 0. With 32 bits there is none, and this is another
+// that no object and no semaphore has.
+var beyond = func() int {
+	one := 1
+	if n := one << 32; n != 0 {
+		return n
+	}
+	return -1
+}()
 
 var queueComplaints = []complaint{
 	{"CreateQueue of a taken key", func(b *bench) error { return err1(sysvipc.CreateQueue(b.queueKey, 0o600)) }, eexist,
