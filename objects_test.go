@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"runtime"
 	"syscall"
 	"testing"
@@ -131,4 +132,14 @@ func mismatches(err error, text string, is ...error) (list []string) {
 		}
 	}
 	return list
+}
+
+// needExactID skips the test where no object can be made with an exact ID.
+func needExactID(t testing.TB) {
+	t.Helper()
+	f, err := os.OpenFile("/proc/sys/kernel/msg_next_id", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("needs CAP_CHECKPOINT_RESTORE and CONFIG_CHECKPOINT_RESTORE:", err)
+	}
+	f.Close()
 }
