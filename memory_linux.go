@@ -31,7 +31,7 @@ func (at *mapping) detach(used bool) syscall.Errno {
 	if err != nil {
 		// Huge pages want another length, and a strict vm.overcommit_memory may
 		// refuse the zeros. Then the detach itself waits for the collector.
-		runtime.AddCleanup(at, func(addr uintptr) { sysv.Shmdt(addr) }, uintptr(start))
+		runtime.AddCleanup(at, func(addr uintptr) { sysv.ShmdtLarge(addr) }, uintptr(start))
 		return 0
 	}
 	if at.lent.Load() {
