@@ -21,20 +21,27 @@ func whileRead(parent context.Context, w io.Writer) (context.Context, context.Ca
 	if !ok {
 		return ctx, func() { cancel(nil) }
 	}
-	go func() {
-		fds := []unix.PollFd{{Fd: int32(f.Fd())}} // POLLERR and POLLHUP come unasked
-		for ctx.Err() == nil {
-			n, err := unix.Poll(fds, -1)
-			if err == unix.EINTR {
-				continue
-			}
-			if n > 0 && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
+	if fd := int32(f.Fd()); readerGone(fd, 0) {
+		cancel(errReaderGone)
+	} else {
+		go func() {
+			if readerGone(fd, -1) {
 				cancel(errReaderGone)
 			}
-			return
-		}
-	}()
+		}()
+	}
 	return ctx, func() { cancel(nil) }
+}
+
+// readerGone waits until nobody can read what is written to fd, or for so many
+// milliseconds, -1 meaning for ever.
+func readerGone(fd int32, timeout int) bool {
+	fds := []unix.PollFd{{Fd: fd}} // POLLERR and POLLHUP come unasked
+	for {
+		if _, err := unix.Poll(fds, timeout); err != unix.EINTR {
+			return err == nil && fds[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+		}
+	}
 }
 
 // ignoreSIGPIPE lets a write to nobody fail, instead of ending the process with a message

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sysvipc/sysvipc/internal/ipctest"
+)
+
+// TestMain runs the tests in an IPC namespace of their own. There "sysvipc" is a command
+// in PATH, which is this binary again: then it is the program, and runs no tests.
+func TestMain(m *testing.M) {
+	testscript.Main(ipctest.Wrap(m), map[string]func(){"sysvipc": main})
+}
+
+// openPath lets other users execute the commands that TestMain put into PATH.
+func openPath(t *testing.T) {
+	t.Helper()
+	bin, _, _ := strings.Cut(os.Getenv("PATH"), string(filepath.ListSeparator))
+	for _, dir := range []string{bin, filepath.Dir(bin)} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Join(bin, "sysvipc"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
