@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/sysvipc/sysvipc/internal/sysv"
@@ -25,34 +26,136 @@ func (q *Queue) Send(ctx context.Context, typ int64, data []byte) error {
 	if ctx.Err() != nil {
 		return q.cancelled("send to", ctx)
 	}
-	if err := q.checkType(typ); err != nil {
-		return err
+	if typ < 1 || typ > sysv.MaxMtype {
+		return q.wrongType(typ)
 	}
 	errno := syscall.EAGAIN
-	key := lineKey{object: objectKey{q.kind, q.id}, call: 's', number: int64(len(data))}
-	if !waiting.queued(&key) {
+	if waiting.count.Load() == 0 || !waiting.queued(q.sendKey(data)) {
 		errno = q.send(typ, data, false)
 	}
-	if errno == syscall.EAGAIN {
-		if err := q.checkFits(data); err != nil {
-			return err
-		}
-		var cancelled bool
-		errno, cancelled = waiting.wait(ctx, &key, func(block bool) syscall.Errno {
-			return q.send(typ, data, block)
-		})
-		if cancelled {
-			return q.cancelled("send to", ctx)
-		}
+	switch errno {
+	case 0:
+		return nil
+	case syscall.EAGAIN:
+		return q.waitSend(ctx, typ, data)
 	}
 	return q.sendResult(errno, data)
+}
+
+func (q *Queue) send(typ int64, data []byte, block bool) (errno syscall.Errno) {
+	s := q.getScratch(len(data))
+	msg := s.msg(len(data))
+	sysv.PutMtype(msg, typ)
+	copy(msg[sysv.MtypeSize:], data)
+	if block {
+		errno = sysv.Msgsnd(q.id, msg, 0)
+	} else {
+		errno = sysv.MsgsndNowait(q.id, msg, 0)
+	}
+	q.putScratch(s)
+	return errno
+}
+
+// scratch is room for a message in the form that the kernel wants: the type, then the
+// text.
+type scratch struct {
+	room []byte
+	busy atomic.Bool // of a queue's own scratch: somebody is using it
+}
+
+// textAt is where the text begins: with a cache line, since it is copied twice.
+const textAt = 64
+
+const (
+	maxOwn     = 8 << 10  // the largest text for which a queue keeps its own room
+	maxScratch = 64 << 10 // the largest room that is kept for the next call
+)
+
+// scratches are for those whose queue's own is in use or would be too small.
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// getScratch returns room for a text of n bytes: the queue's own, which is cheaper
+// than one of the pool, unless somebody else is using it.
+func (q *Queue) getScratch(n int) *scratch {
+	s := &q.own
+	if n > maxOwn || !s.busy.CompareAndSwap(false, true) {
+		s = scratches.Get().(*scratch)
+	}
+	if len(s.room) < textAt+n {
+		s.room = make([]byte, textAt+n)
+	}
+	return s
+}
+
+// msg returns the message with a text of n bytes.
+func (s *scratch) msg(n int) []byte { return s.room[textAt-sysv.MtypeSize : textAt+n] }
+
+func (q *Queue) putScratch(s *scratch) {
+	if s == &q.own {
+		s.busy.Store(false)
+		return
+	}
+	s.pool()
+}
+
+func (s *scratch) pool() {
+	if len(s.room) <= maxScratch {
+		scratches.Put(s)
+	}
+}
+
+// ReceiveInto is Receive into a buffer of the caller: it allocates nothing. It returns
+// the length and the type. A message that does not fit stays on the queue, and the
+// error is ErrTooBig; see also [Selector.Truncated].
+func (q *Queue) ReceiveInto(ctx context.Context, sel Selector, buf []byte) (n int, typ int64, err error) {
+	want, flags, err := q.selection(ctx, sel)
+	if err != nil {
+		return 0, 0, err
+	}
+	errno := enomsg
+	if waiting.count.Load() == 0 || !waiting.queued(q.receiveKey(want, flags)) {
+		n, typ, errno = q.receiveInto(want, flags, buf, false)
+	}
+	if errno == 0 {
+		return n, typ, nil
+	}
+	if mustWait(errno) {
+		return q.waitInto(ctx, want, flags, buf)
+	}
+	return 0, 0, q.receiveResult("receive from", errno, len(buf))
+}
+
+// selection checks what every receiver is given.
+func (q *Queue) selection(ctx context.Context, sel Selector) (typ int64, flags int, err error) {
+	if ctx.Err() != nil {
+		return 0, 0, q.cancelled("receive from", ctx)
+	}
+	if sel == (Selector{}) {
+		return 0, 0, nil
+	}
+	return sel.kernel(q.object)
+}
+
+func (q *Queue) receiveInto(typ int64, flags int, buf []byte, block bool) (n int, got int64, errno syscall.Errno) {
+	s := q.getScratch(len(buf))
+	msg := s.msg(len(buf))
+	if block {
+		n, errno = sysv.Msgrcv(q.id, msg, typ, flags)
+	} else {
+		n, errno = sysv.MsgrcvNowait(q.id, msg, typ, flags)
+	}
+	if errno == 0 {
+		n, got = copy(buf, msg[sysv.MtypeSize:][:n]), sysv.Mtype(msg)
+	}
+	q.putScratch(s)
+	return n, got, errno
 }
 
 // TrySend puts a message at the end of the queue if it fits now, and reports whether
 // it did.
 func (q *Queue) TrySend(typ int64, data []byte) (bool, error) {
-	if err := q.checkType(typ); err != nil {
-		return false, err
+	if typ < 1 || typ > sysv.MaxMtype {
+		return false, q.wrongType(typ)
 	}
 	errno := q.send(typ, data, false)
 	if errno == syscall.EAGAIN {
@@ -61,22 +164,8 @@ func (q *Queue) TrySend(typ int64, data []byte) (bool, error) {
 	return errno == 0, q.sendResult(errno, data)
 }
 
-func (q *Queue) send(typ int64, data []byte, block bool) syscall.Errno {
-	msg := getScratch(len(data))
-	defer msg.put()
-	sysv.PutMtype(msg.b, typ)
-	copy(msg.b[sysv.MtypeSize:], data)
-	if block {
-		return sysv.Msgsnd(q.id, msg.b, 0)
-	}
-	return sysv.MsgsndNowait(q.id, msg.b, 0)
-}
-
-func (q *Queue) checkType(typ int64) error {
-	if typ < 1 || typ > sysv.MaxMtype {
-		return q.refuse("send to", syscall.EINVAL, "type %d: a message has a type from 1 to %d", typ, int64(sysv.MaxMtype))
-	}
-	return nil
+func (q *Queue) wrongType(typ int64) error {
+	return q.refuse("send to", syscall.EINVAL, "type %d: a message has a type from 1 to %d", typ, int64(sysv.MaxMtype))
 }
 
 // checkFits refuses a message for which the kernel would wait for ever.
@@ -113,25 +202,12 @@ func (q *Queue) Receive(ctx context.Context, sel Selector) (Message, error) {
 		return Message{}, err
 	}
 	var m Message
-	errno := syscall.EAGAIN
-	key := lineKey{object: objectKey{q.kind, q.id}, call: 'r', number: typ, flags: flags}
-	if !waiting.queued(&key) {
+	errno := enomsg
+	if waiting.count.Load() == 0 || !waiting.queued(q.receiveKey(typ, flags)) {
 		m, errno = q.receive(typ, flags, false)
 	}
 	if mustWait(errno) {
-		return q.waitMessage(ctx, key)
-	}
-	return m, q.receiveResult("receive from", errno, 0)
-}
-
-// waitMessage is apart from Receive so that only those who wait pay for it.
-func (q *Queue) waitMessage(ctx context.Context, key lineKey) (m Message, err error) {
-	errno, cancelled := waiting.wait(ctx, &key, func(block bool) (errno syscall.Errno) {
-		m, errno = q.receive(key.number, key.flags, block)
-		return errno
-	})
-	if cancelled {
-		return Message{}, q.cancelled("receive from", ctx)
+		return q.waitMessage(ctx, typ, flags)
 	}
 	return m, q.receiveResult("receive from", errno, 0)
 }
@@ -148,37 +224,6 @@ func (q *Queue) TryReceive(sel Selector) (Message, bool, error) {
 		return Message{}, false, nil
 	}
 	return m, errno == 0, q.receiveResult("receive from", errno, 0)
-}
-
-// ReceiveInto is Receive into a buffer of the caller: it allocates nothing. It returns
-// the length and the type. A message that does not fit stays on the queue, and the
-// error is ErrTooBig; see also [Selector.Truncated].
-func (q *Queue) ReceiveInto(ctx context.Context, sel Selector, buf []byte) (n int, typ int64, err error) {
-	want, flags, err := q.selection(ctx, sel)
-	if err != nil {
-		return 0, 0, err
-	}
-	errno := syscall.EAGAIN
-	key := lineKey{object: objectKey{q.kind, q.id}, call: 'r', number: want, flags: flags}
-	if !waiting.queued(&key) {
-		n, typ, errno = q.receiveInto(want, flags, buf, false)
-	}
-	if mustWait(errno) {
-		return q.waitInto(ctx, key, buf)
-	}
-	return n, typ, q.receiveResult("receive from", errno, len(buf))
-}
-
-// waitInto is apart from ReceiveInto so that only those who wait pay for it.
-func (q *Queue) waitInto(ctx context.Context, key lineKey, buf []byte) (n int, typ int64, err error) {
-	errno, cancelled := waiting.wait(ctx, &key, func(block bool) (errno syscall.Errno) {
-		n, typ, errno = q.receiveInto(key.number, key.flags, buf, block)
-		return errno
-	})
-	if cancelled {
-		return 0, 0, q.cancelled("receive from", ctx)
-	}
-	return n, typ, q.receiveResult("receive from", errno, len(buf))
 }
 
 // Messages receives messages for as long as the loop goes on, and waits for more. It
@@ -216,35 +261,19 @@ func (q *Queue) Peek(index int) (Message, error) {
 	return m, q.receiveResult(op, errno, 0)
 }
 
-// selection checks what every receiver is given.
-func (q *Queue) selection(ctx context.Context, sel Selector) (typ int64, flags int, err error) {
-	if ctx.Err() != nil {
-		return 0, 0, q.cancelled("receive from", ctx)
-	}
-	return sel.kernel(q.object)
-}
-
-func (q *Queue) receiveInto(typ int64, flags int, buf []byte, block bool) (n int, got int64, errno syscall.Errno) {
-	msg := getScratch(len(buf))
-	defer msg.put()
-	if n, errno = msg.receive(q.id, typ, flags, block); errno != 0 {
-		return 0, 0, errno
-	}
-	return copy(buf, msg.b[sysv.MtypeSize:][:n]), sysv.Mtype(msg.b), 0
-}
-
 // receive has room for any message: the kernel leaves one that does not fit on the
 // queue, and the next attempt has more room.
 func (q *Queue) receive(typ int64, flags int, block bool) (Message, syscall.Errno) {
 	for size := firstSize; ; size = min(max(4*size, largestMessage()), math.MaxInt32) {
-		msg := getScratch(size)
-		n, errno := msg.receive(q.id, typ, flags, block)
+		s := q.getScratch(size)
+		msg := s.msg(size)
+		n, errno := msgrcv(q.id, msg, typ, flags, block)
 		if errno == 0 {
-			m := Message{Type: sysv.Mtype(msg.b), Data: append([]byte{}, msg.b[sysv.MtypeSize:][:n]...)}
-			msg.put()
+			m := Message{Type: sysv.Mtype(msg), Data: append([]byte{}, msg[sysv.MtypeSize:][:n]...)}
+			q.putScratch(s)
 			return m, 0
 		}
-		msg.put()
+		q.putScratch(s)
 		if errno != syscall.E2BIG || size == math.MaxInt32 {
 			return Message{}, errno
 		}
@@ -262,6 +291,13 @@ func largestMessage() int {
 	return lim.Queues.MaxMessage
 }
 
+func msgrcv(id int, msg []byte, typ int64, flags int, block bool) (int, syscall.Errno) {
+	if block {
+		return sysv.Msgrcv(id, msg, typ, flags)
+	}
+	return sysv.MsgrcvNowait(id, msg, typ, flags)
+}
+
 func (q *Queue) receiveResult(op string, errno syscall.Errno, room int) error {
 	switch errno {
 	case 0:
@@ -270,35 +306,4 @@ func (q *Queue) receiveResult(op string, errno syscall.Errno, room int) error {
 		return q.fail(op, errno, fmt.Sprintf("the message is larger than the buffer of %d bytes, and is still on the queue", room))
 	}
 	return q.fail(op, errno, "")
-}
-
-// scratch is a buffer in the form that the kernel wants: the type, then the text.
-type scratch struct{ b []byte }
-
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
-
-// maxScratch is the largest buffer that is kept for the next call.
-const maxScratch = 64 << 10
-
-// getScratch returns a buffer for a text of n bytes.
-func getScratch(n int) *scratch {
-	s := scratches.Get().(*scratch)
-	if n += sysv.MtypeSize; n > cap(s.b) {
-		s.b = make([]byte, n)
-	}
-	s.b = s.b[:n]
-	return s
-}
-
-func (s *scratch) put() {
-	if cap(s.b) <= maxScratch {
-		scratches.Put(s)
-	}
-}
-
-func (s *scratch) receive(id int, typ int64, flags int, block bool) (int, syscall.Errno) {
-	if block {
-		return sysv.Msgrcv(id, s.b, typ, flags)
-	}
-	return sysv.MsgrcvNowait(id, s.b, typ, flags)
 }

@@ -3,7 +3,6 @@ package sysvipc
 import (
 	"fmt"
 	"math"
-	"syscall"
 
 	"github.com/sysvipc/sysvipc/internal/sysv"
 )
@@ -48,26 +47,12 @@ func (o Op) String() string {
 	return s
 }
 
-// sembufs writes ops to buf in the kernel's form, each with IPC_NOWAIT.
-func (s *SemaphoreSet) sembufs(op string, buf []sysv.Sembuf, ops []Op) ([]sysv.Sembuf, error) {
-	if len(ops) == 0 {
-		return nil, s.refuse(op, syscall.EINVAL, "no operation is given")
+// sembuf returns the operation in the kernel's form, with IPC_NOWAIT, or false if it has
+// none.
+func (o Op) sembuf() (b sysv.Sembuf, ok bool) {
+	b = sysv.Sembuf{Num: uint16(o.index), Op: int16(o.delta), Flg: sysv.IPC_NOWAIT}
+	if o.undo {
+		b.Flg |= sysv.SEM_UNDO
 	}
-	if len(ops) > cap(buf) {
-		buf = make([]sysv.Sembuf, 0, len(ops))
-	}
-	for i, o := range ops {
-		if o.index < 0 || o.index > math.MaxUint16 {
-			return nil, s.refuse(op, syscall.EFBIG, "%s", s.wrongIndex(ops))
-		}
-		if o.delta < -math.MaxInt16 || o.delta > math.MaxInt16 {
-			return nil, s.refuse(op, syscall.ERANGE, "operation %d adds %d: a value has from 0 to 32767", i, o.delta)
-		}
-		b := sysv.Sembuf{Num: uint16(o.index), Op: int16(o.delta), Flg: sysv.IPC_NOWAIT}
-		if o.undo {
-			b.Flg |= sysv.SEM_UNDO
-		}
-		buf = append(buf, b)
-	}
-	return buf, nil
+	return b, int(b.Num) == o.index && int(b.Op) == o.delta && o.delta != math.MinInt16
 }

@@ -13,7 +13,10 @@ import (
 // Queue is a message queue, msgget(2): messages are whole, each has a type, and a
 // receiver may choose by it. It holds nothing in this process, so there is nothing to
 // close. Safe for concurrent use.
-type Queue struct{ object }
+type Queue struct {
+	object
+	own scratch
+}
 
 // CreateQueue makes a queue. It fails with [fs.ErrExist] if the key is taken.
 func CreateQueue(key Key, perm fs.FileMode) (*Queue, error) { return Creator{}.CreateQueue(key, perm) }
@@ -30,7 +33,7 @@ func OpenQueue(key Key) (*Queue, error) {
 		return nil, o.fail("open", errno, o.notFound(errno))
 	}
 	o.id = id
-	return &Queue{o}, nil
+	return &Queue{object: o}, nil
 }
 
 // EnsureQueue finds the queue with this key, or makes it. However many processes race,
@@ -39,7 +42,7 @@ func EnsureQueue(key Key, perm fs.FileMode) (*Queue, error) { return Creator{}.E
 
 // QueueByID returns the queue with this ID, without asking the kernel: the first call
 // on it will tell whether there is one.
-func QueueByID(id int) *Queue { return &Queue{byID(KindQueue, id)} }
+func QueueByID(id int) *Queue { return &Queue{object: byID(KindQueue, id)} }
 
 // CreateQueue is [CreateQueue] with c's options.
 func (c Creator) CreateQueue(key Key, perm fs.FileMode) (*Queue, error) {
@@ -69,7 +72,7 @@ func (c Creator) queue(op string, key Key, perm fs.FileMode, flags int) (*Queue,
 		return nil, o.fail(op, errno, hint)
 	}
 	o.id = id
-	return &Queue{o}, nil
+	return &Queue{object: o}, nil
 }
 
 // queueHint says what to do when no queue was made.

@@ -1,10 +1,8 @@
 package sysvipc
 
 import (
-	"context"
 	"fmt"
 	"io/fs"
-	"slices"
 	"syscall"
 	"time"
 
@@ -41,117 +39,6 @@ func SemaphoresByID(id int) *SemaphoreSet {
 // ID returns the kernel's handle, which any process of the IPC namespace may use. It
 // may be 0.
 func (s *SemaphoreSet) ID() int { return s.id }
-
-// Do makes all operations at once, or waits until that is possible: semop(2). It
-// makes all or none. It fails with ErrRemoved if the set is removed, with the
-// context's error if that ends first, and with ErrTooBig for an index that is not
-// there, a value beyond 32,767, or more operations than [SemaphoreLimits] allow.
-//
-// A context that is done already stops it before it begins. While it waits it is
-// neither polled nor woken in vain, and goroutines of this process that wait for the
-// same stand in line, in order: the kernel counts them as one waiter.
-func (s *SemaphoreSet) Do(ctx context.Context, ops ...Op) error {
-	return s.do(ctx, "operate on", ops)
-}
-
-func (s *SemaphoreSet) do(ctx context.Context, op string, ops []Op) error {
-	if ctx.Err() != nil {
-		return s.cancelled(op, ctx)
-	}
-	var room [8]sysv.Sembuf
-	sops, err := s.sembufs(op, room[:0], ops)
-	if err != nil {
-		return err
-	}
-	errno := syscall.EAGAIN
-	if waiting.count.Load() == 0 || !waiting.queued(s.lineKey(sops)) {
-		errno = sysv.SemopNowait(s.id, sops)
-	}
-	if errno == syscall.EAGAIN {
-		var cancelled bool
-		if errno, cancelled = s.wait(ctx, sops); cancelled {
-			return s.cancelled(op, ctx)
-		}
-	}
-	return s.result(op, errno, ops)
-}
-
-// TryDo makes all operations at once if that is possible now, and reports whether it
-// was.
-func (s *SemaphoreSet) TryDo(ops ...Op) (bool, error) { return s.tryDo("operate on", ops) }
-
-func (s *SemaphoreSet) tryDo(op string, ops []Op) (bool, error) {
-	var room [8]sysv.Sembuf
-	sops, err := s.sembufs(op, room[:0], ops)
-	if err != nil {
-		return false, err
-	}
-	errno := sysv.SemopNowait(s.id, sops)
-	if errno == syscall.EAGAIN {
-		return false, nil
-	}
-	return errno == 0, s.result(op, errno, ops)
-}
-
-// lineKey says what operations wait for.
-func (s *SemaphoreSet) lineKey(sops []sysv.Sembuf) *lineKey {
-	key := &lineKey{object: objectKey{s.kind, s.id}, call: 'o'}
-	if n := copy(key.ops[:], sops); n < len(sops) {
-		// A copy, since what is printed escapes to the heap: sops shall stay where they are.
-		key.rest = fmt.Sprint(slices.Clone(sops[n:]))
-	}
-	return key
-}
-
-// wait stands in line for operations that were not possible at once. Sops carry
-// IPC_NOWAIT, which is taken off for waiting in the kernel.
-func (s *SemaphoreSet) wait(ctx context.Context, sops []sysv.Sembuf) (errno syscall.Errno, cancelled bool) {
-	try := slices.Clone(sops)
-	wait := slices.Clone(sops)
-	for i := range wait {
-		wait[i].Flg &^= sysv.IPC_NOWAIT
-	}
-	id := s.id
-	return waiting.wait(ctx, s.lineKey(sops), func(block bool) syscall.Errno {
-		if block {
-			return sysv.Semop(id, wait)
-		}
-		return sysv.SemopNowait(id, try)
-	})
-}
-
-// result turns the kernel's answer to operations into an error.
-func (s *SemaphoreSet) result(op string, errno syscall.Errno, ops []Op) error {
-	hint := ""
-	switch errno {
-	case 0:
-		return nil
-	case syscall.EFBIG:
-		hint = s.wrongIndex(ops)
-	case syscall.ERANGE:
-		hint = "a value would pass 32767, or the sum of what this process would undo"
-	case syscall.E2BIG:
-		hint = fmt.Sprintf("%d operations in one call", len(ops))
-		if lim, err := ReadLimits(); err == nil {
-			hint += fmt.Sprintf("; kernel.sem allows %d (SEMOPM)", lim.Semaphores.MaxOps)
-		}
-	case syscall.ENOSPC, syscall.ENOMEM:
-		hint = "the kernel has no memory for undo records"
-	}
-	return s.fail(op, errno, hint)
-}
-
-// wrongIndex says which operation is on a semaphore that is not there.
-func (s *SemaphoreSet) wrongIndex(ops []Op) string {
-	if st, err := s.Stat(); err == nil {
-		for i, o := range ops {
-			if o.index < 0 || o.index >= st.Len {
-				return fmt.Sprintf("operation %d is on semaphore %d: %s", i, o.index, s.indexes())
-			}
-		}
-	}
-	return s.indexes()
-}
 
 // indexes says which indexes there are.
 func (s *SemaphoreSet) indexes() string {

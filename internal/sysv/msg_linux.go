@@ -32,16 +32,14 @@ func Msgsnd(id int, msg []byte, flags int) syscall.Errno {
 
 // MsgsndNowait is msgsnd(2) with IPC_NOWAIT, which it adds to the flags. It is cheaper than [Msgsnd], since
 // the Go scheduler need not know that the thread may block.
-func MsgsndNowait(id int, msg []byte, flags int) syscall.Errno {
-	if !viaIPC() {
-		// msg stays alive and in place during the call, which reads the type and the text, len(msg) bytes.
-		_, _, errno := syscall.RawSyscall6(sysMsgsnd,
-			uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(msg))), uintptr(len(msg)-MtypeSize), uintptr(flags|IPC_NOWAIT), 0, 0)
-		if !missing(errno) {
-			return errno
-		}
+func MsgsndNowait(id int, msg []byte, flags int) (errno syscall.Errno) {
+	if sysIPC != 0 {
+		return Msgsnd(id, msg, flags|IPC_NOWAIT)
 	}
-	return ipcMsgsnd(id, msg, flags|IPC_NOWAIT)
+	// msg stays alive and in place during the call, which reads the type and the text, len(msg) bytes.
+	_, _, errno = syscall.RawSyscall6(sysMsgsnd,
+		uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(msg))), uintptr(len(msg)-MtypeSize), uintptr(flags|IPC_NOWAIT), 0, 0)
+	return
 }
 
 // Msgrcv is msgrcv(2). It may block. It fills the struct msgbuf, of which the text may have
@@ -61,15 +59,13 @@ func Msgrcv(id int, msg []byte, typ int64, flags int) (n int, errno syscall.Errn
 // MsgrcvNowait is msgrcv(2) with IPC_NOWAIT, which it adds to the flags. It is cheaper than [Msgrcv], since
 // the Go scheduler need not know that the thread may block.
 func MsgrcvNowait(id int, msg []byte, typ int64, flags int) (n int, errno syscall.Errno) {
-	if !viaIPC() {
-		// msg stays alive and in place during the call, which writes the type and at most the rest of msg.
-		r, _, errno := syscall.RawSyscall6(sysMsgrcv,
-			uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(msg))), uintptr(len(msg)-MtypeSize), uintptr(typ), uintptr(flags|IPC_NOWAIT), 0)
-		if !missing(errno) {
-			return int(r), errno
-		}
+	if sysIPC != 0 {
+		return Msgrcv(id, msg, typ, flags|IPC_NOWAIT)
 	}
-	return ipcMsgrcv(id, msg, typ, flags|IPC_NOWAIT)
+	// msg stays alive and in place during the call, which writes the type and at most the rest of msg.
+	r, _, errno := syscall.RawSyscall6(sysMsgrcv,
+		uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(msg))), uintptr(len(msg)-MtypeSize), uintptr(typ), uintptr(flags|IPC_NOWAIT), 0)
+	return int(r), errno
 }
 
 // msgctl is msgctl(2). buf is nil for IPC_RMID.

@@ -36,24 +36,16 @@ func Semop(id int, sops []Sembuf) syscall.Errno {
 	return ipcSemop(id, sops)
 }
 
-// SemopNowait is semop(2) for operations of which each carries IPC_NOWAIT. It is cheaper than [Semop],
-// since the Go scheduler need not know that the thread may block.
+// SemopNowait is semop(2) for operations of which each carries IPC_NOWAIT. On most ports it is cheaper than
+// [Semop], since the Go scheduler need not know that the thread may block, and since the compiler inlines it.
 func SemopNowait(id int, sops []Sembuf) syscall.Errno {
-	if !viaIPC() {
-		var errno syscall.Errno
-		// sops stays alive and in place during the call, which reads len(sops) of its elements.
-		if sysSemop != 0 {
-			_, _, errno = syscall.RawSyscall(sysSemop,
-				uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(sops))), uintptr(len(sops)))
-		} else {
-			_, _, errno = syscall.RawSyscall6(sysSemtimedop,
-				uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(sops))), uintptr(len(sops)), 0, 0, 0)
-		}
-		if !missing(errno) {
-			return errno
-		}
+	if sysIPC != 0 || sysSemop == 0 {
+		return Semop(id, sops)
 	}
-	return ipcSemop(id, sops)
+	// sops stays alive and in place during the call, which reads len(sops) of its elements.
+	_, _, errno := syscall.RawSyscall(sysSemop,
+		uintptr(id), uintptr(unsafe.Pointer(unsafe.SliceData(sops))), uintptr(len(sops)))
+	return errno
 }
 
 // semctl is semctl(2) for the commands whose argument is a number, or nothing. The others have to make a

@@ -1,0 +1,160 @@
+package sysvipc
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"syscall"
+
+	"github.com/sysvipc/sysvipc/internal/sysv"
+)
+
+// Do makes all operations at once, or waits until that is possible: semop(2). It
+// makes all or none. It fails with ErrRemoved if the set is removed, with the
+// context's error if that ends first, and with ErrTooBig for an index that is not
+// there, a value beyond 32,767, or more operations than [SemaphoreLimits] allow.
+//
+// A context that is done already stops it before it begins. While it waits it is
+// neither polled nor woken in vain, and goroutines of this process that wait for the
+// same stand in line, in order: the kernel counts them as one waiter.
+func (s *SemaphoreSet) Do(ctx context.Context, ops ...Op) error {
+	return s.do(ctx, "operate on", ops)
+}
+
+func (s *SemaphoreSet) do(ctx context.Context, op string, ops []Op) error {
+	if ctx.Err() != nil {
+		return s.cancelled(op, ctx)
+	}
+	var room [8]sysv.Sembuf
+	sops, err := s.sembufs(op, room[:0], ops)
+	if err != nil {
+		return err
+	}
+	errno := syscall.EAGAIN
+	if waiting.count.Load() == 0 || !waiting.queued(s.lineKey(sops)) {
+		errno = sysv.SemopNowait(s.id, sops)
+	}
+	switch errno {
+	case 0:
+		return nil
+	case syscall.EAGAIN:
+		return s.wait(ctx, op, ops, sops)
+	}
+	return s.result(op, errno, ops)
+}
+
+// TryDo makes all operations at once if that is possible now, and reports whether it
+// was.
+func (s *SemaphoreSet) TryDo(ops ...Op) (bool, error) { return s.tryDo("operate on", ops) }
+
+func (s *SemaphoreSet) tryDo(op string, ops []Op) (bool, error) {
+	var room [8]sysv.Sembuf
+	sops, err := s.sembufs(op, room[:0], ops)
+	if err != nil {
+		return false, err
+	}
+	switch errno := sysv.SemopNowait(s.id, sops); errno {
+	case 0:
+		return true, nil
+	case syscall.EAGAIN:
+		return false, nil
+	default:
+		return false, s.result(op, errno, ops)
+	}
+}
+
+// sembufs writes ops to buf in the kernel's form, each with IPC_NOWAIT.
+func (s *SemaphoreSet) sembufs(op string, buf []sysv.Sembuf, ops []Op) ([]sysv.Sembuf, error) {
+	if len(ops) > cap(buf) {
+		buf = make([]sysv.Sembuf, 0, len(ops))
+	}
+	for _, o := range ops {
+		b, ok := o.sembuf()
+		if !ok {
+			return nil, s.checkOps(op, ops)
+		}
+		buf = append(buf, b)
+	}
+	if len(buf) == 0 {
+		return nil, s.checkOps(op, ops)
+	}
+	return buf, nil
+}
+
+// checkOps says what is wrong with operations that the kernel has no form for.
+func (s *SemaphoreSet) checkOps(op string, ops []Op) error {
+	for i, o := range ops {
+		if o.index < 0 || o.index > math.MaxUint16 {
+			return s.refuse(op, syscall.EFBIG, "%s", s.wrongIndex(ops))
+		}
+		if _, ok := o.sembuf(); !ok {
+			return s.refuse(op, syscall.ERANGE, "operation %d adds %d: a value has from 0 to 32767", i, o.delta)
+		}
+	}
+	return s.refuse(op, syscall.EINVAL, "no operation is given")
+}
+
+// lineKey says what operations wait for.
+func (s *SemaphoreSet) lineKey(sops []sysv.Sembuf) *lineKey {
+	key := &lineKey{object: objectKey{s.kind, s.id}, call: 'o'}
+	if n := copy(key.ops[:], sops); n < len(sops) {
+		// A copy, since what is printed escapes to the heap: sops shall stay where they are.
+		key.rest = fmt.Sprint(slices.Clone(sops[n:]))
+	}
+	return key
+}
+
+// wait stands in line for operations that were not possible at once. Sops carry
+// IPC_NOWAIT, which is taken off for waiting in the kernel.
+func (s *SemaphoreSet) wait(ctx context.Context, op string, ops []Op, sops []sysv.Sembuf) error {
+	try := slices.Clone(sops)
+	wait := slices.Clone(sops)
+	for i := range wait {
+		wait[i].Flg &^= sysv.IPC_NOWAIT
+	}
+	id := s.id
+	errno, cancelled := waiting.wait(ctx, s.lineKey(sops), func(block bool) syscall.Errno {
+		if block {
+			return sysv.Semop(id, wait)
+		}
+		return sysv.SemopNowait(id, try)
+	})
+	if cancelled {
+		return s.cancelled(op, ctx)
+	}
+	return s.result(op, errno, ops)
+}
+
+// result turns the kernel's answer to operations into an error.
+func (s *SemaphoreSet) result(op string, errno syscall.Errno, ops []Op) error {
+	hint := ""
+	switch errno {
+	case 0:
+		return nil
+	case syscall.EFBIG:
+		hint = s.wrongIndex(ops)
+	case syscall.ERANGE:
+		hint = "a value would pass 32767, or the sum of what this process would undo"
+	case syscall.E2BIG:
+		hint = fmt.Sprintf("%d operations in one call", len(ops))
+		if lim, err := ReadLimits(); err == nil {
+			hint += fmt.Sprintf("; kernel.sem allows %d (SEMOPM)", lim.Semaphores.MaxOps)
+		}
+	case syscall.ENOSPC, syscall.ENOMEM:
+		hint = "the kernel has no memory for undo records"
+	}
+	return s.fail(op, errno, hint)
+}
+
+// wrongIndex says which operation is on a semaphore that is not there.
+func (s *SemaphoreSet) wrongIndex(ops []Op) string {
+	if st, err := s.Stat(); err == nil {
+		for i, o := range ops {
+			if o.index < 0 || o.index >= st.Len {
+				return fmt.Sprintf("operation %d is on semaphore %d: %s", i, o.index, s.indexes())
+			}
+		}
+	}
+	return s.indexes()
+}
