@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/sysvipc/sysvipc"
 )
 
 // parseFilter reads the argument of --filter:
@@ -203,7 +201,7 @@ func (c *comparison) read(s string, quoted bool) (err error) {
 		mode, parseErr := parseMode(s)
 		c.want.n, err = int64(mode), parseErr
 	case typeKey:
-		key, parseErr := sysvipc.ParseKey(s)
+		key, parseErr := parseKey(s)
 		c.want.n, err = int64(key), parseErr
 	case typeBool:
 		c.want.n, err = parseBool(s)

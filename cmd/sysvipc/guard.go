@@ -79,7 +79,7 @@ func guardSet(st *sysvipc.SemaphoreSetStat) error {
 
 func guardQueue(q *sysvipc.QueueStat) error {
 	if q.Messages > 0 {
-		return inUse("it holds %d messages, %d bytes", q.Messages, q.Bytes)
+		return inUse("it holds %s, %s", plural(q.Messages, "message"), plural(q.Bytes, "byte"))
 	}
 	if pid := blockedOnQueue(q.ID); pid != 0 {
 		return inUse("%s waits on it", processName(pid))

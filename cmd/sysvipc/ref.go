@@ -49,7 +49,7 @@ func kindOf(word string) (sysvipc.Kind, bool) {
 // refName is how an object is named in output.
 func refName(kind sysvipc.Kind, id int) string { return word(kind) + ":" + strconv.Itoa(id) }
 
-const refForms = "write shm:ID, sem:key=0x4d2, msg:ftok=PATH:PROJ or msg:name=NAME, with shm, sem or msg in front; see \"sysvipc help ref\""
+const refForms = "write it as shm:5, sem:key=0x4d2, msg:name=NAME or msg:ftok=PATH:PROJ (see \"sysvipc help ref\")"
 
 // parseRef reads a REF.
 func parseRef(s string) (ref, error) {
@@ -83,11 +83,7 @@ func parseRef(s string) (ref, error) {
 func parseKeyAs(how, what string) (sysvipc.Key, error) {
 	switch how {
 	case "key":
-		key, err := sysvipc.ParseKey(what)
-		if err != nil {
-			return 0, usage("%w", err)
-		}
-		return key, nil
+		return parseKey(what)
 	case "ftok":
 		return parseFtok(what)
 	case "name":
@@ -97,6 +93,15 @@ func parseKeyAs(how, what string) (sysvipc.Key, error) {
 		return sysvipc.KeyOf(what), nil
 	}
 	return 0, usage("unknown way %q to name an object: %s", how, refForms)
+}
+
+// parseKey is [sysvipc.ParseKey] for the command line.
+func parseKey(s string) (sysvipc.Key, error) {
+	key, err := sysvipc.ParseKey(s)
+	if err != nil {
+		return 0, usage("%s", unprefixed(err))
+	}
+	return key, nil
 }
 
 // find returns the ID of the object. One that is named by its ID need not exist.

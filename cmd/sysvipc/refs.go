@@ -79,9 +79,9 @@ func withRef(kind sysvipc.Kind, least, most int, what string) cobra.PositionalAr
 	}
 }
 
-// each does something with every object and tells of every failure. The exit code is
-// that of the first one.
-func each(cmd *cobra.Command, refs []ref, do func(ref, int) error) error {
+// each does something with every object and tells of every failure, also to note if
+// that is not nil. The exit code is that of the first one.
+func each(cmd *cobra.Command, refs []ref, note func(error), do func(ref, int) error) error {
 	var first error
 	for _, r := range refs {
 		id, err := r.find()
@@ -95,6 +95,9 @@ func each(cmd *cobra.Command, refs []ref, do func(ref, int) error) error {
 			return err
 		}
 		report(cmd.ErrOrStderr(), cmd, err)
+		if note != nil {
+			note(err)
+		}
 		if first == nil {
 			first = &exitError{code: exitCode(err)}
 		}

@@ -53,7 +53,7 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 	if o.ifExists {
 		refs = existing(refs)
 	}
-	return each(cmd, refs, func(r ref, id int) error {
+	return each(cmd, refs, nil, func(r ref, id int) error {
 		err := o.remove(cmd, r, id)
 		if o.ifExists && errors.Is(err, fs.ErrNotExist) {
 			return nil

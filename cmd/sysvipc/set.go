@@ -92,7 +92,7 @@ func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 			}
 		}
 	}
-	return each(cmd, refs, func(r ref, id int) error {
+	return each(cmd, refs, nil, func(r ref, id int) error {
 		var done []string
 		for _, c := range changes {
 			if err := c.do(r.kind, id); err != nil {

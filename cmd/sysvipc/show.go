@@ -59,10 +59,10 @@ func runShow(cmd *cobra.Command, args []string, output string) error {
 	}
 	var warnings []string
 	shown := 0
-	first := each(cmd, refs, func(r ref, id int) error {
+	note := func(err error) { warnings = append(warnings, unprefixed(err)) }
+	first := each(cmd, refs, note, func(r ref, id int) error {
 		o, err := inspect(r.kind, id)
 		if err != nil {
-			warnings = append(warnings, unprefixed(err))
 			return err
 		}
 		if o.hidden() {
