@@ -101,6 +101,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 		newLsCommand(), newShowCommand(), newLimitsCommand(),
 		newMkCommand(), newSetCommand(), newRmCommand(),
 		newShmCommand(), newSemCommand(), newMsgCommand(),
+		newRunCommand(),
 		newFtokCommand(), newVersionCommand(),
 	)
 	root.AddCommand(newTopics()...)

@@ -1,0 +1,11 @@
+//go:build !unix
+
+package run
+
+import "errors"
+
+func mayExecute(string) error { return nil }
+
+func become(string, []string, int) error {
+	return &Error{CodeFailed, errors.ErrUnsupported}
+}

@@ -1,0 +1,73 @@
+package run
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// look finds the file of a command as execvp(3) does. It differs from exec.LookPath in
+// that it takes the current directory if PATH says so, and tells what is not there (127)
+// from what cannot be executed (126).
+func look(name string) (string, error) {
+	if name == "" {
+		return "", fail(CodeNotFound, "run: the command is an empty word")
+	}
+	if strings.Contains(name, "/") {
+		if err := executable(name); err != nil {
+			return "", cannotExec(name, err)
+		}
+		return name, nil
+	}
+	path, ok := os.LookupEnv("PATH")
+	if !ok {
+		path = "/bin:/usr/bin"
+	}
+	var denied error
+	for _, dir := range strings.Split(path, ":") {
+		if dir == "" {
+			dir = "."
+		}
+		// Not filepath.Join: it would make "./x" an "x".
+		file := dir + "/" + name
+		err := executable(file)
+		if err == nil {
+			return file, nil
+		}
+		if denied == nil && errors.Is(err, syscall.EACCES) {
+			denied = cannotExec(file, err)
+		}
+	}
+	if denied != nil {
+		return "", denied
+	}
+	return "", fail(CodeNotFound, "run: %s: not found in PATH", printable(name))
+}
+
+// executable returns nil for a file that this process may execute.
+func executable(file string) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return errors.Unwrap(err)
+	}
+	if info.IsDir() {
+		return syscall.EISDIR
+	}
+	return mayExecute(file)
+}
+
+// cannotExec is the error for a command that there is no becoming.
+func cannotExec(file string, err error) error {
+	code := CodeCannotExec
+	switch {
+	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ENOTDIR):
+		code = CodeNotFound
+	}
+	hint := ""
+	if code == CodeCannotExec && errors.Is(err, syscall.EACCES) {
+		hint = " (is it executable? chmod +x " + printable(filepath.Clean(file)) + ")"
+	}
+	return fail(code, "run: %s: %w%s", printable(file), err, hint)
+}

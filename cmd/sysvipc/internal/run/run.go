@@ -1,0 +1,100 @@
+// Package run gives a command a named lock or one of several named slots of this
+// machine, and becomes it.
+//
+// A lock is a semaphore set whose key is made from the name: [Key]. Semaphore 0 counts
+// the free slots, and each further semaphore is one slot: 1 while it is free, 0 while it
+// is taken. Whoever takes a slot takes one of both with SEM_UNDO, so that the kernel
+// gives both back in one step when the process ends, in whatever way. Undo survives
+// execve(2), so the process that took the slot becomes the command: nobody supervises
+// it, its pid, signals and exit code are its own, and the process that operated on a
+// taken slot last (GETPID) is its holder.
+//
+// It is a package of its own, with few imports, because package early calls it before
+// the rest of the program is initialised.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+// The exit codes of env(1) and timeout(1), for what goes wrong before the command runs.
+const (
+	CodeFailed     = 125 // the lock could not be taken, for another reason than its holders
+	CodeCannotExec = 126 // the command was found and cannot be executed
+	CodeNotFound   = 127 // the command was not found
+)
+
+// Forever is the Timeout of those who wait as long as it takes.
+const Forever time.Duration = -1
+
+// SlotVariable tells the command which slot it has, from 1 on.
+const SlotVariable = "SYSVIPC_RUN_SLOT"
+
+// Config says what to run, and under which lock.
+type Config struct {
+	Name    string
+	Slots   int           // how many may run at once; 0: as many as the lock has, 1 if it is new
+	Timeout time.Duration // how long to wait; 0: not at all
+	Mode    fs.FileMode   // permissions of a new lock
+	Busy    int           // the exit code when all slots are taken
+	Command []string      // the command and its arguments
+}
+
+// Error is why the command was not run, with the exit code for it.
+type Error struct {
+	Code int
+	Err  error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+func fail(code int, format string, args ...any) error {
+	return &Error{code, fmt.Errorf(format, args...)}
+}
+
+// Key returns the key of the lock with this name: what "sysvipc rm sem:name=run/NAME"
+// finds.
+func Key(name string) sysvipc.Key { return sysvipc.KeyOf("run/" + name) }
+
+// Exec takes a slot and becomes the command. It returns only if that is not possible,
+// with an *Error, or with ctx's error if that ends the wait. A slot that it had taken by
+// then is given back when the process ends.
+//
+// The command is looked up first, so that nobody waits an hour for a misspelt command.
+func (c *Config) Exec(ctx context.Context) error {
+	path, err := look(c.Command[0])
+	if err != nil {
+		return err
+	}
+	l, err := open(ctx, c)
+	if err != nil {
+		return err
+	}
+	slot, err := l.take(ctx, c.Timeout)
+	if err != nil {
+		return l.explain(ctx, c, err)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err() // by a signal that the command would not get
+	}
+	return become(path, c.Command, slot)
+}
+
+// errBusy: all slots are taken, and the time to wait is over.
+var errBusy = errors.New("taken")
+
+// Code returns the exit code for an error of Exec.
+func Code(err error) int {
+	var own *Error
+	if errors.As(err, &own) {
+		return own.Code
+	}
+	return CodeFailed
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"math"
+
+	"github.com/spf13/cobra"
+
+	// The usual command line of this verb does not get here: see there.
+	_ "github.com/sysvipc/sysvipc/cmd/sysvipc/internal/early"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/run"
+)
+
+func newRunCommand() *cobra.Command { return runCommand(runUnderLock) }
+
+// runCommand returns the verb, which hands what it was told to do.
+func runCommand(do func(context.Context, *run.Config) error) *cobra.Command {
+	c := run.Default()
+	mode := modeFlag{c.Mode}
+	var wait waitFlags
+	cmd := &cobra.Command{
+		Use:     "run --name NAME [FLAGS] [--] CMD [ARG…]",
+		GroupID: groupUse,
+		Short:   "Run a command under a named lock, or at most K at once",
+		Long: `Wait until fewer than K commands run under this name on this machine, and then become
+CMD. K is 1, which makes the name a lock, unless --slots says otherwise.
+
+No supervisor stays: CMD has the pid that run had, gets its signals itself, and its
+exit code is the exit code. The slot is free again when CMD ends, however it ends,
+kill -9 too: the kernel sees to it (SEM_UNDO).
+
+CMD holds the slot; its children do not. A CMD that puts itself into the background
+frees it at once, and so does one that leaves the IPC namespace (unshare --ipc). CMD
+finds the number of its slot, from 1 on, in the environment: ` + run.SlotVariable + `.
+
+The name stands for the semaphore set sem:name=run/NAME, which stays until somebody
+removes it: "sysvipc rm sem:name=run/NAME". Commands of one user share it; if it is made
+with --mode 0660, those of the group, too, and with 0666 those of all users.
+
+If no slot is free in time, whoever holds them is named: process, user, since when.
+
+Exit codes: those of CMD; 6, or -E CODE, if no slot was free in time; 125 if run itself
+failed; 126 if CMD cannot be executed; 127 if it is not found; 2 for wrong usage.`,
+		Example: `  sysvipc run --name backup --nowait -- rsync -a /srv /backup
+  sysvipc run --name link --slots 2 -- cc -o prog *.o
+  sysvipc run --name db --timeout 30s -E 75 -- ./migrate`,
+		DisableFlagsInUseLine: true,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.Mode, c.Command = mode.mode, args
+			switch {
+			case wait.atOnce():
+				c.Timeout = 0
+			case wait.timeout.set:
+				c.Timeout = wait.timeout.d
+			}
+			if err := checkRun(cmd, &c); err != nil {
+				return err
+			}
+			return do(cmd.Context(), &c)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SetInterspersed(false) // what stands behind CMD is CMD's
+	flags.StringVar(&c.Name, "name", "", "`NAME` of the lock, which all who say it share")
+	flags.IntVar(&c.Slots, "slots", 0, "at most `K` at once (default: as the lock was made, 1 if it is new)")
+	wait.add(cmd)
+	flags.IntVarP(&c.Busy, "conflict-exit-code", "E", c.Busy, "exit `CODE` if no slot was free in time")
+	flags.Var(&mode, "mode", "permissions of the lock if it is new")
+	mustComplete(cmd, "name", cobra.NoFileCompletions)
+	return cmd
+}
+
+// checkRun looks for what cannot be meant.
+func checkRun(cmd *cobra.Command, c *run.Config) error {
+	switch {
+	case c.Name == "":
+		return usage("--name is missing: under which name is the command to run?")
+	case len(c.Command) == 0:
+		return usage("there is no command to run")
+	case cmd.Flags().Changed("slots") && (c.Slots < 1 || c.Slots > run.MaxSlots):
+		return usage("--slots %d: there can be from 1 to %d", c.Slots, run.MaxSlots)
+	case c.Busy < 0 || c.Busy > math.MaxUint8:
+		return usage("-E %d: an exit code is from 0 to 255", c.Busy)
+	case c.Mode&0o600 != 0o600:
+		return usage("--mode %04o: whoever makes the lock must be able to use it, as with 0600", uint32(c.Mode))
+	}
+	return nil
+}
+
+// runUnderLock returns only if the command did not come to run.
+func runUnderLock(ctx context.Context, c *run.Config) error {
+	err := c.Exec(ctx)
+	if ctx.Err() != nil {
+		return err
+	}
+	return &exitError{run.Code(err), err}
+}
