@@ -36,7 +36,10 @@ func (q *Queue) waitInto(ctx context.Context, want int64, flags int, buf []byte)
 	if cancelled {
 		return 0, 0, q.cancelled("receive from", ctx)
 	}
-	return n, typ, q.receiveResult("receive from", errno, len(buf))
+	if errno != 0 { // n is the kernel's -1
+		return 0, 0, q.receiveResult("receive from", errno, len(buf))
+	}
+	return n, typ, nil
 }
 
 // waitMessage is apart from Receive so that only those who wait pay for it.
