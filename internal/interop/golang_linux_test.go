@@ -189,6 +189,9 @@ func (d *driver) receive(w words) ([]string, error) {
 	}
 	buf := make([]byte, w.int(1))
 	n, typ, err := d.q.ReceiveInto(background, w.selector(), buf)
+	if err != nil && n != 0 {
+		panic(fmt.Sprint(n, " bytes with ", err))
+	}
 	return []string{strconv.FormatInt(typ, 10), hexed(string(buf[:n]))}, err
 }
 

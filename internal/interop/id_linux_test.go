@@ -33,10 +33,13 @@ func TestIDZeroAndNegativeKey(t *testing.T) {
 			for _, o := range objects {
 				equal(t, "key of "+o.Kind, sysvipc.Key(o.Key), k)
 			}
-			for _, user := range everyone {
-				u := start(t, user)
+			var users []*peer
+			for _, l := range everyone {
+				users = append(users, start(t, l))
+			}
+			for _, u := range users {
 				for _, how := range []string{"open " + hex, "use 0"} {
-					if how == "use 0" && !user.has(useIDs) {
+					if how == "use 0" && !u.has(useIDs) {
 						continue
 					}
 					equal(t, "segment", u.do("shm %s", how), "0")

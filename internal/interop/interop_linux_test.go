@@ -137,9 +137,9 @@ var perl = sync.OnceValue(func() string {
 	return firstThat([]string{"perl"}, "-MIPC::Msg", "-MIPC::Semaphore", "-MIPC::SharedMem", "-e", "1")
 })
 
-// python may not be the first one on the path, if Debian's package made sysv_ipc known to another.
+// python is the distribution's, to which its package of sysv_ipc belongs, rather than the first one on the path.
 var python = sync.OnceValue(func() string {
-	return firstThat([]string{"python3", "/usr/bin/python3"}, "-c", "import sysv_ipc")
+	return firstThat([]string{"/usr/bin/python3", "python3"}, "-c", "import sysv_ipc")
 })
 
 // firstThat returns the first of the programs that can do what the arguments say, or "".
