@@ -97,11 +97,11 @@ func (r *Region) open(v *view, e *entry, w wanted, err error) (thing, error) {
 	if err != nil {
 		return thing{}, err
 	}
-	t := thing{region: r, name: w.name, offset: e.offset, size: e.size, params: e.params}
+	t, ok := r.entryThing(v, e)
 	switch {
 	case e.kind != w.kind:
 		return t, r.refuse(w, "it is a %s", kindNames[e.kind])
-	case t.offset < r.plan.heap || t.offset%line != 0 || t.size > r.config.size || t.offset > r.config.size-t.size:
+	case !ok:
 		return t, fmt.Errorf("shared: %s %q: %w: its bytes lie outside", kindNames[w.kind], w.name, errCorrupt)
 	case e.fingerprint != w.shape.fingerprint():
 		return t, r.refuse(w, "another program declares it with another type: %s", theirs(e).differs(w.shape))
@@ -109,6 +109,13 @@ func (r *Region) open(v *view, e *entry, w wanted, err error) (thing, error) {
 		return t, r.refuse(w, "it was made with other sizes")
 	}
 	return t, nil
+}
+
+// entryThing copies what an entry says, and reports whether it can be true.
+func (r *Region) entryThing(v *view, e *entry) (thing, bool) {
+	t := thing{region: r, offset: e.offset, size: e.size, params: e.params}
+	t.name = string(e.name[:min(e.nameLen, maxName)])
+	return t, t.offset >= r.plan.heap && t.offset%line == 0 && t.size <= r.config.size && t.offset <= r.config.size-t.size
 }
 
 // theirs reads the shape that an entry carries.

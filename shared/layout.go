@@ -30,7 +30,10 @@ type header struct {
 
 	dir  node   // the lock of whoever adds an entry
 	free uint64 // where the heap's unused part begins
-	_    [208]byte
+
+	_      [16]byte
+	alarms uint64 // how often everybody who waits was asked to look again
+	_      [184]byte
 }
 
 // node is a lock word with its place in a robust list: the layout of a robust

@@ -6,6 +6,7 @@ import (
 	"os"
 	"structs"
 	"sync/atomic"
+	"time"
 )
 
 // slot is one participant: a process that has the region open. Its life word carries the
@@ -56,13 +57,14 @@ func (r *Region) join(v *view) error {
 			continue
 		}
 		if died {
-			r.reap(v, ownerOf(index, atomic.LoadUint32(&s.incarnation)))
+			r.recover(v, index)
 		}
 		// From here on nothing that the last owner wrote counts as a living one's.
 		n := atomic.AddUint32(&s.incarnation, 1)
-		s.pid, s.uid = int32(os.Getpid()), uint32(os.Getuid())
-		r.slot, r.id = index, ownerOf(index, n)
-		r.guardian = g
+		s.pid, s.uid, s.started = int32(os.Getpid()), uint32(os.Getuid()), time.Now().UnixNano()
+		r.slot, r.id, r.guardian = index, ownerOf(index, n), g
+		// Whoever sleeps shall watch over this participant, too.
+		r.alarm(v)
 		return nil
 	}
 	return fmt.Errorf("all %d participants are there: make it with more Participants", r.config.slots)
@@ -73,10 +75,54 @@ func (r *Region) leave(v *view) {
 	s := v.slot(r.plan, r.slot)
 	atomic.AddUint32(&s.incarnation, 1)
 	r.guardian.unlock(&s.life)
+	r.ring(v, r.slot) // whoever of this process leads shall see it
 }
 
-// reap brings into order what a participant that died has left at work. Each repair may
-// be made twice: whoever makes it can be killed too.
-func (r *Region) reap(v *view, dead owner) {}
+// reapDead brings into order what participants that died have left at work, and reports
+// whether there were any.
+func (r *Region) reapDead(v *view) (found bool) {
+	for index := range int(r.config.slots) {
+		s := v.slot(r.plan, index)
+		if atomic.LoadUint32(&s.life.word)&futexOwnerDied == 0 {
+			continue
+		}
+		g := pick()
+		ok, died := g.tryLock(&s.life, 0)
+		if ok && died {
+			r.recover(v, index)
+			found = true
+		}
+		if ok {
+			g.unlock(&s.life)
+		}
+	}
+	if found {
+		r.alarm(v)
+	}
+	return found
+}
+
+// recover brings into order what the owner of this slot has left at work. The slot's lock
+// is held, taken from the dead owner. Each repair may be made twice: whoever makes it can
+// be killed too, and then the slot is as before. The last step makes the owner's name void.
+func (r *Region) recover(v *view, index int) {
+	s := v.slot(r.plan, index)
+	dead := ownerOf(index, atomic.LoadUint32(&s.incarnation))
+	for i := range uint64(r.config.entries) {
+		e := (*entry)(v.at(r.plan.table + i*entryLen))
+		if atomic.LoadUint32(&e.state) != entryReady {
+			continue
+		}
+		if repair := repairs[e.kind]; repair != nil {
+			if t, ok := r.entryThing(v, e); ok {
+				repair(r, v, t, dead)
+			}
+		}
+	}
+	atomic.AddUint32(&s.incarnation, 1)
+}
+
+// repairs are what to do for each kind of thing when a participant has died.
+var repairs = map[uint32]func(r *Region, v *view, t thing, dead owner){}
 
 var errNoSpace = errors.New("no space left in the region")

@@ -52,6 +52,7 @@ type Region struct {
 	slot     int
 	id       owner
 	guardian *guardian // of the slot
+	bell     *bell
 
 	mu    sync.Mutex
 	local map[uint64]chan struct{} // see localLock
@@ -173,7 +174,7 @@ func attach(ctx context.Context, name string, seg *sysvipc.Segment, fresh *confi
 		return nil, err
 	}
 	bytes, hold := mem.Hold()
-	r := &Region{name: name, segment: seg, memory: mem, local: make(map[uint64]chan struct{})}
+	r := &Region{name: name, segment: seg, memory: mem, local: make(map[uint64]chan struct{}), bell: newBell()}
 	v := &view{bytes: bytes, hold: hold}
 	if err = r.settle(ctx, v, fresh); err == nil {
 		err = r.join(v)
@@ -297,6 +298,7 @@ func (r *Region) Close() error {
 		return r.closed()
 	}
 	r.leave(v)
+	r.bell.wakeIf(func(uint64) bool { return true })
 	return r.memory.Close()
 }
 

@@ -2,7 +2,6 @@ package shared
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"math"
 	"reflect"
@@ -28,13 +27,11 @@ type Var[T comparable] struct {
 // would have begun to fill it. So a writer that is killed halfway has spoiled nothing
 // that anybody reads.
 type varHead struct {
-	_       structs.HostLayout
-	seq     uint64 // number of the current cell, counted from the first
-	changed uint32 // its low bits: what watchers sleep on
-	asleep  uint32 // watchers may be: cleared by the writer that wakes them
-	_       [48]byte
-	lock    node
-	_       [24]byte
+	_    structs.HostLayout
+	seq  uint64 // number of the current cell, counted from the first
+	_    [56]byte
+	lock node
+	_    [24]byte
 }
 
 const (
@@ -52,7 +49,7 @@ func VarOf[T comparable](r *Region, name string) (*Var[T], error) {
 	}
 	stride := roundUp(uint64(s.size), line)
 	t, err := r.declare(context.Background(), wanted{
-		kind: kindVar, name: name, shape: s, size: varHeadSize + cells*stride, params: [4]uint64{uint64(s.size), stride},
+		kind: kindVar, name: name, shape: s, size: varHeadSize + cells*stride + r.eventSize(), params: [4]uint64{uint64(s.size), stride},
 		init: func(v *view, t thing) { (*varHead)(v.at(t.offset)).lock.kind = robustShared },
 	})
 	if err != nil {
@@ -135,7 +132,7 @@ func (x *Var[T]) update(change func(*T) bool) (bool, error) {
 	}
 	copyIn(x.cell(v, seq+1), unsafe.Pointer(&value), unsafe.Sizeof(value))
 	atomic.StoreUint64(&h.seq, seq+1)
-	x.announce(h, seq+1)
+	x.region.notify(v, x.changed())
 	return true, nil
 }
 
@@ -149,15 +146,6 @@ func (x *Var[T]) lock(n *node) (*guardian, error) {
 	defer func() { <-x.local }()
 	g, _, err := lockNode(context.Background(), n)
 	return g, err
-}
-
-// announce wakes whoever watches. The sleepers' flag is cleared by the waker, so that one
-// that is killed asleep costs one wake and no more.
-func (x *Var[T]) announce(h *varHead, seq uint64) {
-	atomic.StoreUint32(&h.changed, uint32(seq))
-	if atomic.LoadUint32(&h.asleep) != 0 && atomic.SwapUint32(&h.asleep, 0) != 0 {
-		futexWake(&h.changed, math.MaxInt32)
-	}
 }
 
 // Watch yields the value now and after each change, until ctx is done. Of changes that
@@ -187,19 +175,13 @@ func (x *Var[T]) next(ctx context.Context, seen uint64, value *T) (uint64, error
 		return 0, err
 	}
 	defer v.done()
-	h := (*varHead)(v.at(x.offset))
-	for ctx.Err() == nil {
-		if seq := x.load(v, value); seq != seen {
-			return seq, nil
-		}
-		if x.region.view.Load() != v {
-			return 0, x.region.closed()
-		}
-		changed := atomic.LoadUint32(&h.changed)
-		atomic.StoreUint32(&h.asleep, 1)
-		if atomic.LoadUint64(&h.seq) == seen {
-			sleep(ctx, &h.changed, changed)
-		}
-	}
-	return 0, fmt.Errorf("shared: watch var %q: %w", x.name, ctx.Err())
+	var seq uint64
+	err = x.region.wait(ctx, v, x.changed(), func() bool {
+		seq = x.load(v, value)
+		return seq != seen
+	})
+	return seq, err
 }
+
+// changed is the event of a change. It lies behind the cells.
+func (x *Var[T]) changed() uint64 { return x.offset + varHeadSize + cells*x.params[1] }
