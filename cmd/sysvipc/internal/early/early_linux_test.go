@@ -26,7 +26,13 @@ import (
 
 // The test binary links this package, so that it is "sysvipc run" when its first argument
 // is "run".
-func TestMain(m *testing.M) { ipctest.Main(m) }
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "run" {
+		fmt.Fprintf(os.Stderr, "%q was not taken early\n", os.Args)
+		os.Exit(99)
+	}
+	ipctest.Main(m)
+}
 
 var locks atomic.Int64
 
@@ -368,7 +374,7 @@ func TestInterrupt(t *testing.T) {
 				r, _ := hold(t, "--name", name)
 				defer r.end()
 			}
-			for _, timeout := range []string{"", "--timeout=1h"} {
+			for _, timeout := range []string{"", "--timeout=60m"} {
 				waiter := start(t, command(t, slices.DeleteFunc([]string{"--name", name, timeout, "echo", "ran"}, func(s string) bool { return s == "" })...))
 				ipctest.WaitBlocked(t, waiter.Process.Pid, 1)
 				waiter.Process.Signal(syscall.SIGINT)
