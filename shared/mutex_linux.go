@@ -99,7 +99,9 @@ func (m *Mutex) TryLock() (bool, error) {
 
 // locked notes who holds the lock, which was just taken.
 func (m *Mutex) locked(n *node, g *guardian, died bool) error {
+	raceAcquire(m.local)
 	if n.owner == notRecoverable {
+		raceRelease(m.local)
 		g.unlock(n)
 		return fmt.Errorf("shared: lock mutex %q: %w", m.name, ErrNotRecoverable)
 	}
@@ -131,6 +133,7 @@ func (m *Mutex) Unlock() error {
 		n.owner = notRecoverable
 	}
 	m.holder, m.died = nil, false
+	raceRelease(m.local)
 	g.unlock(n)
 	return nil
 }
