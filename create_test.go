@@ -16,14 +16,16 @@ import (
 	"github.com/sysvipc/sysvipc/internal/sysv"
 )
 
+// handle is an object of any kind.
+type handle interface {
+	ID() int
+	Remove() error
+}
+
 // An object by its key: made once, found after, and new under the same key once it was removed. Whoever had the old one
 // is told that it is gone, and never sees the new one.
 func TestCreateOpenEnsure(t *testing.T) {
 	t.Parallel()
-	type handle interface {
-		ID() int
-		Remove() error
-	}
 	type calls struct {
 		create, open, ensure func(sysvipc.Key) (handle, error)
 		use                  func(handle) error

@@ -48,7 +48,10 @@ func (c Creator) withID(o object, create func(Key) (int, syscall.Errno)) (int, s
 	if errno := tryCreation(o, create); errno != 0 {
 		return noID, errno, ""
 	}
-	for attempt := 0; attempt < exactAttempts && !exists(o.kind, want); attempt++ {
+	for range exactAttempts {
+		if exists(o.kind, want) {
+			continue
+		}
 		if _, err := file.WriteAt(strconv.AppendInt(nil, int64(want), 10), 0); err != nil {
 			errno, hint := nextIDError(o.kind, err)
 			return noID, errno, hint

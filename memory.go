@@ -66,6 +66,7 @@ func (s *Segment) Attach(opts *AttachOptions) (*Memory, error) {
 			return nil, s.refuse("attach", syscall.ENOMEM, "%d bytes do not fit this process's address space", st.Size)
 		}
 		size = st.Size
+		s.size.set(size, at)
 	}
 	flags := opts.flags()
 	addr, errno := sysv.Shmat(s.id, opts.Addr, flags)
@@ -75,7 +76,6 @@ func (s *Segment) Attach(opts *AttachOptions) (*Memory, error) {
 	if errno != 0 {
 		return nil, s.fail("attach", errno, s.attachHint(errno, opts, size))
 	}
-	s.size.set(size, at)
 	// The kernel has mapped size bytes at addr, and they stay mapped as long as the
 	// mapping is reachable.
 	bytes := unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&addr))), size)
@@ -119,7 +119,7 @@ func (s *Segment) attachHint(errno syscall.Errno, opts *AttachOptions, size int6
 // knownSize is the size of a segment, which never changes, to spare Attach a call. But
 // the kernel uses IDs again, after 65,536 creations at the earliest, and a slice that is
 // longer than the segment would show memory of someone else. So it is believed only for
-// a moment after the object was last seen, too short for that many creations.
+// a moment after the kernel gave it, too short for that many creations.
 type knownSize struct {
 	size atomic.Int64
 	seen atomic.Int64 // by the clock of now
