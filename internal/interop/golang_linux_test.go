@@ -50,7 +50,7 @@ func errnoOf(c *ipctest.ChildEnv, err error) int {
 		errno = syscall.EIDRM
 	case errors.Is(err, sysvipc.ErrTooBig):
 		errno = syscall.E2BIG
-	case !errors.As(err, &errno):
+	case !errors.As(err, &errno), errno == syscall.EIDRM: // which should have been ErrRemoved
 		c.Fatal(err)
 	}
 	return int(errno)
