@@ -104,7 +104,7 @@ func (r *Region) open(v *view, e *entry, w wanted, err error) (thing, error) {
 	case !ok:
 		return t, fmt.Errorf("shared: %s %q: %w: its bytes lie outside", kindNames[w.kind], w.name, errCorrupt)
 	case e.fingerprint != w.shape.fingerprint():
-		return t, r.refuse(w, "another program declares it with another type: %s", theirs(e).differs(w.shape))
+		return t, r.refuse(w, "another program declares it with another type: %s", e.differs(w.shape))
 	case t.size != w.size || t.params != w.params:
 		return t, r.refuse(w, "it was made with other sizes")
 	}
@@ -118,8 +118,14 @@ func (r *Region) entryThing(v *view, e *entry) (thing, bool) {
 	return t, t.offset >= r.plan.heap && t.offset%line == 0 && t.size <= r.config.size && t.offset <= r.config.size-t.size
 }
 
-// theirs reads the shape that an entry carries.
-func theirs(e *entry) shape { return shape{} }
+// differs says in which field the entry's type differs from s.
+func (e *entry) differs(s shape) string {
+	theirs, err := parseShape(string(e.shape[:min(int(e.shapeLen), len(e.shape))]))
+	if err != nil {
+		return "its fields are too many to be told"
+	}
+	return s.differs(theirs)
+}
 
 // add takes room for a new thing. The directory lock is held. A kill at any point leaves
 // the entry started, and the next one who adds takes it again. The heap's free part moves

@@ -1,0 +1,97 @@
+package shared
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+type leg struct {
+	Qty  int32
+	Open bool
+}
+
+type order struct {
+	ID   uint64
+	Px   [2]float64
+	Legs [3]leg
+	Tag  [2][4]uint8
+	_    struct{}
+}
+
+func TestShapeText(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		typ  reflect.Type
+		want string
+	}{
+		{reflect.TypeFor[int64](), ":i64@0"},
+		{reflect.TypeFor[[3]bool](), ":[3]bool@0"},
+		{reflect.TypeFor[order](), "ID:u64@0,Px:[2]f64@8,Legs:[3]{Qty:i32@0,Open:bool@4}/8@24,Tag:[2]{:[4]u8@0}/4@48"},
+	} {
+		s, err := shapeOf(c.typ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.String(); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.typ, got, c.want)
+		}
+		back, err := parseShape(s.String())
+		if err != nil || back.String() != c.want {
+			t.Errorf("%s: read back as %s (%v)", c.typ, back, err)
+		}
+	}
+}
+
+func TestShapeRefuses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		typ  reflect.Type
+		want string
+	}{
+		{reflect.TypeFor[struct{ A struct{ B []int } }](), ".A.B is a slice"},
+		{reflect.TypeFor[struct{ A [2]*int }](), ".A[0] is a ptr"},
+		{reflect.TypeFor[struct{ N int }](), "use int64"},
+		{reflect.TypeFor[map[int]int](), "Map"},
+		{reflect.TypeFor[struct{}](), "no bytes"},
+		{reflect.TypeFor[[0]int8](), "without elements"},
+		{reflect.TypeFor[error](), "interface"},
+	} {
+		if _, err := shapeOf(c.typ); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q in it", c.typ, err, c.want)
+		}
+	}
+}
+
+func TestShapeDiffers(t *testing.T) {
+	t.Parallel()
+	type other struct {
+		ID   uint64
+		Px   [2]float64
+		Legs [3]struct{ Qty, Open int32 }
+	}
+	a, _ := shapeOf(reflect.TypeFor[order]())
+	b, _ := shapeOf(reflect.TypeFor[other]())
+	if got, want := a.differs(b), "Legs[0].Open bool at 28 here, Legs[0].Open i32 at 28 there"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	renamed, _ := shapeOf(reflect.TypeFor[struct{ A, B int64 }]())
+	again, _ := shapeOf(reflect.TypeFor[struct{ C, D int64 }]())
+	if renamed.fingerprint() != again.fingerprint() || renamed.fingerprint() == a.fingerprint() {
+		t.Error("a fingerprint goes by offsets and kinds, and by nothing else")
+	}
+}
+
+func FuzzParseShape(f *testing.F) {
+	f.Add("ID:u64@0,Legs:[3]{Qty:i32@0,Open:bool@4}/8@24")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := parseShape(text)
+		if err != nil {
+			return
+		}
+		again, err := parseShape(s.String())
+		if err != nil || again.String() != s.String() {
+			t.Errorf("%q is read as %q, and that as %q (%v)", text, s, again, err)
+		}
+	})
+}
