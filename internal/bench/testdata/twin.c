@@ -22,7 +22,7 @@
 #include <sys/shm.h>
 #include <time.h>
 
-static struct { long type; char text[1 << 16]; } msg = { .type = 1 };
+static struct { long type; char text[1 << 16]; } out = { .type = 1 }, in;
 
 static long now(void)
 {
@@ -51,8 +51,8 @@ static void op(int id, int index, int delta)
 	check(r, "semop");
 }
 
-static void put(int id, int size) { check(msgsnd(id, &msg, size, 0), "msgsnd"); }
-static void take(int id, int size) { check(msgrcv(id, &msg, size, 0, 0), "msgrcv"); }
+static void put(int id, int size) { check(msgsnd(id, &out, size, 0), "msgsnd"); }
+static void take(int id, int size) { check(msgrcv(id, &in, size, 0, 0), "msgrcv"); }
 
 int main(void)
 {
