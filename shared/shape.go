@@ -185,6 +185,9 @@ func (l leaf) what() string {
 
 func (l leaf) String() string { return strings.TrimSpace(l.path + " " + l.what()) }
 
+// maxLeaves bounds how far two shapes are compared.
+const maxLeaves = 4096
+
 func leaves(out []leaf, path string, offset int, fields []field) []leaf {
 	for _, f := range fields {
 		name := f.name
@@ -199,6 +202,9 @@ func leaves(out []leaf, path string, offset int, fields []field) []leaf {
 			continue
 		}
 		for i := range max(f.count, 1) {
+			if len(out) > maxLeaves {
+				return out // what another program wrote may say anything
+			}
 			elem := name
 			if f.count > 0 {
 				elem = fmt.Sprintf("%s[%d]", name, i)

@@ -89,6 +89,7 @@ func FuzzParseShape(f *testing.F) {
 		if err != nil {
 			return
 		}
+		s.differs(shape{})
 		again, err := parseShape(s.String())
 		if err != nil || again.String() != s.String() {
 			t.Errorf("%q is read as %q, and that as %q (%v)", text, s, again, err)
