@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -142,4 +143,11 @@ func needExactID(t testing.TB) {
 		t.Skip("needs CAP_CHECKPOINT_RESTORE and CONFIG_CHECKPOINT_RESTORE:", err)
 	}
 	f.Close()
+}
+
+// segmentArg is the segment whose ID is an argument of a child.
+func segmentArg(c *ipctest.ChildEnv, i int) *sysvipc.Segment {
+	id, err := strconv.Atoi(c.Args[i])
+	c.Check(err)
+	return sysvipc.SegmentByID(id)
 }
