@@ -17,14 +17,12 @@ func completeRefs(most int, kinds ...sysvipc.Kind) cobra.CompletionFunc {
 		if most > 0 && len(args) >= most {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		entries, err := list(kinds)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveError
-		}
 		v := newView()
 		var offers []cobra.Completion
-		for i := range entries {
-			e := &entries[i]
+		for e, err := range list(kinds) {
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveError
+			}
 			name := refName(e.Kind, e.ID)
 			if strings.HasPrefix(name, begun) && !slices.Contains(args, name) {
 				offers = append(offers, cobra.CompletionWithDesc(name, v.describe(e)))

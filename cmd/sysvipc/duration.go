@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -70,10 +69,10 @@ func formatAge(sec int64) string {
 		name string
 	}{{365 * 86400, "y"}, {86400, "d"}, {3600, "h"}, {60, "m"}} {
 		if sec >= 2*u.sec {
-			return fmt.Sprintf("%d%s", sec/u.sec, u.name)
+			return strconv.FormatInt(sec/u.sec, 10) + u.name
 		}
 	}
-	return fmt.Sprintf("%ds", sec)
+	return strconv.FormatInt(sec, 10) + "s"
 }
 
 // durationFlag is the value of flags that take a duration.

@@ -9,44 +9,79 @@ import (
 // entry is an object of any kind, with what the kernel keeps of it. One of the three
 // pointers is set.
 type entry struct {
-	sysvipc.Object
-	seg   *sysvipc.SegmentStat
-	set   *sysvipc.SemaphoreSetStat
-	queue *sysvipc.QueueStat
+	*sysvipc.Object // that of the one that is set
+	seg             *sysvipc.SegmentStat
+	set             *sysvipc.SemaphoreSetStat
+	queue           *sysvipc.QueueStat
 }
 
-func segmentEntry(st sysvipc.SegmentStat) entry  { return entry{Object: st.Object, seg: &st} }
-func setEntry(st sysvipc.SemaphoreSetStat) entry { return entry{Object: st.Object, set: &st} }
-func queueEntry(st sysvipc.QueueStat) entry      { return entry{Object: st.Object, queue: &st} }
+func segmentEntry(st *sysvipc.SegmentStat) entry  { return entry{Object: &st.Object, seg: st} }
+func setEntry(st *sysvipc.SemaphoreSetStat) entry { return entry{Object: &st.Object, set: st} }
+func queueEntry(st *sysvipc.QueueStat) entry      { return entry{Object: &st.Object, queue: st} }
 
-// list returns all objects of these kinds.
-func list(kinds []sysvipc.Kind) ([]entry, error) {
-	var all []entry
-	for _, kind := range kinds {
-		var err error
-		switch kind {
-		case sysvipc.KindSegment:
-			all, err = collect(all, sysvipc.Segments(), segmentEntry)
-		case sysvipc.KindSemaphores:
-			all, err = collect(all, sysvipc.SemaphoreSets(), setEntry)
-		case sysvipc.KindQueue:
-			all, err = collect(all, sysvipc.Queues(), queueEntry)
-		}
-		if err != nil {
-			return nil, err
+// entries yields objects. Each is valid until the next one comes, so that a listing of
+// many thousand needs no memory for them. An error ends it.
+type entries = iter.Seq2[*entry, error]
+
+// list yields all objects of these kinds.
+func list(kinds []sysvipc.Kind) entries {
+	return func(yield func(*entry, error) bool) {
+		more := true
+		for _, kind := range kinds {
+			switch kind {
+			case sysvipc.KindSegment:
+				more = yieldAll(sysvipc.Segments(), segmentEntry, yield)
+			case sysvipc.KindSemaphores:
+				more = yieldAll(sysvipc.SemaphoreSets(), setEntry, yield)
+			case sysvipc.KindQueue:
+				more = yieldAll(sysvipc.Queues(), queueEntry, yield)
+			}
+			if !more {
+				return
+			}
 		}
 	}
-	return all, nil
 }
 
-func collect[T any](all []entry, more iter.Seq2[T, error], entryOf func(T) entry) ([]entry, error) {
-	for st, err := range more {
-		if err != nil {
-			return nil, err
+// yieldAll yields the objects of one kind, and reports whether more are wanted.
+func yieldAll[T any](all iter.Seq2[T, error], entryOf func(*T) entry, yield func(*entry, error) bool) bool {
+	st := new(T)
+	e := entryOf(st)
+	for next, err := range all {
+		*st = next
+		if !yield(&e, err) || err != nil {
+			return false
 		}
-		all = append(all, entryOf(st))
 	}
-	return all, nil
+	return true
+}
+
+// where leaves out the objects that do not meet a condition.
+func where(all entries, keep func(*entry) bool) entries {
+	return func(yield func(*entry, error) bool) {
+		for e, err := range all {
+			if err != nil || keep(e) {
+				if !yield(e, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// clone returns a copy that stays valid.
+func (e *entry) clone() entry {
+	switch {
+	case e.seg != nil:
+		st := *e.seg
+		return segmentEntry(&st)
+	case e.set != nil:
+		st := *e.set
+		return setEntry(&st)
+	default:
+		st := *e.queue
+		return queueEntry(&st)
+	}
 }
 
 // stat returns one object. The kernel keeps the memory in use of a segment only in its
@@ -62,12 +97,12 @@ func stat(kind sysvipc.Kind, id int) (entry, error) {
 				}
 			}
 		}
-		return segmentEntry(st), err
+		return segmentEntry(&st), err
 	case sysvipc.KindSemaphores:
 		st, err := sysvipc.SemaphoresByID(id).Stat()
-		return setEntry(st), err
+		return setEntry(&st), err
 	default:
 		st, err := sysvipc.QueueByID(id).Stat()
-		return queueEntry(st), err
+		return queueEntry(&st), err
 	}
 }

@@ -12,12 +12,12 @@ func filterEntries() (*view, map[string]*entry) {
 	v := &view{now: now, ns: number(1)}
 	v.users.lookup = func(string) (string, error) { return "someone", nil }
 	v.groups.lookup = v.users.lookup
-	seg := segmentEntry(sysvipc.SegmentStat{
+	seg := segmentEntry(&sysvipc.SegmentStat{
 		Object: sysvipc.Object{Kind: sysvipc.KindSegment, ID: 5, Key: -2, Mode: 0o640, UID: 7, Changed: now.Add(-48 * time.Hour)},
 		Size:   2 << 20, Attaches: 0, Resident: -1, Detached: now.Add(-time.Hour),
 	})
-	set := setEntry(sysvipc.SemaphoreSetStat{Object: sysvipc.Object{Kind: sysvipc.KindSemaphores, ID: 0, Key: 1234, Changed: now}, Len: 3})
-	queue := queueEntry(sysvipc.QueueStat{Object: sysvipc.Object{Kind: sysvipc.KindQueue, ID: 9}, Messages: 2, Bytes: 10, MaxBytes: -1})
+	set := setEntry(&sysvipc.SemaphoreSetStat{Object: sysvipc.Object{Kind: sysvipc.KindSemaphores, ID: 0, Key: 1234, Changed: now}, Len: 3})
+	queue := queueEntry(&sysvipc.QueueStat{Object: sysvipc.Object{Kind: sysvipc.KindQueue, ID: 9}, Messages: 2, Bytes: 10, MaxBytes: -1})
 	return v, map[string]*entry{"seg": &seg, "set": &set, "queue": &queue}
 }
 

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bufio"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -45,139 +42,71 @@ var titles = map[sysvipc.Kind]string{
 }
 
 // write writes the objects.
-func (f *format) write(cmd *cobra.Command, v *view, entries []entry) error {
+func (f *format) write(cmd *cobra.Command, v *view, all entries) error {
 	w := cmd.OutOrStdout()
 	switch f.name {
 	case "json":
-		return f.writeJSON(w, v, entries)
+		return f.writeJSON(w, v, all)
 	case "jsonl":
-		return f.writeJSONLines(w, v, entries)
+		return f.writeJSONLines(w, v, all)
 	case "csv":
-		return f.writeCSV(w, v, entries)
+		return f.writeCSV(w, v, all)
 	case "name":
-		return writeNames(w, entries)
+		return writeNames(w, all)
 	}
-	if len(entries) == 0 {
+	n, err := f.writeTables(w, v, all)
+	if err == nil && n == 0 {
 		fmt.Fprintln(cmd.ErrOrStderr(), "no objects")
-		return nil
 	}
-	if f.cols != nil {
-		return tableOf(v, f.cols, entries, f.exact).write(w)
-	}
-	return f.writeSections(w, v, entries)
+	return err
 }
 
-// writeSections writes one table for each kind of which there are objects.
-func (f *format) writeSections(w io.Writer, v *view, entries []entry) error {
+// writeTables writes one table for each kind of which there are objects, or one for all
+// if columns are chosen. It returns the number of objects.
+func (f *format) writeTables(w io.Writer, v *view, all entries) (int, error) {
 	lists := tableColumns
 	if f.name == "wide" {
 		lists = wideColumns
 	}
+	tables := map[sysvipc.Kind]*objectTable{}
+	n := 0
+	for e, err := range all {
+		if err != nil {
+			return n, err
+		}
+		n++
+		kind := e.Kind
+		if f.cols != nil {
+			kind = 0
+		}
+		t := tables[kind]
+		if t == nil {
+			cols := f.cols
+			if cols == nil {
+				if cols, err = columnList(lists[kind]); err != nil {
+					return n, err
+				}
+			}
+			t = newObjectTable(titles[kind], cols, f.exact)
+			tables[kind] = t
+		}
+		t.add(v, e)
+	}
 	above := ""
-	for _, kind := range anyKind {
-		section := slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return e.Kind != kind })
-		if len(section) == 0 {
+	for _, kind := range append([]sysvipc.Kind{0}, anyKind...) {
+		t := tables[kind]
+		if t == nil {
 			continue
 		}
-		cols, err := columnList(lists[kind])
-		if err != nil {
-			return err
-		}
-		t := tableOf(v, cols, section, f.exact)
-		t.heads[0] = titles[kind]
 		if _, err := io.WriteString(w, above); err != nil {
-			return err
+			return n, err
 		}
 		if err := t.write(w); err != nil {
-			return err
+			return n, err
 		}
 		above = "\n"
 	}
-	return nil
-}
-
-// record makes the JSON object of an entry: the columns that its kind has, and under
-// "unknown" the names of those that are null because nobody here can tell.
-func (f *format) record(v *view, e *entry) record {
-	r := make(record, 0, 32)
-	missing := []string{}
-	for _, c := range f.columns() {
-		val := c.of(v, e)
-		if val.state == absent {
-			continue
-		}
-		if val.state == unknown {
-			missing = append(missing, c.name)
-		}
-		r = append(r, field{c.name, c.typ.forPrograms(val)})
-	}
-	return append(r, field{"unknown", missing})
-}
-
-// columns are those that JSON and CSV have: all, unless some are chosen.
-func (f *format) columns() []*column {
-	if f.cols != nil {
-		return f.cols
-	}
-	all := make([]*column, len(columns))
-	for i := range columns {
-		all[i] = &columns[i]
-	}
-	return all
-}
-
-func (f *format) writeJSON(w io.Writer, v *view, entries []entry) error {
-	d := startDocument(w, "objects")
-	for i := range entries {
-		d.add(f.record(v, &entries[i]))
-	}
-	return d.end(nil)
-}
-
-func (f *format) writeJSONLines(w io.Writer, v *view, entries []entry) error {
-	out := bufio.NewWriterSize(w, 64<<10)
-	var line []byte
-	for i := range entries {
-		r := append(record{{"schema", schema}}, f.record(v, &entries[i])...)
-		line = append(appendJSON(line[:0], r), '\n')
-		out.Write(line)
-	}
-	return out.Flush()
-}
-
-// writeCSV writes what JSON has. What is null there, or does not exist, is empty.
-func (f *format) writeCSV(w io.Writer, v *view, entries []entry) error {
-	out := csv.NewWriter(w)
-	cols := f.columns()
-	row := make([]string, len(cols))
-	for i, c := range cols {
-		row[i] = c.name
-	}
-	out.Write(row)
-	for i := range entries {
-		for j, c := range cols {
-			switch val := c.typ.forPrograms(c.of(v, &entries[i])).(type) {
-			case nil:
-				row[j] = ""
-			case time.Time:
-				row[j] = val.Format(time.RFC3339)
-			default:
-				row[j] = fmt.Sprint(val)
-			}
-		}
-		out.Write(row)
-	}
-	out.Flush()
-	return out.Error()
-}
-
-func writeNames(w io.Writer, entries []entry) error {
-	out := bufio.NewWriterSize(w, 64<<10)
-	for _, e := range entries {
-		out.WriteString(refName(e.Kind, e.ID))
-		out.WriteByte('\n')
-	}
-	return out.Flush()
+	return n, nil
 }
 
 // outputFlag adds -o with these choices, of which the first is the default.

@@ -76,7 +76,7 @@ func (l *limit) percent() float64 {
 }
 
 func writeLimitsTable(cmd *cobra.Command, limits []limit) error {
-	t := &table{heads: []string{"LIMIT", "OF", "VALUE", "USED", "PERCENT", "SYSCTL"}, right: []bool{false, false, true, true, true, false}}
+	t := newTable(tableColumn{"LIMIT", false}, tableColumn{"OF", false}, tableColumn{"VALUE", true}, tableColumn{"USED", true}, tableColumn{"PERCENT", true}, tableColumn{"SYSCTL", false})
 	for _, l := range limits {
 		used, percent, sysctl := "-", "-", l.sysctl
 		if l.used >= 0 {
@@ -96,7 +96,9 @@ func writeLimitsTable(cmd *cobra.Command, limits []limit) error {
 		if l.value >= math.MaxInt64/2 { // the kernel's way to say so
 			shown = "unlimited"
 		}
-		t.add(l.name, l.what, shown, used, percent, sysctl)
+		for _, cell := range []string{l.name, l.what, shown, used, percent, sysctl} {
+			t.add(cell)
+		}
 	}
 	return t.write(cmd.OutOrStdout())
 }

@@ -81,15 +81,31 @@ func runLs(cmd *cobra.Command, args []string, o *lsOptions) error {
 	if err != nil {
 		return err
 	}
-	entries, err := list(kinds)
-	if err != nil {
-		return err
-	}
-	entries = slices.DeleteFunc(entries, func(e entry) bool { return !keep(&e) })
+	all := where(list(kinds), keep)
 	if order != nil {
-		slices.SortStableFunc(entries, order)
+		all = sorted(all, order)
 	}
-	return o.format.write(cmd, v, entries)
+	return o.format.write(cmd, v, all)
+}
+
+// sorted yields the same objects in another order.
+func sorted(all entries, order func(a, b *entry) int) entries {
+	return func(yield func(*entry, error) bool) {
+		var held []entry
+		for e, err := range all {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			held = append(held, e.clone())
+		}
+		slices.SortStableFunc(held, func(a, b entry) int { return order(&a, &b) })
+		for i := range held {
+			if !yield(&held[i], nil) {
+				return
+			}
+		}
+	}
 }
 
 // kindsOf are the kinds that the arguments name, each once, or all.
@@ -119,7 +135,7 @@ func (o *lsOptions) condition(v *view) (func(*entry) bool, error) {
 }
 
 // order returns how to sort, or nil for the kernel's order. What has no value comes last.
-func (o *lsOptions) order(v *view) (func(a, b entry) int, error) {
+func (o *lsOptions) order(v *view) (func(a, b *entry) int, error) {
 	if o.sort == "" {
 		return nil, nil
 	}
@@ -128,8 +144,8 @@ func (o *lsOptions) order(v *view) (func(a, b entry) int, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(a, b entry) int {
-		x, y := c.of(v, &a), c.of(v, &b)
+	return func(a, b *entry) int {
+		x, y := c.of(v, a), c.of(v, b)
 		if x.state != known || y.state != known {
 			return cmp.Compare(x.state, y.state)
 		}

@@ -47,7 +47,14 @@ func kindOf(word string) (sysvipc.Kind, bool) {
 }
 
 // refName is how an object is named in output.
-func refName(kind sysvipc.Kind, id int) string { return word(kind) + ":" + strconv.Itoa(id) }
+func refName(kind sysvipc.Kind, id int) string {
+	var room [16]byte
+	return string(appendRefName(room[:0], kind, id))
+}
+
+func appendRefName(dst []byte, kind sysvipc.Kind, id int) []byte {
+	return strconv.AppendInt(append(append(dst, word(kind)...), ':'), int64(id), 10)
+}
 
 const refForms = "write it as shm:5, sem:key=0x4d2, msg:name=NAME or msg:ftok=PATH:PROJ (see \"sysvipc help ref\")"
 

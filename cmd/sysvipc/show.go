@@ -187,13 +187,12 @@ func (o *details) write(w io.Writer, v *view) error {
 	if _, err := io.WriteString(w, b.String()); err != nil || o.set == nil {
 		return err
 	}
-	t := &table{heads: []string{"INDEX", "VALUE", "PID", "NCNT", "ZCNT"}, right: []bool{true, true, true, true, true}}
+	t := newTable(tableColumn{"INDEX", true}, tableColumn{"VALUE", true}, tableColumn{"PID", true}, tableColumn{"NCNT", true}, tableColumn{"ZCNT", true})
 	for i, s := range o.semaphores {
-		cells := []string{strconv.Itoa(i)}
+		t.add(strconv.Itoa(i))
 		for _, c := range s.columns() {
-			cells = append(cells, typeNumber.forEyes(c.value, true))
+			t.add(typeNumber.forEyes(c.value, true))
 		}
-		t.add(cells...)
 	}
 	return t.write(w)
 }

@@ -8,56 +8,71 @@ import (
 	"unicode/utf8"
 )
 
-// table lays out rows in columns, for eyes.
+// table lays out rows in columns, for eyes. All its text is in one buffer, since there
+// may be many thousand rows.
 type table struct {
-	heads []string
-	right []bool // numbers stand right
-	rows  [][]string
+	columns []tableColumn
+	text    []byte
+	ends    []uint32 // of the cells in text, row by row, heads first
+	widths  []int
 }
 
-func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+type tableColumn struct {
+	head  string
+	right bool // numbers stand right
+}
 
-// write writes the heads and the rows, with two spaces between columns and none at the
-// end of a line.
+func newTable(columns ...tableColumn) *table {
+	t := &table{columns: columns, widths: make([]int, len(columns))}
+	for _, c := range columns {
+		t.add(c.head)
+	}
+	return t
+}
+
+// add adds the next cell of the row, or the first of the next one.
+func (t *table) add(cell string) {
+	start := len(t.text)
+	t.text = append(t.text, cell...)
+	t.end(start)
+}
+
+// end ends a cell that was appended to text.
+func (t *table) end(start int) {
+	width := &t.widths[len(t.ends)%len(t.widths)]
+	*width = max(*width, utf8.RuneCount(t.text[start:]))
+	t.ends = append(t.ends, uint32(len(t.text)))
+}
+
+// write writes all rows, with two spaces between columns and none at the end of a line.
 func (t *table) write(w io.Writer) error {
-	widths := make([]int, len(t.heads))
-	for i, h := range t.heads {
-		widths[i] = utf8.RuneCountInString(h)
-	}
-	for _, row := range t.rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+	out := bufio.NewWriterSize(w, outputBuffer)
+	start := uint32(0)
+	owed := 0 // spaces that are written only if something follows
+	for i, end := range t.ends {
+		cell := t.text[start:end]
+		start = end
+		column := i % len(t.widths)
+		gap := t.widths[column] - utf8.RuneCount(cell)
+		if t.columns[column].right {
+			owed += gap
+			gap = 0
 		}
-	}
-	out := bufio.NewWriterSize(w, 64<<10)
-	t.line(out, widths, t.heads)
-	for _, row := range t.rows {
-		t.line(out, widths, row)
+		if len(cell) > 0 {
+			pad(out, owed)
+			owed = 0
+			out.Write(cell)
+		}
+		owed += gap + 2
+		if column == len(t.widths)-1 {
+			out.WriteByte('\n')
+			owed = 0
+		}
 	}
 	return out.Flush()
 }
 
 const blanks = "                                                                "
-
-func (t *table) line(out *bufio.Writer, widths []int, row []string) {
-	owed := 0 // spaces that are written only if something follows
-	for i, cell := range row {
-		gap := widths[i] - utf8.RuneCountInString(cell)
-		if t.right[i] {
-			owed += gap
-		}
-		if cell != "" {
-			pad(out, owed)
-			owed = 0
-			out.WriteString(cell)
-		}
-		if !t.right[i] {
-			owed += gap
-		}
-		owed += 2
-	}
-	out.WriteByte('\n')
-}
 
 func pad(out *bufio.Writer, n int) {
 	for ; n > len(blanks); n -= len(blanks) {
@@ -66,26 +81,37 @@ func pad(out *bufio.Writer, n int) {
 	out.WriteString(blanks[:n])
 }
 
-// tableOf makes the table of these columns.
-func tableOf(v *view, cols []*column, entries []entry, exact bool) *table {
-	t := &table{heads: make([]string, len(cols)), right: make([]bool, len(cols)), rows: make([][]string, 0, len(entries))}
+// objectTable is a table of objects.
+type objectTable struct {
+	*table
+	columns []*column
+	exact   bool // sizes in bytes
+}
+
+// newObjectTable makes a table of these columns. The first may have another title.
+func newObjectTable(title string, cols []*column, exact bool) *objectTable {
+	heads := make([]tableColumn, len(cols))
 	for i, c := range cols {
-		t.heads[i] = strings.ToUpper(c.name)
-		t.right[i] = c.typ == typeNumber || c.typ == typeSize || c.typ == typeAge
+		heads[i].head = strings.ToUpper(c.name)
+		heads[i].right = c.typ == typeNumber || c.typ == typeSize || c.typ == typeAge
 	}
-	cells := make([]string, len(cols)*len(entries))
-	for i := range entries {
-		row := cells[:len(cols):len(cols)]
-		cells = cells[len(cols):]
-		for j, c := range cols {
-			row[j] = c.typ.forEyes(c.of(v, &entries[i]), exact)
-			if row[j] == "?" {
-				row[j] = c.fallback(&entries[i])
-			}
+	if title != "" {
+		heads[0].head = title
+	}
+	return &objectTable{newTable(heads...), cols, exact}
+}
+
+func (t *objectTable) add(v *view, e *entry) {
+	for _, c := range t.columns {
+		start := len(t.text)
+		val := c.of(v, e)
+		if val.state == unknown {
+			t.text = append(t.text, c.fallback(e)...)
+		} else {
+			t.text = c.typ.appendForEyes(t.text, val, t.exact)
 		}
-		t.rows = append(t.rows, row)
+		t.end(start)
 	}
-	return t
 }
 
 // fallback is what the table shows for something unknown: the number of an owner who has

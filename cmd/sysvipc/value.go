@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 )
@@ -73,36 +72,47 @@ const (
 )
 
 // forEyes writes a value for a table. With exact, sizes are in bytes.
-func (t valueType) forEyes(v value, exact bool) string {
+func (t valueType) forEyes(v value, exact bool) string { return string(t.appendForEyes(nil, v, exact)) }
+
+func (t valueType) appendForEyes(dst []byte, v value, exact bool) []byte {
 	switch v.state {
 	case none, absent:
-		return "-"
+		return append(dst, '-')
 	case unknown:
-		return "?"
+		return append(dst, '?')
 	}
 	switch t {
 	case typeText:
-		return escapeText(v.s)
+		return append(dst, escapeText(v.s)...)
 	case typeSize:
-		if exact {
-			return strconv.FormatInt(v.n, 10)
+		if !exact {
+			return append(dst, formatSize(v.n)...)
 		}
-		return formatSize(v.n)
 	case typeTime:
-		return time.Unix(v.n, 0).Format("2006-01-02 15:04:05")
+		return time.Unix(v.n, 0).AppendFormat(dst, "2006-01-02 15:04:05")
 	case typeAge:
-		return formatAge(v.n)
+		return append(dst, formatAge(v.n)...)
 	case typeBool:
 		if v.n != 0 {
-			return "yes"
+			return append(dst, "yes"...)
 		}
-		return "no"
+		return append(dst, "no"...)
 	case typeMode:
-		return fmt.Sprintf("%04o", v.n)
+		return appendPadded(append(dst, '0'), uint64(v.n), 8, 3)
 	case typeKey:
-		return fmt.Sprintf("0x%08x", uint32(v.n))
+		return appendPadded(append(dst, "0x"...), uint64(uint32(v.n)), 16, 8)
 	}
-	return strconv.FormatInt(v.n, 10)
+	return strconv.AppendInt(dst, v.n, 10)
+}
+
+// appendPadded appends a number of at least so many digits.
+func appendPadded(dst []byte, n uint64, base, digits int) []byte {
+	var room [24]byte
+	text := strconv.AppendUint(room[:0], n, base)
+	for range digits - len(text) {
+		dst = append(dst, '0')
+	}
+	return append(dst, text...)
 }
 
 // forPrograms is what JSON and CSV show: exact, and nil for what is not known.
