@@ -101,7 +101,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 		newLsCommand(), newShowCommand(), newLimitsCommand(),
 		newMkCommand(), newSetCommand(), newRmCommand(),
 		newShmCommand(), newSemCommand(), newMsgCommand(),
-		newRunCommand(),
+		newRunCommand(), newDemoCommand(),
 		newFtokCommand(), newVersionCommand(),
 	)
 	root.AddCommand(newTopics()...)
