@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -35,6 +36,7 @@ const (
 // copyOnly matches msgrcv for a look.
 var (
 	copyOnly = []ipctest.Match{{Arg: 4, Value: sysv.MSG_COPY, Mask: sysv.MSG_COPY}}
+	ipcSet   = func(arg int) []ipctest.Match { return []ipctest.Match{{Arg: arg, Value: sysv.IPC_SET, Mask: 0xff}} }
 	undo     = func(s stranger) error { return s.set.At(0).Undo().Acquire(bg, 1) }
 )
 
@@ -71,6 +73,14 @@ var faults = []fault{
 	{"shmctl", syscall.EIDRM, nil, "Segment.Chmod", func(s stranger) error { return s.seg.Chmod(0o600) }, sysvipc.ErrRemoved, "stat segment {seg}: removed"},
 	{"shmctl", syscall.ENOSYS, nil, "ReadLimits", func(stranger) error { return err1(sysvipc.ReadLimits()) }, errors.ErrUnsupported,
 		"read the limits of segment" + noSysvipc},
+
+	// In a user namespace there are users that do not exist: that is said, and not that the object is gone.
+	{"shmctl", syscall.EINVAL, ipcSet(1), "Segment.Chown", func(s stranger) error { return s.seg.Chown(1234, -1) }, nil,
+		"chown segment {seg}: invalid argument (user 1234 or group {gid} does not exist in this user namespace)"},
+	{"semctl", syscall.EINVAL, ipcSet(2), "SemaphoreSet.Chown", func(s stranger) error { return s.set.Chown(1234, -1) }, nil,
+		"chown semaphore set {set}: invalid argument (user 1234 or group {gid} does not exist in this user namespace)"},
+	{"msgctl", syscall.EINVAL, ipcSet(1), "Queue.Chown", func(s stranger) error { return s.q.Chown(1234, -1) }, nil,
+		"chown queue {q}: invalid argument (user 1234 or group {gid} does not exist in this user namespace)"},
 
 	{"semget", syscall.ENOMEM, nil, "CreateSemaphores", func(stranger) error { return err1(sysvipc.CreateSemaphores(private, 0o600, 1, 2)) }, nil,
 		"create semaphore set: cannot allocate memory (the kernel has no memory for 2 semaphores)"},
@@ -129,7 +139,7 @@ var faulty = ipctest.Register("faulty", func(c *ipctest.ChildEnv) {
 	}
 	c.Check(ipctest.Fault(nr, f.errno, f.match...))
 	err := f.call(s)
-	text := strings.NewReplacer("{key}", s.key.String(), "{seg}", fmt.Sprint(n[1]), "{set}", fmt.Sprint(n[2]), "{q}", fmt.Sprint(n[3])).Replace(f.text)
+	text := strings.NewReplacer("{key}", s.key.String(), "{seg}", fmt.Sprint(n[1]), "{set}", fmt.Sprint(n[2]), "{q}", fmt.Sprint(n[3]), "{gid}", fmt.Sprint(os.Getegid())).Replace(f.text)
 	if text != "" {
 		text = "sysvipc: " + text
 	}
