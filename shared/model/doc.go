@@ -1,0 +1,28 @@
+// Package model has no code: it proves the protocols of package shared, before
+// and beside their implementation. Each .pml file here is one protocol in
+// Promela, the language of the model checker spin(1): its words, who changes
+// them in which order, and who repairs what after a kill -9. The comment at its
+// top is the reference that the Go code follows line by line.
+//
+// The checker walks through every interleaving of three or four processes that
+// take these steps, with a kill at every instant, and looks for a state that must
+// not be: a broken assertion, or a survivor that waits for ever. What it cannot
+// see: reordering by the processor (each step here is sequentially consistent, as
+// sync/atomic is), and larger numbers than the models' few.
+//
+//	mutex.pml    Mutex: guardian, robust list, waiters, takeover, threads that die late
+//	rwmutex.pml  RWMutex: readers counted per participant
+//	var.pml      Var: versioned cells
+//	chan.pml     Chan: many producers, many consumers
+//	topic.pml    Topic: lossy and gated
+//	reap.pml     participants: attach, watch, reap, reuse of slots
+//	init.pml     a region's first initialisation
+//	wait.pml     sleeping and waking
+//
+// A model that finds nothing proves nothing until it was seen to find something:
+// every file has defects that are switched on by -DBUG_..., and the test demands
+// that each is found. To look at one:
+//
+//	spin -a -DBUG_NO_PENDING -DNO_SWEEP mutex.pml && cc -O2 -DSAFETY -o pan pan.c && ./pan
+//	spin -t -p -k mutex.pml.trail -DBUG_NO_PENDING -DNO_SWEEP mutex.pml
+package model

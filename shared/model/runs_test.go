@@ -1,0 +1,30 @@
+package model
+
+// Each line is one run of spin in TestModels: a model, macros, and what must be found.
+// Every model stands first without a defect, then with each of its defects.
+var runs = []run{
+	{"mutex", "CANCEL", holds},
+	{"mutex", "NO_SWEEP", holds}, // what the kernel's own marking can do, if all threads stop at once
+	{"mutex", "LATE NT=2", holds},
+	{"mutex", "NT=2 START_BROKEN", holds},
+	{"mutex", "NO_SWEEP BUG_NO_PENDING", stuck},
+	{"mutex", "NO_SWEEP BUG_LINK_LATE", stuck},
+	{"mutex", "NO_SWEEP TWO_IN_ONE BUG_NO_LOCAL_MUTEX", stuck},
+	{"mutex", "LATE NT=2 NO_SWEEP", stuck}, // threads that die late: the reaper must sweep
+	{"mutex", "NO_WAKE", stuck},            // a wake-up given to the dead: the reaper must wake
+	{"mutex", "BUG_ONE_WAKE", stuck},
+	{"mutex", "LATE NT=2 BUG_NO_BARRIER", violation},
+	{"mutex", "LATE NT=2 BUG_SWAP_UNLOCK", violation},
+	{"mutex", "BUG_FORGET_WAITERS", stuck},
+	{"mutex", "CANCEL BUG_CANCEL_NO_WAKE", stuck},
+	{"mutex", "BUG_SILENT_TAKEOVER", violation},
+	{"mutex", "NT=2 START_BROKEN BUG_HEAL_BROKEN", violation},
+}
+
+// deepRuns are those of TestModelsDeep.
+var deepRuns = []run{
+	{"mutex", "LATE", holds},
+	{"mutex", "TWO_IN_ONE CANCEL", holds},
+	{"mutex", "TWO_IN_ONE LATE", holds},
+	{"mutex", "LATE NT=2 ROUNDS=2", holds},
+}
