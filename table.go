@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"math"
 	"os"
 )
 
@@ -89,16 +90,18 @@ func number(s []byte, base int64) (n int64, rest []byte, ok bool) {
 	}
 	i := 0
 	for ; i < len(s) && s[i] >= '0' && int64(s[i]-'0') < base; i++ {
-		if n > (1<<63-1-9)/base {
-			n = 1<<63 - 1
+		digit := int64(s[i] - '0')
+		if n > (math.MaxInt64-digit)/base {
+			n = math.MaxInt64
 			continue
 		}
-		n = n*base + int64(s[i]-'0')
+		n = n*base + digit
 	}
 	if negative {
 		n = -n
 	}
-	return n, s[i:], i > 0
+	rest = s[i:]
+	return n, rest, i > 0 && (len(rest) == 0 || rest[0] == ' ' || rest[0] == '\t')
 }
 
 func tableObject(kind Kind, r []int64, owner int, changed int64) Object {
