@@ -17,9 +17,13 @@ import (
 //
 // Lines have places in the kernel, a few for each object and some hundred in all. A
 // line without a place is served by a sweep, which tries its call now and then.
+//
+// A few waiters need no line, as long as none has formed: they wait in the kernel, which
+// keeps their order.
 const (
 	maxPlaces          = 128
-	maxPlacesPerObject = 12
+	maxPlacesPerObject = 8
+	maxDirect          = 4
 )
 
 // lineKey says what a line waits for. Calls with equal keys can be exchanged.
@@ -60,7 +64,8 @@ type waiter struct {
 var waiting waitingRoom
 
 type waitingRoom struct {
-	count atomic.Int32 // waiters; 0 lets a call skip the lock
+	count  atomic.Int32 // waiters in lines; 0 lets a call skip the lock
+	direct atomic.Int32 // waiters without a line
 
 	mu       sync.Mutex
 	lines    map[lineKey]*line
@@ -89,9 +94,21 @@ func (r *waitingRoom) queued(key *lineKey) bool {
 	return r.lines[*key] != nil
 }
 
-// wait stands in line and makes the call when it is its turn, until the kernel has
+// wait makes the call in the kernel, standing in line for it if need be, until there is
 // an answer that is not "not now", or ctx is done.
-func (r *waitingRoom) wait(ctx context.Context, key *lineKey, c call) (errno syscall.Errno, cancelled bool) {
+func (r *waitingRoom) wait(ctx context.Context, key func() *lineKey, c call) (errno syscall.Errno, cancelled bool) {
+	if r.count.Load() == 0 {
+		if r.direct.Add(1) <= maxDirect {
+			errno, cancelled = block(ctx, c)
+			r.direct.Add(-1)
+			return gone(errno), cancelled
+		}
+		r.direct.Add(-1)
+	}
+	return r.standInLine(ctx, key(), c)
+}
+
+func (r *waitingRoom) standInLine(ctx context.Context, key *lineKey, c call) (errno syscall.Errno, cancelled bool) {
 	w := &waiter{call: c}
 	l, placed := r.enter(key, w)
 	if !placed {

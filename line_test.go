@@ -169,37 +169,55 @@ func TestThousandReceivers(t *testing.T) {
 	}
 }
 
-// Goroutines that wait for the same thing get it in the order in which they came.
+// Goroutines that wait for the same thing get it in the order in which they came. They do
+// so in a process of their own, where nobody else waits.
 func TestLineKeepsItsOrder(t *testing.T) {
 	t.Parallel()
-	q := newQueue(t)
-	const n = 100
-	got := make([]string, n)
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() {
-			m, err := q.Receive(context.Background(), sysvipc.OfType(1))
-			if err != nil {
-				t.Error(err)
-			}
-			got[i] = string(m.Data)
-		})
-		for sysvipc.ReceiversInLine(q, sysvipc.OfType(1)) < i+1 {
-			runtime.Gosched()
-		}
-	}
-	for i := range n {
-		if err := q.Send(context.Background(), 1, fmt.Append(nil, i)); err != nil {
+	p := ipctest.Start(t, ordered, nil)
+	for i := range orderedWaiters {
+		var id int
+		if _, err := fmt.Sscanf(p.Line(), "next on %d", &id); err != nil {
 			t.Fatal(err)
 		}
+		if i < sysvipc.MaxDirect+1 { // these wait in the kernel
+			ipctest.WaitBlockedOn(t, p.PID, ipctest.Msg, id, i+1)
+		}
+		p.Tell("go on")
+	}
+	p.Expect("done")
+}
+
+const orderedWaiters = 100
+
+var ordered = ipctest.Register("ordered", func(c *ipctest.ChildEnv) {
+	q, err := sysvipc.CreateQueue(sysvipc.Private, 0o600)
+	c.Check(err)
+	got := make([]string, orderedWaiters)
+	var wg sync.WaitGroup
+	for i := range got {
+		wg.Go(func() {
+			m, err := q.Receive(context.Background(), sysvipc.OfType(1))
+			c.Check(err)
+			got[i] = string(m.Data)
+		})
+		for sysvipc.WaitersInProcess() <= i {
+			runtime.Gosched()
+		}
+		c.Say("next on %d", q.ID())
+		c.Listen()
+	}
+	for i := range got {
+		c.Check(q.Send(context.Background(), 1, fmt.Append(nil, i)))
 	}
 	wg.Wait()
+	c.Check(q.Remove())
 	for i := range got {
 		if want := fmt.Sprint(i); got[i] != want {
-			t.Errorf("receiver %d got message %s", i, got[i])
+			c.Fatalf("receiver %d got message %s", i, got[i])
 		}
 	}
-}
+	c.Say("done")
+})
 
 // A waiter in line that is cancelled leaves the others as they were.
 func TestCancelInLine(t *testing.T) {

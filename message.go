@@ -113,7 +113,7 @@ func (q *Queue) ReceiveInto(ctx context.Context, sel Selector, buf []byte) (n in
 		return 0, 0, err
 	}
 	errno := enomsg
-	if waiting.count.Load() == 0 || !waiting.queued(q.receiveKey(want, flags)) {
+	if !q.next.waits() && (waiting.count.Load() == 0 || !waiting.queued(q.receiveKey(want, flags))) {
 		n, typ, errno = q.receiveInto(want, flags, buf, false)
 	}
 	if errno == 0 {
@@ -203,7 +203,7 @@ func (q *Queue) Receive(ctx context.Context, sel Selector) (Message, error) {
 	}
 	var m Message
 	errno := enomsg
-	if waiting.count.Load() == 0 || !waiting.queued(q.receiveKey(typ, flags)) {
+	if !q.next.waits() && (waiting.count.Load() == 0 || !waiting.queued(q.receiveKey(typ, flags))) {
 		m, errno = q.receive(typ, flags, false)
 	}
 	if mustWait(errno) {

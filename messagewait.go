@@ -13,7 +13,7 @@ func (q *Queue) waitSend(ctx context.Context, typ int64, data []byte) error {
 	if err := q.checkFits(data); err != nil {
 		return err
 	}
-	errno, cancelled := waiting.wait(ctx, q.sendKey(data), func(block bool) syscall.Errno {
+	errno, cancelled := waiting.wait(ctx, func() *lineKey { return q.sendKey(data) }, func(block bool) syscall.Errno {
 		return q.send(typ, data, block)
 	})
 	if cancelled {
@@ -29,7 +29,8 @@ func (q *Queue) sendKey(data []byte) *lineKey {
 
 // waitInto is apart from ReceiveInto so that only those who wait pay for it.
 func (q *Queue) waitInto(ctx context.Context, want int64, flags int, buf []byte) (n int, typ int64, err error) {
-	errno, cancelled := waiting.wait(ctx, q.receiveKey(want, flags), func(block bool) (errno syscall.Errno) {
+	q.next.waited()
+	errno, cancelled := waiting.wait(ctx, func() *lineKey { return q.receiveKey(want, flags) }, func(block bool) (errno syscall.Errno) {
 		n, typ, errno = q.receiveInto(want, flags, buf, block)
 		return errno
 	})
@@ -44,7 +45,8 @@ func (q *Queue) waitInto(ctx context.Context, want int64, flags int, buf []byte)
 
 // waitMessage is apart from Receive so that only those who wait pay for it.
 func (q *Queue) waitMessage(ctx context.Context, typ int64, flags int) (m Message, err error) {
-	errno, cancelled := waiting.wait(ctx, q.receiveKey(typ, flags), func(block bool) (errno syscall.Errno) {
+	q.next.waited()
+	errno, cancelled := waiting.wait(ctx, func() *lineKey { return q.receiveKey(typ, flags) }, func(block bool) (errno syscall.Errno) {
 		m, errno = q.receive(typ, flags, block)
 		return errno
 	})

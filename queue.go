@@ -15,7 +15,8 @@ import (
 // close. Safe for concurrent use.
 type Queue struct {
 	object
-	own scratch
+	own  scratch
+	next foresight // of receivers
 }
 
 // CreateQueue makes a queue. It fails with [fs.ErrExist] if the key is taken.

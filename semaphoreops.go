@@ -33,7 +33,9 @@ func (s *SemaphoreSet) do(ctx context.Context, op string, ops []Op) error {
 	}
 	errno := syscall.EAGAIN
 	if waiting.count.Load() == 0 || !waiting.queued(s.lineKey(sops)) {
-		errno = sysv.SemopNowait(s.id, sops)
+		if !(s.next.waits() && mayWait(sops)) {
+			errno = sysv.SemopNowait(s.id, sops)
+		}
 	}
 	switch errno {
 	case 0:
@@ -105,20 +107,31 @@ func (s *SemaphoreSet) lineKey(sops []sysv.Sembuf) *lineKey {
 	return key
 }
 
-// wait stands in line for operations that were not possible at once. Sops carry
-// IPC_NOWAIT, which is taken off for waiting in the kernel.
-func (s *SemaphoreSet) wait(ctx context.Context, op string, ops []Op, sops []sysv.Sembuf) error {
-	try := slices.Clone(sops)
-	wait := slices.Clone(sops)
-	for i := range wait {
-		wait[i].Flg &^= sysv.IPC_NOWAIT
-	}
-	id := s.id
-	errno, cancelled := waiting.wait(ctx, s.lineKey(sops), func(block bool) syscall.Errno {
-		if block {
-			return sysv.Semop(id, wait)
+// mayWait reports whether one of the operations can have to wait.
+func mayWait(sops []sysv.Sembuf) bool {
+	for _, s := range sops {
+		if s.Op <= 0 {
+			return true
 		}
-		return sysv.SemopNowait(id, try)
+	}
+	return false
+}
+
+// wait waits for operations that were not possible at once. Sops carry IPC_NOWAIT, which
+// is taken off for waiting in the kernel.
+func (s *SemaphoreSet) wait(ctx context.Context, op string, ops []Op, sops []sysv.Sembuf) error {
+	s.next.waited()
+	id, own := s.id, slices.Clone(sops)
+	errno, cancelled := waiting.wait(ctx, func() *lineKey { return s.lineKey(sops) }, func(block bool) syscall.Errno {
+		for i := range own {
+			if own[i].Flg |= sysv.IPC_NOWAIT; block {
+				own[i].Flg &^= sysv.IPC_NOWAIT
+			}
+		}
+		if block {
+			return sysv.Semop(id, own)
+		}
+		return sysv.SemopNowait(id, own)
 	})
 	if cancelled {
 		return s.cancelled(op, ctx)

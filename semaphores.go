@@ -12,7 +12,10 @@ import (
 // SemaphoreSet is a set of counting semaphores, semget(2): values from 0 to 32,767
 // that [SemaphoreSet.Do] changes together, all or none. It holds nothing in this
 // process, so there is nothing to close. Safe for concurrent use.
-type SemaphoreSet struct{ object }
+type SemaphoreSet struct {
+	object
+	next foresight
+}
 
 // OpenSemaphores finds the set with this key. It fails with [fs.ErrNotExist] if there
 // is none. It never changes a value, and does not ask whether the creator is done:
@@ -27,13 +30,13 @@ func OpenSemaphores(key Key) (*SemaphoreSet, error) {
 		return nil, o.fail("open", errno, o.notFound(errno))
 	}
 	o.id = id
-	return &SemaphoreSet{o}, nil
+	return &SemaphoreSet{object: o}, nil
 }
 
 // SemaphoresByID returns the set with this ID, without asking the kernel: the first
 // call on it will tell whether there is one.
 func SemaphoresByID(id int) *SemaphoreSet {
-	return &SemaphoreSet{byID(KindSemaphores, id)}
+	return &SemaphoreSet{object: byID(KindSemaphores, id)}
 }
 
 // ID returns the kernel's handle, which any process of the IPC namespace may use. It

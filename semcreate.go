@@ -64,7 +64,7 @@ func (c Creator) semaphores(op string, o object, perm fs.FileMode, values []int)
 		return nil, o.fail(op, errno, hint)
 	}
 	o.id = id
-	s := &SemaphoreSet{o}
+	s := &SemaphoreSet{object: o}
 	err := s.initialize(op, values)
 	if err == nil && first != perm {
 		err = s.Chmod(perm)
@@ -103,7 +103,7 @@ func (c Creator) EnsureSemaphores(ctx context.Context, key Key, perm fs.FileMode
 		if errno != 0 {
 			return nil, o.fail(op, errno, setHint(o, errno, len(values)))
 		}
-		s := &SemaphoreSet{object{KindSemaphores, key, id}}
+		s := &SemaphoreSet{object: object{KindSemaphores, key, id}}
 		err := s.awaitValues(ctx, op)
 		if errors.Is(err, ErrRemoved) {
 			continue // its creator has given up, or somebody repairs it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,6 +17,18 @@ type call func(block bool) syscall.Errno
 
 // mustWait reports whether errno is the kernel's "not now".
 func mustWait(errno syscall.Errno) bool { return errno == syscall.EAGAIN || errno == enomsg }
+
+// foresight guesses whether the next call on an object has to wait, because the last one
+// had to: then it need not try first whether it has to. It tries again now and then.
+type foresight struct{ left atomic.Int32 }
+
+const foresees = 16
+
+// waits reports the guess.
+func (f *foresight) waits() bool { return f.left.Load() > 0 && f.left.Add(-1) >= 0 }
+
+// waited notes that a call had to wait.
+func (f *foresight) waited() { f.left.Store(foresees) }
 
 // block makes a call that waits in the kernel, again and again while signals
 // interrupt it: the kernel never restarts these calls itself, and Go's own signals
