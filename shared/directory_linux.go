@@ -11,9 +11,12 @@ const (
 	kindMutex = iota + 1
 	kindVar
 	kindCounter
+	kindRWMutex
+	kindMap
+	kindChan
 )
 
-var kindNames = map[uint32]string{kindMutex: "mutex", kindVar: "var", kindCounter: "counter"}
+var kindNames = map[uint32]string{kindMutex: "mutex", kindVar: "var", kindCounter: "counter", kindRWMutex: "rwmutex", kindMap: "map", kindChan: "chan"}
 
 // thing is what this process knows of an entry, checked against the region's size: it
 // may touch size bytes at offset.

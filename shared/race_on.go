@@ -13,3 +13,8 @@ import (
 func raceAcquire(lock chan struct{}) { runtime.RaceAcquire(*(*unsafe.Pointer)(unsafe.Pointer(&lock))) }
 
 func raceRelease(lock chan struct{}) { runtime.RaceRelease(*(*unsafe.Pointer)(unsafe.Pointer(&lock))) }
+
+// raceReleaseMerge is raceRelease for one of several who hold the lock at once.
+func raceReleaseMerge(lock chan struct{}) {
+	runtime.RaceReleaseMerge(*(*unsafe.Pointer)(unsafe.Pointer(&lock)))
+}

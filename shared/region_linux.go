@@ -56,6 +56,7 @@ type Region struct {
 
 	mu    sync.Mutex
 	local map[uint64]chan struct{} // see localLock
+	read  map[uint64]bool          // where this participant's counts of readers are
 }
 
 // view is the region's memory. Whoever has one may touch the memory: the address range
@@ -174,7 +175,7 @@ func attach(ctx context.Context, name string, seg *sysvipc.Segment, fresh *confi
 		return nil, err
 	}
 	bytes, hold := mem.Hold()
-	r := &Region{name: name, segment: seg, memory: mem, local: make(map[uint64]chan struct{}), bell: newBell()}
+	r := &Region{name: name, segment: seg, memory: mem, local: make(map[uint64]chan struct{}), read: make(map[uint64]bool), bell: newBell()}
 	v := &view{bytes: bytes, hold: hold}
 	if err = r.settle(ctx, v, fresh); err == nil {
 		err = r.join(v)
@@ -293,6 +294,9 @@ func (r *Region) Close() error {
 	}
 	if n := heldIn(v); n > 1 {
 		return fmt.Errorf("shared: close region %q: this process holds %d locks in it", r.name, n-1)
+	}
+	if n := r.readLocks(v); n > 0 {
+		return fmt.Errorf("shared: close region %q: this process holds %d locks in it for reading", r.name, n)
 	}
 	if !r.view.CompareAndSwap(v, nil) {
 		return r.closed()
