@@ -48,7 +48,8 @@ With --name, print the key that package sysvipc makes of a name, as in msg:name=
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "a name instead of a file")
+	cmd.Flags().StringVar(&name, "name", "", "NAME instead of a file")
+	placeholder(cmd, "NAME", "name")
 	return cmd
 }
 

@@ -14,10 +14,13 @@ type keyFlags struct {
 
 func (k *keyFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&k.key, "key", "", "key, such as 0x4d2 or 1234")
-	f.StringVar(&k.ftok, "ftok", "", "key that ftok(3) makes of `PATH:PROJ`")
-	f.StringVar(&k.name, "name", "", "key that package sysvipc makes of a name (KeyOf)")
+	f.StringVar(&k.key, "key", "", "KEY, such as 0x4d2 or 1234")
+	f.StringVar(&k.ftok, "ftok", "", "key that ftok(3) makes of a file and a character or number")
+	f.StringVar(&k.name, "name", "", "key that package sysvipc makes of NAME (KeyOf)")
 	f.BoolVar(&k.private, "private", false, "no key: found only by its ID (the default)")
+	placeholder(cmd, "KEY", "key")
+	placeholder(cmd, "PATH:PROJ", "ftok")
+	placeholder(cmd, "NAME", "name")
 	cmd.MarkFlagsMutuallyExclusive("key", "ftok", "name", "private")
 }
 

@@ -54,12 +54,15 @@ bytes) unless --bytes is given. See "sysvipc help formats" for the columns and
 	outputFlag(cmd, &o.format.name, formatNames...)
 	f := cmd.Flags()
 	f.BoolVarP(&o.format.exact, "bytes", "b", false, "sizes in bytes, not shortened")
-	f.StringVarP(&o.columns, "columns", "O", "", "columns to show, with commas between them")
-	f.StringVarP(&o.sort, "sort", "s", "", "column to sort by; -COLUMN for largest first")
-	f.StringVar(&o.filter, "filter", "", "only objects for which this holds")
+	f.StringVarP(&o.columns, "columns", "O", "", "COLUMNS to show, with commas between them")
+	f.StringVarP(&o.sort, "sort", "s", "", "COLUMN to sort by; -COLUMN for largest first")
+	f.StringVar(&o.filter, "filter", "", "only objects for which CONDITION holds")
 	f.BoolVar(&o.mine, "mine", false, "only objects that this user owns")
 	o.owner = owner{uid: -1, gid: -1}
 	f.Var(&o.owner, "owner", "only objects of this owner")
+	placeholder(cmd, "COLUMNS", "columns")
+	placeholder(cmd, "COLUMN", "sort")
+	placeholder(cmd, "CONDITION", "filter")
 	mustComplete(cmd, "columns", completeColumns)
 	mustComplete(cmd, "sort", completeColumns)
 	return cmd

@@ -50,7 +50,8 @@ func (o *mkOptions) add(cmd *cobra.Command) {
 	f.Var(&o.mode, "mode", "permissions of a new object")
 	o.owner = owner{uid: -1, gid: -1}
 	f.Var(&o.owner, "owner", "owner of a new object")
-	f.IntVar(&o.id, "id", -1, "exact ID of a new object, as a restore needs it (root; implies --excl)")
+	f.IntVar(&o.id, "id", -1, "make it with exactly the ID N, as a restore needs it (root; implies --excl)")
+	placeholder(cmd, "N", "id")
 	outputFlag(cmd, &o.output, "name", "json")
 }
 
@@ -89,6 +90,9 @@ func (o *mkOptions) run(cmd *cobra.Command, m maker, c sysvipc.Creator) error {
 	if errors.Is(err, fs.ErrExist) && !o.excl && c.ID == nil {
 		made = false
 		id, err = m.ensure(c, key, o.mode.mode)
+	}
+	if errors.Is(err, fs.ErrExist) && c.ID == nil {
+		return fail(exitFailed, "a %s with key %s exists already, and --excl is given: without it, it would be found", m.kind, key)
 	}
 	if err != nil {
 		return m.limited(err)

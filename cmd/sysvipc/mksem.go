@@ -35,7 +35,8 @@ value 0, and --nsems 8 --init 1 eight with the value 1.`,
 	}
 	o.add(cmd)
 	cmd.Flags().Var(&init, "init", "values, with commas between them")
-	cmd.Flags().IntVar(&nsems, "nsems", 0, "number of semaphores")
+	cmd.Flags().IntVar(&nsems, "nsems", 0, "make N semaphores")
+	placeholder(cmd, "N", "nsems")
 	return cmd
 }
 

@@ -24,9 +24,10 @@ type selectFlags struct{ ofType, upTo, except int64 }
 
 func (s *selectFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.Int64Var(&s.ofType, "type", 0, "only messages of this type")
-	f.Int64Var(&s.upTo, "up-to", 0, "only messages of at most this type, the lowest type first")
-	f.Int64Var(&s.except, "except", 0, "only messages of any other type")
+	f.Int64Var(&s.ofType, "type", 0, "only messages of type N")
+	f.Int64Var(&s.upTo, "up-to", 0, "only messages of at most type N, the lowest type first")
+	f.Int64Var(&s.except, "except", 0, "only messages of any other type than N")
+	placeholder(cmd, "N", "type", "up-to", "except")
 	cmd.MarkFlagsMutuallyExclusive("type", "up-to", "except")
 }
 

@@ -34,7 +34,8 @@ receive, a message may be missing.`,
 	}
 	o.selection.add(cmd)
 	o.out.add(cmd)
-	cmd.Flags().IntVar(&o.count, "count", 0, "at most this many messages (default: all)")
+	cmd.Flags().IntVar(&o.count, "count", 0, "at most N messages (default: all)")
+	placeholder(cmd, "N", "count")
 	return cmd
 }
 

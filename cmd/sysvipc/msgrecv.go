@@ -47,8 +47,9 @@ the queue as it is.`,
 	o.wait.add(cmd)
 	o.out.add(cmd)
 	f := cmd.Flags()
-	f.IntVar(&o.count, "count", 1, "number of messages")
+	f.IntVar(&o.count, "count", 1, "take N messages")
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on for ever")
+	placeholder(cmd, "N", "count")
 	cmd.MarkFlagsMutuallyExclusive("count", "follow")
 	cmd.MarkFlagsMutuallyExclusive("nowait", "follow")
 	return cmd

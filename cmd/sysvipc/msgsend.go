@@ -48,7 +48,8 @@ some may have been sent when an error comes, and the error says how many.`,
 	}
 	o.wait.add(cmd)
 	f := cmd.Flags()
-	f.Int64Var(&o.typ, "type", 1, "type of the messages, at least 1")
+	f.Int64Var(&o.typ, "type", 1, "type N of the messages, at least 1")
+	placeholder(cmd, "N", "type")
 	f.BoolVar(&o.lines, "lines", false, "send each line of standard input")
 	f.BoolVar(&o.jsonl, "jsonl", false, "send each JSON object of standard input")
 	cmd.MarkFlagsMutuallyExclusive("lines", "jsonl")

@@ -95,7 +95,8 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 		&cobra.Group{ID: groupUse, Title: "Use:"},
 		&cobra.Group{ID: groupOther, Title: "Other:"},
 	)
-	root.SetHelpCommandGroupID(groupOther)
+	root.SetHelpCommand(newHelpCommand())
+	root.SetUsageFunc(writeUsage)
 	root.SetCompletionCommandGroupID(groupOther)
 	root.AddCommand(
 		newLsCommand(), newShowCommand(), newLimitsCommand(),

@@ -21,6 +21,7 @@ func newSemCommand() *cobra.Command {
 // addIndex adds -n, which all verbs for one semaphore have.
 func addIndex(cmd *cobra.Command, index *int, help string) {
 	cmd.Flags().IntVarP(index, "index", "n", 0, help)
+	placeholder(cmd, "N", "index")
 }
 
 // checkIndex refuses an index that no set has.

@@ -43,7 +43,7 @@ them; or with -n the value of one. "sysvipc show" also tells who waits.`,
 			return err
 		},
 	}
-	addIndex(cmd, &index, "only the semaphore with this index")
+	addIndex(cmd, &index, "only the semaphore with index N")
 	outputFlag(cmd, &output, "text", "json")
 	return cmd
 }

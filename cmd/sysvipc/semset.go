@@ -42,6 +42,6 @@ Programs that only take and give need none of this.`,
 			return sysvipc.SemaphoresByID(id).At(index).SetValue(values[0])
 		},
 	}
-	addIndex(cmd, &index, "only the semaphore with this index")
+	addIndex(cmd, &index, "only the semaphore with index N")
 	return cmd
 }

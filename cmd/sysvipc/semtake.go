@@ -81,14 +81,15 @@ is large enough and take it, use "sysvipc sem take".`,
 func (o *semOptions) add(cmd *cobra.Command, verb string) {
 	o.addRef(cmd)
 	f := cmd.Flags()
-	f.IntVar(&o.by, "by", 1, "how many to "+verb)
+	f.IntVar(&o.by, "by", 1, verb+" N")
+	placeholder(cmd, "N", "by")
 	f.BoolVar(&o.undo, "undo", false, "undo it when this command ends, which is at once (SEM_UNDO)")
 }
 
 func (o *semOptions) addRef(cmd *cobra.Command) {
 	cmd.Args = withRef(sysvipc.KindSemaphores, 0, 0, "")
 	cmd.ValidArgsFunction = completeRefs(1, sysvipc.KindSemaphores)
-	addIndex(cmd, &o.index, "index of the semaphore")
+	addIndex(cmd, &o.index, "index N of the semaphore")
 }
 
 func (o *semOptions) run(cmd *cobra.Command, arg string, op sysvipc.Op) error {
