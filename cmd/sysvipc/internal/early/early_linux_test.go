@@ -421,7 +421,7 @@ func TestInherited(t *testing.T) {
 		{"umask and directory", `umask 027; cd "$0"; %s sh -c 'umask; pwd'`},
 		{"streams", `echo in | { %s cat >&3; } 3>&1`},
 		{"further files", `%s sh -c 'echo three >&3' 3>&1`},
-		{"environment", `A= B="x y" PATH=$PATH %s env | grep -E '^(A|B|PATH)='`},
+		{"environment", `A= B="x y" PATH=$PATH %s env | grep -v -e ^SYSVIPC_RUN_SLOT= -e ^_=`},
 		{"arguments", `%s printf '[%%s]' 'a  b' '' -- --name '*' "$(printf '\377')"`},
 		{"niceness", `nice -n 3 %s nice`},
 	} {
