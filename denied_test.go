@@ -42,28 +42,42 @@ var attempts = []attempt{
 	{"OpenSegment", func(s stranger) error { return err1(sysvipc.OpenSegment(s.key)) }, 0, ""},
 	{"OpenSemaphores", func(s stranger) error { return err1(sysvipc.OpenSemaphores(s.key)) }, 0, ""},
 	{"OpenQueue", func(s stranger) error { return err1(sysvipc.OpenQueue(s.key)) }, 0, ""},
-	{"CreateSegment", func(s stranger) error { return err1(sysvipc.CreateSegment(s.key, 1, 0o600)) }, syscall.EEXIST,
-		"create segment {key}: exists already (a segment with this key exists: open it, or use Ensure)"},
-	{"EnsureSegment", func(s stranger) error { return err1(sysvipc.EnsureSegment(s.key, 1, 0o600)) }, syscall.EACCES,
-		"ensure segment {key}: permission denied (a segment with this key exists, and its mode does not grant what perm asks for)"},
-	{"EnsureSemaphores", func(s stranger) error { return err1(sysvipc.EnsureSemaphores(bg, s.key, 0o600, 1)) }, syscall.EACCES,
-		"ensure semaphore set {key}: permission denied (a set with this key exists, and its mode does not grant what perm asks for)"},
-	{"EnsureQueue", func(s stranger) error { return err1(sysvipc.EnsureQueue(s.key, 0o600)) }, syscall.EACCES,
-		"ensure queue {key}: permission denied (a queue with this key exists, and its mode does not grant what perm asks for)"},
+	{
+		"CreateSegment", func(s stranger) error { return err1(sysvipc.CreateSegment(s.key, 1, 0o600)) }, syscall.EEXIST,
+		"create segment {key}: exists already (a segment with this key exists: open it, or use Ensure)",
+	},
+	{
+		"EnsureSegment", func(s stranger) error { return err1(sysvipc.EnsureSegment(s.key, 1, 0o600)) }, syscall.EACCES,
+		"ensure segment {key}: permission denied (a segment with this key exists, and its mode does not grant what perm asks for)",
+	},
+	{
+		"EnsureSemaphores", func(s stranger) error { return err1(sysvipc.EnsureSemaphores(bg, s.key, 0o600, 1)) }, syscall.EACCES,
+		"ensure semaphore set {key}: permission denied (a set with this key exists, and its mode does not grant what perm asks for)",
+	},
+	{
+		"EnsureQueue", func(s stranger) error { return err1(sysvipc.EnsureQueue(s.key, 0o600)) }, syscall.EACCES,
+		"ensure queue {key}: permission denied (a queue with this key exists, and its mode does not grant what perm asks for)",
+	},
 
 	{"Segment.Stat", func(s stranger) error { return err1(s.seg.Stat()) }, 0, ""},
-	{"Segment.Attach", func(s stranger) error { return err1(s.seg.Attach(nil)) }, syscall.EACCES,
-		"attach segment {seg}: permission denied (its mode does not grant reading and writing: try ReadOnly)"},
+	{
+		"Segment.Attach", func(s stranger) error { return err1(s.seg.Attach(nil)) }, syscall.EACCES,
+		"attach segment {seg}: permission denied (its mode does not grant reading and writing: try ReadOnly)",
+	},
 	{"Segment.Attach for reading", func(s stranger) error {
 		return err1(s.seg.Attach(&sysvipc.AttachOptions{ReadOnly: true}))
 	}, syscall.EACCES, "attach segment {seg}" + mode},
 	{"Segment.Remove", func(s stranger) error { return s.seg.Remove() }, syscall.EPERM, "remove segment {seg}" + notOwner},
 	{"Segment.Chmod", func(s stranger) error { return s.seg.Chmod(0o666) }, syscall.EPERM, "chmod segment {seg}" + notOwner},
 	{"Segment.Chown", func(s stranger) error { return s.seg.Chown(ipctest.Nobody, -1) }, syscall.EPERM, "chown segment {seg}" + notOwner},
-	{"Segment.Lock", func(s stranger) error { return s.seg.Lock() }, syscall.EPERM,
-		"lock segment {seg}: operation not permitted (it needs the owner, and RLIMIT_MEMLOCK or CAP_IPC_LOCK: see \"ulimit -l\")"},
-	{"Segment.Unlock", func(s stranger) error { return s.seg.Unlock() }, syscall.EPERM,
-		"unlock segment {seg}: operation not permitted (it needs the owner, and RLIMIT_MEMLOCK or CAP_IPC_LOCK: see \"ulimit -l\")"},
+	{
+		"Segment.Lock", func(s stranger) error { return s.seg.Lock() }, syscall.EPERM,
+		"lock segment {seg}: operation not permitted (it needs the owner, and RLIMIT_MEMLOCK or CAP_IPC_LOCK: see \"ulimit -l\")",
+	},
+	{
+		"Segment.Unlock", func(s stranger) error { return s.seg.Unlock() }, syscall.EPERM,
+		"unlock segment {seg}: operation not permitted (it needs the owner, and RLIMIT_MEMLOCK or CAP_IPC_LOCK: see \"ulimit -l\")",
+	},
 
 	{"SemaphoreSet.Stat", func(s stranger) error { return err1(s.set.Stat()) }, 0, ""},
 	{"SemaphoreSet.Do", func(s stranger) error { return s.set.Do(bg, sysvipc.Add(0, -1)) }, syscall.EACCES, "operate on semaphore set {set}" + mode},
@@ -95,8 +109,10 @@ var attempts = []attempt{
 	{"Queue.Chmod", func(s stranger) error { return s.q.Chmod(0o666) }, syscall.EPERM, "chmod queue {q}" + notOwner},
 	{"Queue.Chown", func(s stranger) error { return s.q.Chown(ipctest.Nobody, -1) }, syscall.EPERM, "chown queue {q}" + notOwner},
 	{"Queue.SetMaxBytes", func(s stranger) error { return s.q.SetMaxBytes(100) }, syscall.EPERM, "set the capacity of queue {q}" + notOwner},
-	{"Queue.SetMaxBytes, raised", func(s stranger) error { return s.q.SetMaxBytes(20000) }, syscall.EPERM,
-		"set the capacity of queue {q}: operation not permitted (it needs the owner, and above kernel.msgmnb CAP_SYS_RESOURCE)"},
+	{
+		"Queue.SetMaxBytes, raised", func(s stranger) error { return s.q.SetMaxBytes(20000) }, syscall.EPERM,
+		"set the capacity of queue {q}: operation not permitted (it needs the owner, and above kernel.msgmnb CAP_SYS_RESOURCE)",
+	},
 
 	{"ReadLimits", func(stranger) error { return err1(sysvipc.ReadLimits()) }, 0, ""},
 	{"an exact ID", func(s stranger) error {

@@ -121,16 +121,26 @@ var bg = context.Background()
 var complaints = slices.Concat(segmentComplaints, memoryComplaints, setComplaints, semaphoreComplaints, queueComplaints, messageComplaints)
 
 var segmentComplaints = []complaint{
-	{"CreateSegment of a taken key", func(b *bench) error { return err1(sysvipc.CreateSegment(b.segKey, 100, 0o600)) }, eexist,
-		`create segment {segkey}: exists already (a segment with this key exists: open it, or use Ensure)`},
-	{"CreateSegment of no bytes", func(b *bench) error { return err1(sysvipc.CreateSegment(b.freeKey, 0, 0o600)) }, invalid,
-		`create segment {free}: invalid argument (size 0: a segment has from 1 to {maxint} bytes)`},
-	{"CreateSegment of -1 bytes", func(b *bench) error { return err1(sysvipc.CreateSegment(b.freeKey, -1, 0o600)) }, invalid,
-		`create segment {free}: invalid argument (size -1: a segment has from 1 to {maxint} bytes)`},
-	{"CreateSegment with flags for a mode", func(b *bench) error { return err1(sysvipc.CreateSegment(b.freeKey, 1, 0o10600)) }, invalid,
-		`create segment {free}: invalid argument (perm 0o10600 has more than the nine permission bits)`},
-	{"CreateSegment with a directory's mode", func(b *bench) error { return err1(sysvipc.CreateSegment(b.freeKey, 1, fs.ModeDir|0o600)) }, invalid,
-		`create segment {free}: invalid argument (perm 0o20000000600 has more than the nine permission bits)`},
+	{
+		"CreateSegment of a taken key", func(b *bench) error { return err1(sysvipc.CreateSegment(b.segKey, 100, 0o600)) }, eexist,
+		`create segment {segkey}: exists already (a segment with this key exists: open it, or use Ensure)`,
+	},
+	{
+		"CreateSegment of no bytes", func(b *bench) error { return err1(sysvipc.CreateSegment(b.freeKey, 0, 0o600)) }, invalid,
+		`create segment {free}: invalid argument (size 0: a segment has from 1 to {maxint} bytes)`,
+	},
+	{
+		"CreateSegment of -1 bytes", func(b *bench) error { return err1(sysvipc.CreateSegment(b.freeKey, -1, 0o600)) }, invalid,
+		`create segment {free}: invalid argument (size -1: a segment has from 1 to {maxint} bytes)`,
+	},
+	{
+		"CreateSegment with flags for a mode", func(b *bench) error { return err1(sysvipc.CreateSegment(b.freeKey, 1, 0o10600)) }, invalid,
+		`create segment {free}: invalid argument (perm 0o10600 has more than the nine permission bits)`,
+	},
+	{
+		"CreateSegment with a directory's mode", func(b *bench) error { return err1(sysvipc.CreateSegment(b.freeKey, 1, fs.ModeDir|0o600)) }, invalid,
+		`create segment {free}: invalid argument (perm 0o20000000600 has more than the nine permission bits)`,
+	},
 	{"CreateSegment of odd huge pages", func(b *bench) error {
 		return err1(sysvipc.Creator{HugePages: 3 << 20}.CreateSegment(b.freeKey, 1, 0o600))
 	}, invalid, `create segment {free}: invalid argument (huge pages of 3145728 bytes: not a power of two)`},
@@ -143,31 +153,53 @@ var segmentComplaints = []complaint{
 	{"EnsureSegment with an ID", func(b *bench) error {
 		return err1(sysvipc.Creator{ID: new(int)}.EnsureSegment(b.freeKey, 1, 0o600))
 	}, invalid, `ensure segment {free}: invalid argument (ID 0: an object that exists has its ID, so only Create takes one)`},
-	{"OpenSegment of a free key", func(b *bench) error { return err1(sysvipc.OpenSegment(b.freeKey)) }, enoent,
-		`open segment {free}: not found (no segment has this key in this IPC namespace)`},
-	{"OpenSegment of Private", func(b *bench) error { return err1(sysvipc.OpenSegment(sysvipc.Private)) }, invalid,
-		`open segment: invalid argument (key 0 is IPC_PRIVATE, which names no object: open it by its ID)`},
-	{"EnsureSegment of Private", func(b *bench) error { return err1(sysvipc.EnsureSegment(sysvipc.Private, 1, 0o600)) }, invalid,
-		`ensure segment: invalid argument (key 0 is IPC_PRIVATE, which names no object: open it by its ID)`},
-	{"EnsureSegment of too many bytes", func(b *bench) error { return err1(sysvipc.EnsureSegment(b.segKey, 101, 0o600)) }, invalid,
-		`ensure segment {segkey}: invalid argument (segment {segid} has this key and only 100 bytes, not 101: remove it, or ask for no more)`},
-	{"EnsureSegment of no bytes", func(b *bench) error { return err1(sysvipc.EnsureSegment(b.segKey, 0, 0o600)) }, invalid,
-		`ensure segment {segkey}: invalid argument (size 0: a segment has from 1 to {maxint} bytes)`},
-	{"EnsureSegment with flags for a mode", func(b *bench) error { return err1(sysvipc.EnsureSegment(b.segKey, 1, 0o1600)) }, invalid,
-		`ensure segment {segkey}: invalid argument (perm 0o1600 has more than the nine permission bits)`},
-	{"Segment.Stat after removal", func(b *bench) error { return err1(b.gone.seg.Stat()) }, removed,
-		`stat segment {goneseg}: removed (no segment has this ID; see "sysvipc ls")`},
-	{"Segment.Stat of a negative ID", func(b *bench) error { return err1(b.none.seg.Stat()) }, removed,
-		`stat segment: removed (the ID of a segment is from 0 to 2147483647)`},
-	{"Segment.Remove after removal", func(b *bench) error { return b.gone.seg.Remove() }, removed,
-		`remove segment {goneseg}: removed (no segment has this ID; see "sysvipc ls")`},
+	{
+		"OpenSegment of a free key", func(b *bench) error { return err1(sysvipc.OpenSegment(b.freeKey)) }, enoent,
+		`open segment {free}: not found (no segment has this key in this IPC namespace)`,
+	},
+	{
+		"OpenSegment of Private", func(b *bench) error { return err1(sysvipc.OpenSegment(sysvipc.Private)) }, invalid,
+		`open segment: invalid argument (key 0 is IPC_PRIVATE, which names no object: open it by its ID)`,
+	},
+	{
+		"EnsureSegment of Private", func(b *bench) error { return err1(sysvipc.EnsureSegment(sysvipc.Private, 1, 0o600)) }, invalid,
+		`ensure segment: invalid argument (key 0 is IPC_PRIVATE, which names no object: open it by its ID)`,
+	},
+	{
+		"EnsureSegment of too many bytes", func(b *bench) error { return err1(sysvipc.EnsureSegment(b.segKey, 101, 0o600)) }, invalid,
+		`ensure segment {segkey}: invalid argument (segment {segid} has this key and only 100 bytes, not 101: remove it, or ask for no more)`,
+	},
+	{
+		"EnsureSegment of no bytes", func(b *bench) error { return err1(sysvipc.EnsureSegment(b.segKey, 0, 0o600)) }, invalid,
+		`ensure segment {segkey}: invalid argument (size 0: a segment has from 1 to {maxint} bytes)`,
+	},
+	{
+		"EnsureSegment with flags for a mode", func(b *bench) error { return err1(sysvipc.EnsureSegment(b.segKey, 1, 0o1600)) }, invalid,
+		`ensure segment {segkey}: invalid argument (perm 0o1600 has more than the nine permission bits)`,
+	},
+	{
+		"Segment.Stat after removal", func(b *bench) error { return err1(b.gone.seg.Stat()) }, removed,
+		`stat segment {goneseg}: removed (no segment has this ID; see "sysvipc ls")`,
+	},
+	{
+		"Segment.Stat of a negative ID", func(b *bench) error { return err1(b.none.seg.Stat()) }, removed,
+		`stat segment: removed (the ID of a segment is from 0 to 2147483647)`,
+	},
+	{
+		"Segment.Remove after removal", func(b *bench) error { return b.gone.seg.Remove() }, removed,
+		`remove segment {goneseg}: removed (no segment has this ID; see "sysvipc ls")`,
+	},
 	{"Segment.Remove of a negative ID", func(b *bench) error { return b.none.seg.Remove() }, removed, ``},
 	{"Segment.Chmod after removal", func(b *bench) error { return b.gone.seg.Chmod(0o600) }, removed, ``},
-	{"Segment.Chmod with flags", func(b *bench) error { return b.seg.Chmod(0o4600) }, invalid,
-		`chmod segment {seg}: invalid argument (perm 0o4600 has more than the nine permission bits)`},
+	{
+		"Segment.Chmod with flags", func(b *bench) error { return b.seg.Chmod(0o4600) }, invalid,
+		`chmod segment {seg}: invalid argument (perm 0o4600 has more than the nine permission bits)`,
+	},
 	{"Segment.Chown after removal", func(b *bench) error { return b.gone.seg.Chown(-1, -1) }, removed, ``},
-	{"Segment.Chown to user -2", func(b *bench) error { return b.seg.Chown(-2, -1) }, invalid,
-		`chown segment {seg}: invalid argument (user -2: from 0 to 4294967294, or -1 to leave it)`},
+	{
+		"Segment.Chown to user -2", func(b *bench) error { return b.seg.Chown(-2, -1) }, invalid,
+		`chown segment {seg}: invalid argument (user -2: from 0 to 4294967294, or -1 to leave it)`,
+	},
 	{"Segment.Lock after removal", func(b *bench) error { return b.gone.seg.Lock() }, removed, ``},
 	{"Segment.Unlock after removal", func(b *bench) error { return b.gone.seg.Unlock() }, removed, ``},
 	{"Segment.Attach after removal", func(b *bench) error { return err1(b.gone.seg.Attach(nil)) }, removed, ``},
@@ -187,38 +219,65 @@ var segmentComplaints = []complaint{
 }
 
 var memoryComplaints = []complaint{
-	{"Memory.WriteAt beyond the end", func(b *bench) error { return err1(b.mem.WriteAt(make([]byte, 10), 91)) }, tooBig,
-		`write segment {seg}: too big (10 bytes at offset 91 do not fit into its 100; nothing was written)`},
+	{
+		"Memory.WriteAt beyond the end", func(b *bench) error { return err1(b.mem.WriteAt(make([]byte, 10), 91)) }, tooBig,
+		`write segment {seg}: too big (10 bytes at offset 91 do not fit into its 100; nothing was written)`,
+	},
 	{"Memory.WriteAt far beyond the end", func(b *bench) error { return err1(b.mem.WriteAt([]byte{1}, math.MaxInt64)) }, tooBig, ``},
 	{"Memory.WriteAt of more than all", func(b *bench) error { return err1(b.mem.WriteAt(make([]byte, 101), 0)) }, tooBig, ``},
-	{"Memory.WriteAt before the start", func(b *bench) error { return err1(b.mem.WriteAt([]byte{1}, -1)) }, invalid,
-		`write segment {seg}: invalid argument (offset -1 is negative)`},
-	{"Memory.ReadAt before the start", func(b *bench) error { return err1(b.mem.ReadAt(make([]byte, 1), math.MinInt64)) }, invalid,
-		`read segment {seg}: invalid argument (offset -9223372036854775808 is negative)`},
-	{"Memory.WriteAt, read-only", func(b *bench) error { return err1(b.readOnly.WriteAt([]byte{1}, 0)) }, []error{fs.ErrPermission},
-		`write segment {seg}: permission denied (it is attached read-only)`},
-	{"Memory.ReadAt after Close", func(b *bench) error { return err1(b.closed.ReadAt(make([]byte, 1), 0)) }, closed,
-		`read segment {seg}: closed already (attach the segment again)`},
+	{
+		"Memory.WriteAt before the start", func(b *bench) error { return err1(b.mem.WriteAt([]byte{1}, -1)) }, invalid,
+		`write segment {seg}: invalid argument (offset -1 is negative)`,
+	},
+	{
+		"Memory.ReadAt before the start", func(b *bench) error { return err1(b.mem.ReadAt(make([]byte, 1), math.MinInt64)) }, invalid,
+		`read segment {seg}: invalid argument (offset -9223372036854775808 is negative)`,
+	},
+	{
+		"Memory.WriteAt, read-only", func(b *bench) error { return err1(b.readOnly.WriteAt([]byte{1}, 0)) },
+		[]error{fs.ErrPermission},
+		`write segment {seg}: permission denied (it is attached read-only)`,
+	},
+	{
+		"Memory.ReadAt after Close", func(b *bench) error { return err1(b.closed.ReadAt(make([]byte, 1), 0)) }, closed,
+		`read segment {seg}: closed already (attach the segment again)`,
+	},
 	{"Memory.WriteAt after Close", func(b *bench) error { return err1(b.closed.WriteAt(nil, 0)) }, closed, ``},
-	{"Memory.Close after Close", func(b *bench) error { return b.closed.Close() }, closed,
-		`close segment {seg}: closed already`},
+	{
+		"Memory.Close after Close", func(b *bench) error { return b.closed.Close() }, closed,
+		`close segment {seg}: closed already`,
+	},
 }
 
 var setComplaints = []complaint{
-	{"CreateSemaphores of a taken key", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.setKey, 0o600, 9)) }, eexist,
-		`create semaphore set {setkey}: exists already (a semaphore set with this key exists: open it, or use Ensure)`},
-	{"CreateSemaphores without values", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.freeKey, 0o600)) }, invalid,
-		`create semaphore set {free}: invalid argument (a set has at least one semaphore: give its value)`},
-	{"CreateSemaphores with a negative value", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.freeKey, 0o600, 0, -1)) }, erange,
-		`create semaphore set {free}: value out of range (value -1 for semaphore 1: a value has from 0 to 32767)`},
-	{"CreateSemaphores with a large value", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.freeKey, 0o600, 32768)) }, erange,
-		`create semaphore set {free}: value out of range (value 32768 for semaphore 0: a value has from 0 to 32767)`},
-	{"CreateSemaphores with flags for a mode", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.freeKey, 0o1000, 1)) }, invalid,
-		`create semaphore set {free}: invalid argument (perm 0o1000 has more than the nine permission bits)`},
-	{"OpenSemaphores of a free key", func(b *bench) error { return err1(sysvipc.OpenSemaphores(b.freeKey)) }, enoent,
-		`open semaphore set {free}: not found (no semaphore set has this key in this IPC namespace)`},
-	{"OpenSemaphores of Private", func(b *bench) error { return err1(sysvipc.OpenSemaphores(0)) }, invalid,
-		`open semaphore set: invalid argument (key 0 is IPC_PRIVATE, which names no object: open it by its ID)`},
+	{
+		"CreateSemaphores of a taken key", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.setKey, 0o600, 9)) }, eexist,
+		`create semaphore set {setkey}: exists already (a semaphore set with this key exists: open it, or use Ensure)`,
+	},
+	{
+		"CreateSemaphores without values", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.freeKey, 0o600)) }, invalid,
+		`create semaphore set {free}: invalid argument (a set has at least one semaphore: give its value)`,
+	},
+	{
+		"CreateSemaphores with a negative value", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.freeKey, 0o600, 0, -1)) }, erange,
+		`create semaphore set {free}: value out of range (value -1 for semaphore 1: a value has from 0 to 32767)`,
+	},
+	{
+		"CreateSemaphores with a large value", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.freeKey, 0o600, 32768)) }, erange,
+		`create semaphore set {free}: value out of range (value 32768 for semaphore 0: a value has from 0 to 32767)`,
+	},
+	{
+		"CreateSemaphores with flags for a mode", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.freeKey, 0o1000, 1)) }, invalid,
+		`create semaphore set {free}: invalid argument (perm 0o1000 has more than the nine permission bits)`,
+	},
+	{
+		"OpenSemaphores of a free key", func(b *bench) error { return err1(sysvipc.OpenSemaphores(b.freeKey)) }, enoent,
+		`open semaphore set {free}: not found (no semaphore set has this key in this IPC namespace)`,
+	},
+	{
+		"OpenSemaphores of Private", func(b *bench) error { return err1(sysvipc.OpenSemaphores(0)) }, invalid,
+		`open semaphore set: invalid argument (key 0 is IPC_PRIVATE, which names no object: open it by its ID)`,
+	},
 	{"EnsureSemaphores of Private", func(b *bench) error { return err1(sysvipc.EnsureSemaphores(bg, 0, 0o600, 1)) }, invalid, ``},
 	{"EnsureSemaphores of more than there are", func(b *bench) error {
 		return err1(sysvipc.EnsureSemaphores(bg, b.setKey, 0o600, 0, 0, 0, 0))
@@ -233,52 +292,82 @@ var setComplaints = []complaint{
 	{"EnsureSemaphores with an ID", func(b *bench) error {
 		return err1(sysvipc.Creator{ID: new(int)}.EnsureSemaphores(bg, b.freeKey, 0o600, 1))
 	}, invalid, `ensure semaphore set {free}: invalid argument (ID 0: an object that exists has its ID, so only Create takes one)`},
-	{"EnsureSemaphores, cancelled", func(b *bench) error { return err1(sysvipc.EnsureSemaphores(done, b.freeKey, 0o600, 1)) }, never,
-		`ensure semaphore set {free}: context canceled`},
-	{"SemaphoreSet.Initialize after use", func(b *bench) error { return b.set.Initialize(4, 4, 4) }, eexist,
-		`initialise semaphore set {set}: exists already (somebody has operated on it, or set its values, already)`},
-	{"SemaphoreSet.Initialize with too few values", func(b *bench) error { return b.set.Initialize(4) }, invalid,
-		`initialise semaphore set {set}: invalid argument (a value for each of its 3 semaphores is needed, not 1)`},
+	{
+		"EnsureSemaphores, cancelled", func(b *bench) error { return err1(sysvipc.EnsureSemaphores(done, b.freeKey, 0o600, 1)) }, never,
+		`ensure semaphore set {free}: context canceled`,
+	},
+	{
+		"SemaphoreSet.Initialize after use", func(b *bench) error { return b.set.Initialize(4, 4, 4) }, eexist,
+		`initialise semaphore set {set}: exists already (somebody has operated on it, or set its values, already)`,
+	},
+	{
+		"SemaphoreSet.Initialize with too few values", func(b *bench) error { return b.set.Initialize(4) }, invalid,
+		`initialise semaphore set {set}: invalid argument (a value for each of its 3 semaphores is needed, not 1)`,
+	},
 	{"SemaphoreSet.Initialize with a large value", func(b *bench) error { return b.set.Initialize(1, 1, 1e6) }, erange, ``},
 	{"SemaphoreSet.Initialize after removal", func(b *bench) error { return b.gone.set.Initialize(1) }, removed, ``},
-	{"SemaphoreSet.Stat after removal", func(b *bench) error { return err1(b.gone.set.Stat()) }, removed,
-		`stat semaphore set {goneset}: removed (no semaphore set has this ID; see "sysvipc ls")`},
-	{"SemaphoreSet.Stat of an ID beyond 32 bits", func(b *bench) error { return err1(b.none.set.Stat()) }, removed,
-		`stat semaphore set: removed (the ID of a semaphore set is from 0 to 2147483647)`},
+	{
+		"SemaphoreSet.Stat after removal", func(b *bench) error { return err1(b.gone.set.Stat()) }, removed,
+		`stat semaphore set {goneset}: removed (no semaphore set has this ID; see "sysvipc ls")`,
+	},
+	{
+		"SemaphoreSet.Stat of an ID beyond 32 bits", func(b *bench) error { return err1(b.none.set.Stat()) }, removed,
+		`stat semaphore set: removed (the ID of a semaphore set is from 0 to 2147483647)`,
+	},
 	{"SemaphoreSet.Remove after removal", func(b *bench) error { return b.gone.set.Remove() }, removed, ``},
 	{"SemaphoreSet.Chmod after removal", func(b *bench) error { return b.gone.set.Chmod(0o600) }, removed, ``},
 	{"SemaphoreSet.Chmod with flags", func(b *bench) error { return b.set.Chmod(0o1600) }, invalid, ``},
 	{"SemaphoreSet.Chown after removal", func(b *bench) error { return b.gone.set.Chown(-1, -1) }, removed, ``},
-	{"SemaphoreSet.Chown to group -5", func(b *bench) error { return b.set.Chown(-1, -5) }, invalid,
-		`chown semaphore set {set}: invalid argument (group -5: from 0 to 4294967294, or -1 to leave it)`},
+	{
+		"SemaphoreSet.Chown to group -5", func(b *bench) error { return b.set.Chown(-1, -5) }, invalid,
+		`chown semaphore set {set}: invalid argument (group -5: from 0 to 4294967294, or -1 to leave it)`,
+	},
 	{"SemaphoreSet.Values after removal", func(b *bench) error { return err1(b.gone.set.Values()) }, removed, ``},
 	{"SemaphoreSet.SetValues after removal", func(b *bench) error { return b.gone.set.SetValues(1) }, removed, ``},
-	{"SemaphoreSet.SetValues with too few", func(b *bench) error { return b.set.SetValues(1, 2) }, invalid,
-		`set the values of semaphore set {set}: invalid argument (a value for each of its 3 semaphores is needed, not 2)`},
+	{
+		"SemaphoreSet.SetValues with too few", func(b *bench) error { return b.set.SetValues(1, 2) }, invalid,
+		`set the values of semaphore set {set}: invalid argument (a value for each of its 3 semaphores is needed, not 2)`,
+	},
 	{"SemaphoreSet.SetValues with too many", func(b *bench) error { return b.set.SetValues(1, 2, 3, 4) }, invalid, ``},
 	{"SemaphoreSet.SetValues with none", func(b *bench) error { return b.set.SetValues() }, invalid, ``},
 	{"SemaphoreSet.SetValues with a negative one", func(b *bench) error { return b.set.SetValues(1, -2, 3) }, erange, ``},
-	{"SemaphoreSet.Do of nothing", func(b *bench) error { return b.set.Do(bg) }, invalid,
-		`operate on semaphore set {set}: invalid argument (no operation is given)`},
-	{"SemaphoreSet.Do with index 3 of 3", func(b *bench) error { return b.set.Do(bg, sysvipc.Add(0, -1), sysvipc.Add(3, 1)) }, efbig,
-		`operate on semaphore set {set}: no such semaphore (operation 1 is on semaphore 3: the set has 3 semaphores, with indexes 0 to 2)`},
-	{"SemaphoreSet.Do with index -1", func(b *bench) error { return b.set.Do(bg, sysvipc.Add(0, -1), sysvipc.WaitZero(-1)) }, efbig,
-		`operate on semaphore set {set}: no such semaphore (operation 1 is on semaphore -1: the set has 3 semaphores, with indexes 0 to 2)`},
+	{
+		"SemaphoreSet.Do of nothing", func(b *bench) error { return b.set.Do(bg) }, invalid,
+		`operate on semaphore set {set}: invalid argument (no operation is given)`,
+	},
+	{
+		"SemaphoreSet.Do with index 3 of 3", func(b *bench) error { return b.set.Do(bg, sysvipc.Add(0, -1), sysvipc.Add(3, 1)) }, efbig,
+		`operate on semaphore set {set}: no such semaphore (operation 1 is on semaphore 3: the set has 3 semaphores, with indexes 0 to 2)`,
+	},
+	{
+		"SemaphoreSet.Do with index -1", func(b *bench) error { return b.set.Do(bg, sysvipc.Add(0, -1), sysvipc.WaitZero(-1)) }, efbig,
+		`operate on semaphore set {set}: no such semaphore (operation 1 is on semaphore -1: the set has 3 semaphores, with indexes 0 to 2)`,
+	},
 	{"SemaphoreSet.Do with index 65536", func(b *bench) error { return b.set.Do(bg, sysvipc.Add(1<<16, -1)) }, efbig, ``},
-	{"SemaphoreSet.Do beyond the highest value", func(b *bench) error { return b.set.Do(bg, sysvipc.Add(0, -1), sysvipc.Add(2, 1)) }, erange,
-		`operate on semaphore set {set}: value out of range (a value would pass 32767, or the sum of what this process would undo)`},
-	{"SemaphoreSet.Do adding 32768", func(b *bench) error { return b.set.Do(bg, sysvipc.Add(1, 32768)) }, erange,
-		`operate on semaphore set {set}: value out of range (operation 0 adds 32768: a value has from 0 to 32767)`},
+	{
+		"SemaphoreSet.Do beyond the highest value", func(b *bench) error { return b.set.Do(bg, sysvipc.Add(0, -1), sysvipc.Add(2, 1)) }, erange,
+		`operate on semaphore set {set}: value out of range (a value would pass 32767, or the sum of what this process would undo)`,
+	},
+	{
+		"SemaphoreSet.Do adding 32768", func(b *bench) error { return b.set.Do(bg, sysvipc.Add(1, 32768)) }, erange,
+		`operate on semaphore set {set}: value out of range (operation 0 adds 32768: a value has from 0 to 32767)`,
+	},
 	{"SemaphoreSet.Do taking 32768", func(b *bench) error { return b.set.Do(bg, sysvipc.Add(1, -32768)) }, erange, ``},
 	{"SemaphoreSet.Do of too many operations", func(b *bench) error {
 		return b.set.Do(bg, slices.Repeat([]sysvipc.Op{sysvipc.Add(1, 1)}, 501)...)
 	}, e2big, `operate on semaphore set {set}: too big (501 operations in one call; kernel.sem allows 500 (SEMOPM))`},
-	{"SemaphoreSet.Do after removal", func(b *bench) error { return b.gone.set.Do(bg, sysvipc.Add(0, 1)) }, removed,
-		`operate on semaphore set {goneset}: removed (no semaphore set has this ID; see "sysvipc ls")`},
-	{"SemaphoreSet.Do, cancelled", func(b *bench) error { return b.set.Do(done, sysvipc.Add(0, -1)) }, never,
-		`operate on semaphore set {set}: context canceled`},
-	{"SemaphoreSet.Do, too late", func(b *bench) error { return b.set.Do(late, sysvipc.Add(0, -1)) }, tooLate,
-		`operate on semaphore set {set}: context deadline exceeded`},
+	{
+		"SemaphoreSet.Do after removal", func(b *bench) error { return b.gone.set.Do(bg, sysvipc.Add(0, 1)) }, removed,
+		`operate on semaphore set {goneset}: removed (no semaphore set has this ID; see "sysvipc ls")`,
+	},
+	{
+		"SemaphoreSet.Do, cancelled", func(b *bench) error { return b.set.Do(done, sysvipc.Add(0, -1)) }, never,
+		`operate on semaphore set {set}: context canceled`,
+	},
+	{
+		"SemaphoreSet.Do, too late", func(b *bench) error { return b.set.Do(late, sysvipc.Add(0, -1)) }, tooLate,
+		`operate on semaphore set {set}: context deadline exceeded`,
+	},
 	{"SemaphoreSet.TryDo of nothing", func(b *bench) error { return err1(b.set.TryDo()) }, invalid, ``},
 	{"SemaphoreSet.TryDo with index 3 of 3", func(b *bench) error { return err1(b.set.TryDo(sysvipc.Add(3, 1))) }, efbig, ``},
 	{"SemaphoreSet.TryDo beyond the highest value", func(b *bench) error { return err1(b.set.TryDo(sysvipc.Add(2, 1))) }, erange, ``},
@@ -287,35 +376,51 @@ var setComplaints = []complaint{
 }
 
 var semaphoreComplaints = []complaint{
-	{"Semaphore.Acquire of none", func(b *bench) error { return b.set.At(0).Acquire(bg, 0) }, erange,
-		`acquire semaphore set {set}: value out of range (0: from 1 to 32767 can be taken or given)`},
+	{
+		"Semaphore.Acquire of none", func(b *bench) error { return b.set.At(0).Acquire(bg, 0) }, erange,
+		`acquire semaphore set {set}: value out of range (0: from 1 to 32767 can be taken or given)`,
+	},
 	{"Semaphore.Acquire of -1", func(b *bench) error { return b.set.At(0).Acquire(bg, -1) }, erange, ``},
 	{"Semaphore.Acquire of 32768", func(b *bench) error { return b.set.At(0).Acquire(bg, 32768) }, erange, ``},
-	{"Semaphore.Acquire of index 3", func(b *bench) error { return b.set.At(3).Acquire(bg, 1) }, efbig,
-		`acquire semaphore set {set}: no such semaphore (operation 0 is on semaphore 3: the set has 3 semaphores, with indexes 0 to 2)`},
+	{
+		"Semaphore.Acquire of index 3", func(b *bench) error { return b.set.At(3).Acquire(bg, 1) }, efbig,
+		`acquire semaphore set {set}: no such semaphore (operation 0 is on semaphore 3: the set has 3 semaphores, with indexes 0 to 2)`,
+	},
 	{"Semaphore.Acquire, cancelled", func(b *bench) error { return b.set.At(0).Acquire(done, 1) }, never, ``},
 	{"Semaphore.Acquire after removal", func(b *bench) error { return b.gone.set.At(0).Acquire(bg, 1) }, removed, ``},
 	{"Semaphore.TryAcquire of none", func(b *bench) error { return err1(b.set.At(0).TryAcquire(0)) }, erange, ``},
 	{"Semaphore.TryAcquire of index -1", func(b *bench) error { return err1(b.set.At(-1).TryAcquire(1)) }, efbig, ``},
 	{"Semaphore.TryAcquire after removal", func(b *bench) error { return err1(b.gone.set.At(0).TryAcquire(1)) }, removed, ``},
-	{"Semaphore.Release of none", func(b *bench) error { return b.set.At(0).Release(0) }, erange,
-		`release semaphore set {set}: value out of range (0: from 1 to 32767 can be taken or given)`},
-	{"Semaphore.Release beyond the highest value", func(b *bench) error { return b.set.At(2).Release(1) }, erange,
-		`release semaphore set {set}: value out of range (a value would pass 32767, or the sum of what this process would undo)`},
+	{
+		"Semaphore.Release of none", func(b *bench) error { return b.set.At(0).Release(0) }, erange,
+		`release semaphore set {set}: value out of range (0: from 1 to 32767 can be taken or given)`,
+	},
+	{
+		"Semaphore.Release beyond the highest value", func(b *bench) error { return b.set.At(2).Release(1) }, erange,
+		`release semaphore set {set}: value out of range (a value would pass 32767, or the sum of what this process would undo)`,
+	},
 	{"Semaphore.Release of index 3", func(b *bench) error { return b.set.At(3).Release(1) }, efbig, ``},
 	{"Semaphore.Release after removal", func(b *bench) error { return b.gone.set.At(0).Release(1) }, removed, ``},
-	{"Semaphore.WaitZero of index 3", func(b *bench) error { return b.set.At(3).WaitZero(bg) }, efbig,
-		`wait for zero on semaphore set {set}: no such semaphore (operation 0 is on semaphore 3: the set has 3 semaphores, with indexes 0 to 2)`},
+	{
+		"Semaphore.WaitZero of index 3", func(b *bench) error { return b.set.At(3).WaitZero(bg) }, efbig,
+		`wait for zero on semaphore set {set}: no such semaphore (operation 0 is on semaphore 3: the set has 3 semaphores, with indexes 0 to 2)`,
+	},
 	{"Semaphore.WaitZero, cancelled", func(b *bench) error { return b.set.At(1).WaitZero(done) }, never, ``},
 	{"Semaphore.WaitZero after removal", func(b *bench) error { return b.gone.set.At(0).WaitZero(bg) }, removed, ``},
-	{"Semaphore.Value of index 3", func(b *bench) error { return err1(b.set.At(3).Value()) }, efbig,
-		`read the value of semaphore set {set}: no such semaphore (semaphore 3: the set has 3 semaphores, with indexes 0 to 2)`},
+	{
+		"Semaphore.Value of index 3", func(b *bench) error { return err1(b.set.At(3).Value()) }, efbig,
+		`read the value of semaphore set {set}: no such semaphore (semaphore 3: the set has 3 semaphores, with indexes 0 to 2)`,
+	},
 	{"Semaphore.Value of an index beyond 32 bits", func(b *bench) error { return err1(b.set.At(beyond).Value()) }, efbig, ``},
-	{"Semaphore.Value after removal", func(b *bench) error { return err1(b.gone.set.At(0).Value()) }, removed,
-		`read the value of semaphore set {goneset}: removed (no semaphore set has this ID; see "sysvipc ls")`},
+	{
+		"Semaphore.Value after removal", func(b *bench) error { return err1(b.gone.set.At(0).Value()) }, removed,
+		`read the value of semaphore set {goneset}: removed (no semaphore set has this ID; see "sysvipc ls")`,
+	},
 	{"Semaphore.Value of index 9 after removal", func(b *bench) error { return err1(b.gone.set.At(9).Value()) }, removed, ``},
-	{"Semaphore.SetValue of -1", func(b *bench) error { return b.set.At(0).SetValue(-1) }, erange,
-		`set the value of semaphore set {set}: value out of range (value -1: a value has from 0 to 32767)`},
+	{
+		"Semaphore.SetValue of -1", func(b *bench) error { return b.set.At(0).SetValue(-1) }, erange,
+		`set the value of semaphore set {set}: value out of range (value -1: a value has from 0 to 32767)`,
+	},
 	{"Semaphore.SetValue of 32768", func(b *bench) error { return b.set.At(0).SetValue(32768) }, erange, ``},
 	{"Semaphore.SetValue of index -1", func(b *bench) error { return b.set.At(-1).SetValue(1) }, efbig, ``},
 	{"Semaphore.SetValue of index 3", func(b *bench) error { return b.set.At(3).SetValue(1) }, efbig, ``},
@@ -338,57 +443,85 @@ var beyond = func() int {
 }()
 
 var queueComplaints = []complaint{
-	{"CreateQueue of a taken key", func(b *bench) error { return err1(sysvipc.CreateQueue(b.queueKey, 0o600)) }, eexist,
-		`create queue {queuekey}: exists already (a queue with this key exists: open it, or use Ensure)`},
-	{"CreateQueue with flags for a mode", func(b *bench) error { return err1(sysvipc.CreateQueue(b.freeKey, 0o2600)) }, invalid,
-		`create queue {free}: invalid argument (perm 0o2600 has more than the nine permission bits)`},
-	{"OpenQueue of a free key", func(b *bench) error { return err1(sysvipc.OpenQueue(b.freeKey)) }, enoent,
-		`open queue {free}: not found (no queue has this key in this IPC namespace)`},
-	{"OpenQueue of Private", func(b *bench) error { return err1(sysvipc.OpenQueue(0)) }, invalid,
-		`open queue: invalid argument (key 0 is IPC_PRIVATE, which names no object: open it by its ID)`},
+	{
+		"CreateQueue of a taken key", func(b *bench) error { return err1(sysvipc.CreateQueue(b.queueKey, 0o600)) }, eexist,
+		`create queue {queuekey}: exists already (a queue with this key exists: open it, or use Ensure)`,
+	},
+	{
+		"CreateQueue with flags for a mode", func(b *bench) error { return err1(sysvipc.CreateQueue(b.freeKey, 0o2600)) }, invalid,
+		`create queue {free}: invalid argument (perm 0o2600 has more than the nine permission bits)`,
+	},
+	{
+		"OpenQueue of a free key", func(b *bench) error { return err1(sysvipc.OpenQueue(b.freeKey)) }, enoent,
+		`open queue {free}: not found (no queue has this key in this IPC namespace)`,
+	},
+	{
+		"OpenQueue of Private", func(b *bench) error { return err1(sysvipc.OpenQueue(0)) }, invalid,
+		`open queue: invalid argument (key 0 is IPC_PRIVATE, which names no object: open it by its ID)`,
+	},
 	{"EnsureQueue of Private", func(b *bench) error { return err1(sysvipc.EnsureQueue(0, 0o600)) }, invalid, ``},
 	{"EnsureQueue with flags for a mode", func(b *bench) error { return err1(sysvipc.EnsureQueue(b.queueKey, 0o1600)) }, invalid, ``},
 	{"EnsureQueue with an ID", func(b *bench) error { return err1(sysvipc.Creator{ID: new(int)}.EnsureQueue(b.freeKey, 0o600)) }, invalid, ``},
-	{"Queue.Stat after removal", func(b *bench) error { return err1(b.gone.q.Stat()) }, removed,
-		`stat queue {goneq}: removed (no queue has this ID; see "sysvipc ls")`},
-	{"Queue.Stat of a negative ID", func(b *bench) error { return err1(b.none.q.Stat()) }, removed,
-		`stat queue: removed (the ID of a queue is from 0 to 2147483647)`},
+	{
+		"Queue.Stat after removal", func(b *bench) error { return err1(b.gone.q.Stat()) }, removed,
+		`stat queue {goneq}: removed (no queue has this ID; see "sysvipc ls")`,
+	},
+	{
+		"Queue.Stat of a negative ID", func(b *bench) error { return err1(b.none.q.Stat()) }, removed,
+		`stat queue: removed (the ID of a queue is from 0 to 2147483647)`,
+	},
 	{"Queue.Remove after removal", func(b *bench) error { return b.gone.q.Remove() }, removed, ``},
 	{"Queue.Chmod after removal", func(b *bench) error { return b.gone.q.Chmod(0o600) }, removed, ``},
 	{"Queue.Chmod with flags", func(b *bench) error { return b.q.Chmod(fs.ModeSticky) }, invalid, ``},
 	{"Queue.Chown after removal", func(b *bench) error { return b.gone.q.Chown(0, 0) }, removed, ``},
 	{"Queue.Chown to user -9", func(b *bench) error { return b.q.Chown(-9, 0) }, invalid, ``},
-	{"Queue.SetMaxBytes to 0", func(b *bench) error { return b.q.SetMaxBytes(0) }, invalid,
-		`set the capacity of queue {q}: invalid argument (0 bytes: nothing would fit)`},
+	{
+		"Queue.SetMaxBytes to 0", func(b *bench) error { return b.q.SetMaxBytes(0) }, invalid,
+		`set the capacity of queue {q}: invalid argument (0 bytes: nothing would fit)`,
+	},
 	{"Queue.SetMaxBytes to -1", func(b *bench) error { return b.q.SetMaxBytes(-1) }, invalid, ``},
 	{"Queue.SetMaxBytes after removal", func(b *bench) error { return b.gone.q.SetMaxBytes(1) }, removed, ``},
 }
 
 var messageComplaints = []complaint{
-	{"Queue.Send of type 0", func(b *bench) error { return b.q.Send(bg, 0, nil) }, invalid,
-		`send to queue {q}: invalid argument (type 0: a message has a type from 1 to {maxint})`},
+	{
+		"Queue.Send of type 0", func(b *bench) error { return b.q.Send(bg, 0, nil) }, invalid,
+		`send to queue {q}: invalid argument (type 0: a message has a type from 1 to {maxint})`,
+	},
 	{"Queue.Send of type -1", func(b *bench) error { return b.q.Send(bg, -1, nil) }, invalid, ``},
-	{"Queue.Send of what never fits", func(b *bench) error { return b.q.Send(bg, 1, make([]byte, 111)) }, toolong,
-		`send to queue {q}: message too long (111 bytes never fit into a queue of 110: raise its capacity with SetMaxBytes or "sysvipc set msg:{qid} --qbytes")`},
-	{"Queue.Send of more than msgmax", func(b *bench) error { return b.q.Send(bg, 1, make([]byte, 8193)) }, toolong,
-		`send to queue {q}: message too long (kernel.msgmax: a message has at most 8192 bytes, not 8193)`},
+	{
+		"Queue.Send of what never fits", func(b *bench) error { return b.q.Send(bg, 1, make([]byte, 111)) }, toolong,
+		`send to queue {q}: message too long (111 bytes never fit into a queue of 110: raise its capacity with SetMaxBytes or "sysvipc set msg:{qid} --qbytes")`,
+	},
+	{
+		"Queue.Send of more than msgmax", func(b *bench) error { return b.q.Send(bg, 1, make([]byte, 8193)) }, toolong,
+		`send to queue {q}: message too long (kernel.msgmax: a message has at most 8192 bytes, not 8193)`,
+	},
 	{"Queue.Send, cancelled", func(b *bench) error { return b.q.Send(done, 1, nil) }, never, `send to queue {q}: context canceled`},
 	{"Queue.Send, too late", func(b *bench) error { return b.q.Send(late, 1, nil) }, tooLate, ``},
-	{"Queue.Send after removal", func(b *bench) error { return b.gone.q.Send(bg, 1, nil) }, removed,
-		`send to queue {goneq}: removed (no queue has this ID; see "sysvipc ls")`},
+	{
+		"Queue.Send after removal", func(b *bench) error { return b.gone.q.Send(bg, 1, nil) }, removed,
+		`send to queue {goneq}: removed (no queue has this ID; see "sysvipc ls")`,
+	},
 	{"Queue.TrySend of type 0", func(b *bench) error { return err1(b.q.TrySend(0, nil)) }, invalid, ``},
 	{"Queue.TrySend of what never fits", func(b *bench) error { return err1(b.q.TrySend(1, make([]byte, 111))) }, toolong, ``},
 	{"Queue.TrySend of more than msgmax", func(b *bench) error { return err1(b.q.TrySend(1, make([]byte, 8193))) }, toolong, ``},
 	{"Queue.TrySend after removal", func(b *bench) error { return err1(b.gone.q.TrySend(1, nil)) }, removed, ``},
-	{"Queue.Receive of type 0", func(b *bench) error { return err1(b.q.Receive(bg, sysvipc.OfType(0))) }, invalid,
-		`receive from queue {q}: invalid argument (type 0: a message has a type from 1 to {maxint})`},
+	{
+		"Queue.Receive of type 0", func(b *bench) error { return err1(b.q.Receive(bg, sysvipc.OfType(0))) }, invalid,
+		`receive from queue {q}: invalid argument (type 0: a message has a type from 1 to {maxint})`,
+	},
 	{"Queue.Receive up to type -1", func(b *bench) error { return err1(b.q.Receive(bg, sysvipc.UpTo(-1))) }, invalid, ``},
 	{"Queue.Receive except type 0", func(b *bench) error { return err1(b.q.Receive(bg, sysvipc.Except(0))) }, invalid, ``},
 	{"Queue.Receive up to the lowest number", func(b *bench) error { return err1(b.q.Receive(bg, sysvipc.UpTo(math.MinInt64))) }, invalid, ``},
-	{"Queue.Receive, cancelled", func(b *bench) error { return err1(b.q.Receive(done, sysvipc.Any)) }, never,
-		`receive from queue {q}: context canceled`},
-	{"Queue.Receive, too late", func(b *bench) error { return err1(b.q.Receive(late, sysvipc.Any)) }, tooLate,
-		`receive from queue {q}: context deadline exceeded`},
+	{
+		"Queue.Receive, cancelled", func(b *bench) error { return err1(b.q.Receive(done, sysvipc.Any)) }, never,
+		`receive from queue {q}: context canceled`,
+	},
+	{
+		"Queue.Receive, too late", func(b *bench) error { return err1(b.q.Receive(late, sysvipc.Any)) }, tooLate,
+		`receive from queue {q}: context deadline exceeded`,
+	},
 	{"Queue.Receive after removal", func(b *bench) error { return err1(b.gone.q.Receive(bg, sysvipc.Any)) }, removed, ``},
 	{"Queue.TryReceive of type 0", func(b *bench) error { return err2(b.q.TryReceive(sysvipc.OfType(0))) }, invalid, ``},
 	{"Queue.TryReceive after removal", func(b *bench) error { return err2(b.gone.q.TryReceive(sysvipc.Any)) }, removed, ``},
@@ -402,10 +535,15 @@ var messageComplaints = []complaint{
 	{"Queue.Messages, cancelled", func(b *bench) error { return firstError(b.q.Messages(done, sysvipc.Any)) }, never, ``},
 	{"Queue.Messages after removal", func(b *bench) error { return firstError(b.gone.q.Messages(bg, sysvipc.Any)) }, removed, ``},
 	{"Queue.Messages up to type 0", func(b *bench) error { return firstError(b.q.Messages(bg, sysvipc.UpTo(0))) }, invalid, ``},
-	{"Queue.Peek at -1", func(b *bench) error { return err1(b.q.Peek(-1)) }, invalid,
-		`peek at queue {q}: invalid argument (index -1 is negative)`},
-	{"Queue.Peek at 2 of 2", func(b *bench) error { return err1(b.q.Peek(2)) }, []error{syscall.ENOMSG, sysvipc.ErrWouldBlock},
-		`peek at queue {q}: no such message (it has no message with index 2)`},
+	{
+		"Queue.Peek at -1", func(b *bench) error { return err1(b.q.Peek(-1)) }, invalid,
+		`peek at queue {q}: invalid argument (index -1 is negative)`,
+	},
+	{
+		"Queue.Peek at 2 of 2", func(b *bench) error { return err1(b.q.Peek(2)) },
+		[]error{syscall.ENOMSG, sysvipc.ErrWouldBlock},
+		`peek at queue {q}: no such message (it has no message with index 2)`,
+	},
 	{"Queue.Peek after removal", func(b *bench) error { return err1(b.gone.q.Peek(0)) }, removed, ``},
 }
 

@@ -41,76 +41,134 @@ var (
 )
 
 var faults = []fault{
-	{"shmget", syscall.ENOMEM, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 4096, 0o600)) }, nil,
-		"create segment: cannot allocate memory (no memory for 4096 bytes: see vm.overcommit_memory, or set NoReserve)"},
+	{
+		"shmget", syscall.ENOMEM, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 4096, 0o600)) }, nil,
+		"create segment: cannot allocate memory (no memory for 4096 bytes: see vm.overcommit_memory, or set NoReserve)",
+	},
 	{"shmget", syscall.ENOMEM, nil, "CreateSegment of huge pages", func(stranger) error {
 		return err1(sysvipc.Creator{HugePages: 1}.CreateSegment(private, 4096, 0o600))
 	}, nil, "create segment: cannot allocate memory (not enough free huge pages: see vm.nr_hugepages)"},
 	{"shmget", syscall.EPERM, nil, "CreateSegment of huge pages", func(stranger) error {
 		return err1(sysvipc.Creator{HugePages: 2 << 20}.CreateSegment(private, 4096, 0o600))
 	}, nil, "create segment: operation not permitted (huge pages need CAP_IPC_LOCK or a group in vm.hugetlb_shm_group)"},
-	{"shmget", syscall.EPERM, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 1, 0o600)) }, nil,
-		"create segment: operation not permitted (a security policy of this machine forbids it)"},
-	{"shmget", syscall.EINVAL, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 1, 0o600)) }, nil,
-		"create segment: invalid argument (the kernel accepts no such size or flags)"},
+	{
+		"shmget", syscall.EPERM, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 1, 0o600)) }, nil,
+		"create segment: operation not permitted (a security policy of this machine forbids it)",
+	},
+	{
+		"shmget", syscall.EINVAL, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 1, 0o600)) }, nil,
+		"create segment: invalid argument (the kernel accepts no such size or flags)",
+	},
 	{"shmget", syscall.EINVAL, nil, "CreateSegment of huge pages", func(stranger) error {
 		return err1(sysvipc.Creator{HugePages: 1}.CreateSegment(private, 1, 0o600))
 	}, nil, "create segment: invalid argument (this kernel offers no huge pages; see /sys/kernel/mm/hugepages)"},
-	{"shmget", syscall.ENFILE, nil, "EnsureSegment", func(s stranger) error { return err1(sysvipc.EnsureSegment(s.key, 1, 0o600)) }, nil,
-		"ensure segment {key}: too many open files in system (the system-wide limit on open files is reached: see fs.file-max)"},
-	{"shmget", syscall.ENOSYS, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 1, 0o600)) }, errors.ErrUnsupported,
-		"create segment" + noSysvipc},
-	{"shmget", syscall.ENOSYS, nil, "OpenSegment", func(s stranger) error { return err1(sysvipc.OpenSegment(s.key)) }, errors.ErrUnsupported,
-		"open segment {key}" + noSysvipc},
-	{"shmat", syscall.ENOMEM, nil, "Segment.Attach", func(s stranger) error { return err1(s.seg.Attach(nil)) }, nil,
-		"attach segment {seg}: cannot allocate memory (no room for 100 bytes in the address space, or too many mappings: see vm.max_map_count)"},
-	{"shmat", syscall.ENFILE, nil, "Segment.Attach", func(s stranger) error { return err1(s.seg.Attach(nil)) }, nil,
-		"attach segment {seg}: too many open files in system (the system-wide limit on open files is reached: see fs.file-max)"},
-	{"shmctl", syscall.EOVERFLOW, nil, "Segment.Stat", func(s stranger) error { return err1(s.seg.Stat()) }, nil,
-		"stat segment {seg}: value too large for defined data type (a number of it does not fit into this 32-bit program)"},
-	{"shmctl", syscall.ENOMEM, nil, "Segment.Lock", func(s stranger) error { return s.seg.Lock() }, nil,
-		"lock segment {seg}: cannot allocate memory (it needs the owner, and RLIMIT_MEMLOCK or CAP_IPC_LOCK: see \"ulimit -l\")"},
+	{
+		"shmget", syscall.ENFILE, nil, "EnsureSegment", func(s stranger) error { return err1(sysvipc.EnsureSegment(s.key, 1, 0o600)) }, nil,
+		"ensure segment {key}: too many open files in system (the system-wide limit on open files is reached: see fs.file-max)",
+	},
+	{
+		"shmget", syscall.ENOSYS, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 1, 0o600)) }, errors.ErrUnsupported,
+		"create segment" + noSysvipc,
+	},
+	{
+		"shmget", syscall.ENOSYS, nil, "OpenSegment", func(s stranger) error { return err1(sysvipc.OpenSegment(s.key)) }, errors.ErrUnsupported,
+		"open segment {key}" + noSysvipc,
+	},
+	{
+		"shmat", syscall.ENOMEM, nil, "Segment.Attach", func(s stranger) error { return err1(s.seg.Attach(nil)) }, nil,
+		"attach segment {seg}: cannot allocate memory (no room for 100 bytes in the address space, or too many mappings: see vm.max_map_count)",
+	},
+	{
+		"shmat", syscall.ENFILE, nil, "Segment.Attach", func(s stranger) error { return err1(s.seg.Attach(nil)) }, nil,
+		"attach segment {seg}: too many open files in system (the system-wide limit on open files is reached: see fs.file-max)",
+	},
+	{
+		"shmctl", syscall.EOVERFLOW, nil, "Segment.Stat", func(s stranger) error { return err1(s.seg.Stat()) }, nil,
+		"stat segment {seg}: value too large for defined data type (a number of it does not fit into this 32-bit program)",
+	},
+	{
+		"shmctl", syscall.ENOMEM, nil, "Segment.Lock", func(s stranger) error { return s.seg.Lock() }, nil,
+		"lock segment {seg}: cannot allocate memory (it needs the owner, and RLIMIT_MEMLOCK or CAP_IPC_LOCK: see \"ulimit -l\")",
+	},
 	{"shmctl", syscall.EIDRM, nil, "Segment.Chmod", func(s stranger) error { return s.seg.Chmod(0o600) }, sysvipc.ErrRemoved, "stat segment {seg}: removed"},
-	{"shmctl", syscall.ENOSYS, nil, "ReadLimits", func(stranger) error { return err1(sysvipc.ReadLimits()) }, errors.ErrUnsupported,
-		"read the limits of segment" + noSysvipc},
+	{
+		"shmctl", syscall.ENOSYS, nil, "ReadLimits", func(stranger) error { return err1(sysvipc.ReadLimits()) }, errors.ErrUnsupported,
+		"read the limits of segment" + noSysvipc,
+	},
 
 	// In a user namespace there are users that do not exist: that is said, and not that the object is gone.
-	{"shmctl", syscall.EINVAL, ipcSet(1), "Segment.Chown", func(s stranger) error { return s.seg.Chown(1234, -1) }, nil,
-		"chown segment {seg}: invalid argument (user 1234 or group {gid} does not exist in this user namespace)"},
-	{"semctl", syscall.EINVAL, ipcSet(2), "SemaphoreSet.Chown", func(s stranger) error { return s.set.Chown(1234, -1) }, nil,
-		"chown semaphore set {set}: invalid argument (user 1234 or group {gid} does not exist in this user namespace)"},
-	{"msgctl", syscall.EINVAL, ipcSet(1), "Queue.Chown", func(s stranger) error { return s.q.Chown(1234, -1) }, nil,
-		"chown queue {q}: invalid argument (user 1234 or group {gid} does not exist in this user namespace)"},
+	{
+		"shmctl", syscall.EINVAL, ipcSet(1), "Segment.Chown", func(s stranger) error { return s.seg.Chown(1234, -1) }, nil,
+		"chown segment {seg}: invalid argument (user 1234 or group {gid} does not exist in this user namespace)",
+	},
+	{
+		"semctl", syscall.EINVAL, ipcSet(2), "SemaphoreSet.Chown", func(s stranger) error { return s.set.Chown(1234, -1) }, nil,
+		"chown semaphore set {set}: invalid argument (user 1234 or group {gid} does not exist in this user namespace)",
+	},
+	{
+		"msgctl", syscall.EINVAL, ipcSet(1), "Queue.Chown", func(s stranger) error { return s.q.Chown(1234, -1) }, nil,
+		"chown queue {q}: invalid argument (user 1234 or group {gid} does not exist in this user namespace)",
+	},
 
-	{"semget", syscall.ENOMEM, nil, "CreateSemaphores", func(stranger) error { return err1(sysvipc.CreateSemaphores(private, 0o600, 1, 2)) }, nil,
-		"create semaphore set: cannot allocate memory (the kernel has no memory for 2 semaphores)"},
-	{"semget", syscall.EPERM, nil, "CreateSemaphores", func(stranger) error { return err1(sysvipc.CreateSemaphores(private, 0o600, 1)) }, nil,
-		"create semaphore set: operation not permitted (a security policy of this machine forbids it)"},
-	{"semget", syscall.ENOSYS, nil, "EnsureSemaphores", func(s stranger) error { return err1(sysvipc.EnsureSemaphores(bg, s.key, 0o600, 1)) }, errors.ErrUnsupported,
-		"ensure semaphore set {key}" + noSysvipc},
-	{semop, syscall.ENOMEM, nil, "Semaphore.Acquire with undo", undo, nil,
-		"acquire semaphore set {set}: cannot allocate memory (the kernel has no memory for undo records)"},
-	{semop, syscall.ENOSPC, nil, "Semaphore.Acquire with undo", undo, nil,
-		"acquire semaphore set {set}: no space left on device (the kernel has no memory for undo records)"},
+	{
+		"semget", syscall.ENOMEM, nil, "CreateSemaphores", func(stranger) error { return err1(sysvipc.CreateSemaphores(private, 0o600, 1, 2)) }, nil,
+		"create semaphore set: cannot allocate memory (the kernel has no memory for 2 semaphores)",
+	},
+	{
+		"semget", syscall.EPERM, nil, "CreateSemaphores", func(stranger) error { return err1(sysvipc.CreateSemaphores(private, 0o600, 1)) }, nil,
+		"create semaphore set: operation not permitted (a security policy of this machine forbids it)",
+	},
+	{
+		"semget", syscall.ENOSYS, nil, "EnsureSemaphores", func(s stranger) error { return err1(sysvipc.EnsureSemaphores(bg, s.key, 0o600, 1)) }, errors.ErrUnsupported,
+		"ensure semaphore set {key}" + noSysvipc,
+	},
+	{
+		semop, syscall.ENOMEM, nil, "Semaphore.Acquire with undo", undo, nil,
+		"acquire semaphore set {set}: cannot allocate memory (the kernel has no memory for undo records)",
+	},
+	{
+		semop, syscall.ENOSPC, nil, "Semaphore.Acquire with undo", undo, nil,
+		"acquire semaphore set {set}: no space left on device (the kernel has no memory for undo records)",
+	},
 	{semop, syscall.ENOMEM, nil, "CreateSemaphores", func(stranger) error { return err1(sysvipc.CreateSemaphores(private, 0o600, 1)) }, nil, ""},
-	{"semctl", syscall.ENOMEM, nil, "SemaphoreSet.Stat", func(s stranger) error { return err1(s.set.Stat()) }, nil,
-		"stat semaphore set {set}: cannot allocate memory (the kernel has no memory for it)"},
-	{"semctl", syscall.ENOMEM, []ipctest.Match{{Arg: 2, Value: sysv.GETALL, Mask: 0xff}}, "SemaphoreSet.Values", func(s stranger) error { return err1(s.set.Values()) }, nil,
-		"read the values of semaphore set {set}: cannot allocate memory (the kernel has no memory for it)"},
-	{"semctl", syscall.ENOMEM, []ipctest.Match{{Arg: 2, Value: sysv.SETALL, Mask: 0xff}}, "SemaphoreSet.SetValues", func(s stranger) error { return s.set.SetValues(1) }, nil,
-		"set the values of semaphore set {set}: cannot allocate memory (the kernel has no memory for it)"},
+	{
+		"semctl", syscall.ENOMEM, nil, "SemaphoreSet.Stat", func(s stranger) error { return err1(s.set.Stat()) }, nil,
+		"stat semaphore set {set}: cannot allocate memory (the kernel has no memory for it)",
+	},
+	{
+		"semctl", syscall.ENOMEM,
+		[]ipctest.Match{{Arg: 2, Value: sysv.GETALL, Mask: 0xff}},
+		"SemaphoreSet.Values", func(s stranger) error { return err1(s.set.Values()) }, nil,
+		"read the values of semaphore set {set}: cannot allocate memory (the kernel has no memory for it)",
+	},
+	{
+		"semctl", syscall.ENOMEM,
+		[]ipctest.Match{{Arg: 2, Value: sysv.SETALL, Mask: 0xff}},
+		"SemaphoreSet.SetValues", func(s stranger) error { return s.set.SetValues(1) }, nil,
+		"set the values of semaphore set {set}: cannot allocate memory (the kernel has no memory for it)",
+	},
 
-	{"msgget", syscall.ENOMEM, nil, "CreateQueue", func(stranger) error { return err1(sysvipc.CreateQueue(private, 0o600)) }, nil,
-		"create queue: cannot allocate memory (the kernel has no memory for a queue)"},
-	{"msgget", syscall.EPERM, nil, "EnsureQueue", func(s stranger) error { return err1(sysvipc.EnsureQueue(s.key, 0o600)) }, nil,
-		"ensure queue {key}: operation not permitted (a security policy of this machine forbids it)"},
+	{
+		"msgget", syscall.ENOMEM, nil, "CreateQueue", func(stranger) error { return err1(sysvipc.CreateQueue(private, 0o600)) }, nil,
+		"create queue: cannot allocate memory (the kernel has no memory for a queue)",
+	},
+	{
+		"msgget", syscall.EPERM, nil, "EnsureQueue", func(s stranger) error { return err1(sysvipc.EnsureQueue(s.key, 0o600)) }, nil,
+		"ensure queue {key}: operation not permitted (a security policy of this machine forbids it)",
+	},
 	{"msgget", syscall.ENOSYS, nil, "OpenQueue", func(s stranger) error { return err1(sysvipc.OpenQueue(s.key)) }, errors.ErrUnsupported, "open queue {key}" + noSysvipc},
-	{"msgsnd", syscall.ENOMEM, nil, "Queue.Send", func(s stranger) error { return s.q.Send(bg, 1, make([]byte, 77)) }, nil,
-		"send to queue {q}: cannot allocate memory (the kernel has no memory for 77 bytes)"},
-	{"msgrcv", syscall.ENOSYS, copyOnly, "Queue.Peek", func(s stranger) error { return err1(s.q.Peek(0)) }, errors.ErrUnsupported,
-		"peek at queue {q}: function not implemented (this kernel is built without CONFIG_CHECKPOINT_RESTORE)"},
-	{"msgrcv", syscall.ENOMEM, copyOnly, "Queue.Peek", func(s stranger) error { return err1(s.q.Peek(0)) }, nil,
-		"peek at queue {q}: cannot allocate memory (the kernel has no memory for it)"},
+	{
+		"msgsnd", syscall.ENOMEM, nil, "Queue.Send", func(s stranger) error { return s.q.Send(bg, 1, make([]byte, 77)) }, nil,
+		"send to queue {q}: cannot allocate memory (the kernel has no memory for 77 bytes)",
+	},
+	{
+		"msgrcv", syscall.ENOSYS, copyOnly, "Queue.Peek", func(s stranger) error { return err1(s.q.Peek(0)) }, errors.ErrUnsupported,
+		"peek at queue {q}: function not implemented (this kernel is built without CONFIG_CHECKPOINT_RESTORE)",
+	},
+	{
+		"msgrcv", syscall.ENOMEM, copyOnly, "Queue.Peek", func(s stranger) error { return err1(s.q.Peek(0)) }, nil,
+		"peek at queue {q}: cannot allocate memory (the kernel has no memory for it)",
+	},
 }
 
 // semop is the call for operations that do not wait, which is not the same on all ports.

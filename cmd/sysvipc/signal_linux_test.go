@@ -17,8 +17,11 @@ func TestSignalEndsWait(t *testing.T) {
 	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		for _, verb := range [][]string{
-			{"msg", "recv", "msg:"}, {"msg", "send", "msg:", "--type", "3", "text"},
-			{"sem", "take", "sem:"}, {"sem", "wait", "sem:", "-n", "1"}, {"sem", "op", "sem:", "1+1", "0-1"},
+			{"msg", "recv", "msg:"},
+			{"msg", "send", "msg:", "--type", "3", "text"},
+			{"sem", "take", "sem:"},
+			{"sem", "wait", "sem:", "-n", "1"},
+			{"sem", "op", "sem:", "1+1", "0-1"},
 		} {
 			t.Run(sig.String()+"/"+verb[0]+" "+verb[1], func(t *testing.T) {
 				t.Parallel()

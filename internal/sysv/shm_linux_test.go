@@ -75,7 +75,7 @@ func testShmget(t *testing.T) {
 }
 
 func testShmat(t *testing.T) {
-	const size = 1 << 20 // a multiple of SHMLBA on every port
+	const size = 1 << 20             // a multiple of SHMLBA on every port
 	id := newSegment(t, size, 0o100) // SHM_EXEC needs the permission
 	a := attach(t, id, 0, 0, size)
 	b := attach(t, id, 0, SHM_RDONLY, size)
