@@ -1,0 +1,16 @@
+//go:build !amd64 || race || purego
+
+package shared
+
+import "sync/atomic"
+
+// storeRelease stores val after everything that was stored before.
+func storeRelease(p *atomic.Uint64, val uint64) { p.Store(val) }
+
+// pause takes some 50 ns.
+func pause() {
+	var word atomic.Uint32
+	for range 50 {
+		word.Load()
+	}
+}

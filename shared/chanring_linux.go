@@ -1,0 +1,354 @@
+package shared
+
+import (
+	"structs"
+	"sync/atomic"
+	"unsafe"
+)
+
+// The ring of a Chan. A message has a position, counted from 0; position p lies in cell
+// p mod N, in lap p div N. A cell has a state word and the message behind it, so that one
+// cache line moves for a small message. The word holds the lap, what becomes of the cell
+// in this lap, and the slot of the participant who is at it:
+//
+//	empty(L) -> writing(L, s) -> full(L) -> reading(L, s) -> empty(L+1)
+//
+// Sender and receiver claim a cell by a compare-and-swap that carries their slot, so that
+// there is no instant at which a dead owner's claim looks like nobody's (I10). What they
+// claim is the first cell that can be: a sender the first that is empty in its lap, a
+// receiver the first that is full. A cell that was claimed for position p has left
+// empty(L) for good, so the claimed positions have no gap, and no two counters need to
+// move with a claim:
+//
+//   - tail is a lower bound: every position below it has been claimed by a sender.
+//   - head is a lower bound: every position below it has been given back by a receiver.
+//
+// Both move now and then, and each process keeps bounds of its own, which are nearer. From
+// a bound the first cell is found by looking: the words say how far it is.
+//
+// Repair, when participant s is dead and none of its threads runs any more:
+//
+//	writing(L, s) -> skip(L)   the message was never sent; a receiver steps over it
+//	reading(L, s) -> full(L)   the message was not received; epoch changes
+//
+// A cell that is full again may lie before the place where a receiver goes on looking. So
+// that place holds for one epoch only: when it has changed, one looks from head, which
+// never passes a cell that was not given back.
+//
+// The end is a state too: a receiver who finds a closed channel empty turns the first
+// empty cell into sealed(L). A sender's claim and the seal meet at this word, so whatever
+// Send has accepted comes before the seal.
+type chanHead struct {
+	_      structs.HostLayout
+	tail   uint64
+	_      [56]byte
+	head   uint64
+	_      [56]byte
+	epoch  uint64 // how often full cells may have appeared below a receiver's place
+	closed uint32
+	_      [52]byte
+}
+
+const chanHeadSize = 192
+
+// The states of a cell. Fresh memory is empty(0).
+const (
+	cellEmpty   = 0
+	cellWriting = 1
+	cellFull    = 2
+	cellSkip    = 3
+	cellReading = 4
+	cellSealed  = 5
+)
+
+// The parts of a cell's word: the state, the slot of its owner, the lap.
+const (
+	stateMask = 7
+	slotShift = 3
+	slotMask  = 1<<20 - 1
+	lapShift  = 23
+	cellWord  = 8 // bytes before the message
+)
+
+// Positions are counted modulo 2^48, which is months of messages.
+const (
+	positionBits = 48
+	positionMask = 1<<positionBits - 1
+)
+
+// later returns the later of two positions, which lie less than half of all apart.
+func later(a, b uint64) uint64 {
+	if int64((b-a)<<(64-positionBits)) > 0 {
+		return b & positionMask
+	}
+	return a & positionMask
+}
+
+// ring is a Chan without its type.
+type ring struct {
+	thing
+	size    uintptr // of a message
+	stride  uint64  // of a cell
+	mask    uint64  // N-1
+	shift   uint    // N is 1<<shift
+	lapBits uint
+	every   uint64 // how many positions tail and head may stay behind, less one
+	start   uint64 // offset of the first cell
+	room    uint64 // the event for which senders wait
+	news    uint64 // the event for which receivers wait
+	me      uint64 // this participant's slot, as in a cell's word
+	local   chan struct{}
+	spins   bool // whether to spin is of any use
+
+	_     [line]byte
+	sends atomic.Uint64 // where this process's senders look first
+	eager eagerness     // of its senders
+	_     [line]byte
+	takes atomic.Uint64 // where its receivers look first, and above positionBits the epoch for which that holds
+	keen  eagerness     // of its receivers
+	_     [line]byte
+}
+
+// outcome is what a try came to.
+type outcome int
+
+const (
+	done    outcome = iota
+	blocked         // full, or empty
+	ended           // closed; for a receiver, and drained
+	busy            // others were always faster
+	gone            // the region was closed meanwhile
+	damaged         // no participant that keeps to the protocol has left the cells so
+)
+
+// place is the cell that a claim has got, or that it is blocked by.
+type place struct {
+	position uint64
+	word     uint64 // as it was found, or is now
+}
+
+func (c *ring) head(v *view) *chanHead { return (*chanHead)(v.at(c.offset)) }
+
+// word returns the state word of the cell for p. It lies inside whatever p is.
+func (c *ring) word(v *view, p uint64) *uint64 {
+	return (*uint64)(v.at(c.start + p&c.mask*c.stride))
+}
+
+// message returns where the message of p lies.
+func (c *ring) message(v *view, p uint64) unsafe.Pointer {
+	return v.at(c.start + p&c.mask*c.stride + cellWord)
+}
+
+// mark returns the word for p in a state without an owner.
+func (c *ring) mark(p, state uint64) uint64 {
+	return p>>c.shift&(1<<c.lapBits-1)<<lapShift | state
+}
+
+// ahead returns by how many laps a word is ahead of that for p.
+func (c *ring) ahead(word, p uint64) int64 {
+	unused := 64 - c.lapBits
+	return int64((word>>lapShift-p>>c.shift)<<unused) >> unused
+}
+
+// steps is how many cells a claim looks at before it gives up: more than an honest ring
+// makes it, unless others are always faster.
+func (c *ring) steps() uint64 { return 2*c.mask + 64 }
+
+// claimSend claims the first empty cell for this process, or, if not claim, looks for it.
+func (c *ring) claimSend(v *view, claim bool) (place, outcome) {
+	h := c.head(v)
+	if atomic.LoadUint32(&h.closed) != 0 {
+		return place{}, ended
+	}
+	p := c.sends.Load()
+	for range c.steps() {
+		word := c.word(v, p)
+		w := atomic.LoadUint64(word)
+		ahead, state := c.ahead(w, p), w&stateMask
+		switch {
+		case ahead == 0 && state == cellEmpty:
+			mine := c.mark(p, cellWriting) | c.me
+			if !claim {
+				return place{p, w}, done
+			}
+			if atomic.CompareAndSwapUint64(word, w, mine) {
+				storeRelease(&c.sends, (p+1)&positionMask)
+				if (p+1)&c.every == 0 {
+					c.raise(&h.tail, p+1)
+				}
+				return place{p, mine}, done
+			}
+		case ahead == 0 && state == cellSealed:
+			return place{p, w}, ended
+		case ahead >= 0:
+			// The cell was given back in the lap before that in which it is.
+			next := p + 1
+			if ahead > 1 {
+				next += uint64(ahead-1) << c.shift
+			}
+			p = later(next, atomic.LoadUint64(&h.tail))
+		case ahead == -1 && state != cellEmpty && state < cellSealed:
+			return place{p, w}, blocked
+		default:
+			return place{p, w}, damaged
+		}
+	}
+	return place{p, 0}, busy
+}
+
+// raise moves a bound to p. Another one's move that came between is as good.
+func (c *ring) raise(bound *uint64, p uint64) {
+	old := atomic.LoadUint64(bound)
+	if next := later(old, p); next != old {
+		atomic.CompareAndSwapUint64(bound, old, next)
+	}
+}
+
+// claimReceive claims the first full cell for this process, or, if not claim, looks for it.
+func (c *ring) claimReceive(v *view, claim bool) (place, outcome) {
+	h := c.head(v)
+	epoch := atomic.LoadUint64(&h.epoch)
+	hint := c.takes.Load()
+	p := hint & positionMask
+	if hint>>positionBits != epoch<<positionBits>>positionBits {
+		p = atomic.LoadUint64(&h.head) & positionMask
+	}
+	for range c.steps() {
+		word := c.word(v, p)
+		w := atomic.LoadUint64(word)
+		ahead, state := c.ahead(w, p), w&stateMask
+		switch {
+		case ahead == 0 && state == cellFull:
+			mine := c.mark(p, cellReading) | c.me
+			if !claim {
+				return place{p, w}, done
+			}
+			if atomic.CompareAndSwapUint64(word, w, mine) {
+				storeRelease(&c.takes, epoch<<positionBits|(p+1)&positionMask)
+				return place{p, mine}, done
+			}
+		case ahead == 0 && state == cellReading, ahead > 0:
+			p = later(p+1, atomic.LoadUint64(&h.head))
+		case ahead == 0 && state == cellSkip:
+			if atomic.CompareAndSwapUint64(word, w, c.mark(p+c.mask+1, cellEmpty)) {
+				c.region.notify(v, c.room)
+			}
+		case ahead == 0 && state == cellEmpty:
+			if atomic.LoadUint32(&h.closed) == 0 {
+				return place{p, w}, blocked
+			}
+			atomic.CompareAndSwapUint64(word, w, c.mark(p, cellSealed))
+		case ahead == 0 && state == cellSealed:
+			// Drained, unless a receiver before this has one yet, and may leave it behind.
+			q := c.drain(v)
+			left := atomic.LoadUint64(c.word(v, q))
+			if q == p {
+				return place{p, w}, ended
+			}
+			if left&stateMask != cellFull || c.ahead(left, q) != 0 {
+				return place{q, left}, blocked
+			}
+			p = q
+		case ahead == 0 && state == cellWriting:
+			return place{p, w}, blocked
+		case ahead == -1 && (state == cellReading || state == cellFull):
+			return place{p, w}, blocked
+		default:
+			return place{p, w}, damaged
+		}
+	}
+	return place{p, 0}, busy
+}
+
+// drain moves head to the first position that was not given back, and returns it.
+func (c *ring) drain(v *view) uint64 {
+	h := c.head(v)
+	old := atomic.LoadUint64(&h.head)
+	p := old & positionMask
+	for range c.mask + 1 {
+		if c.ahead(atomic.LoadUint64(c.word(v, p)), p) <= 0 {
+			break
+		}
+		p = (p + 1) & positionMask
+	}
+	if p != old {
+		atomic.CompareAndSwapUint64(&h.head, old, p)
+	}
+	return p
+}
+
+// put sends the message at from, if there is room, and does not wake anybody.
+func (c *ring) put(v *view, from unsafe.Pointer) (place, outcome) {
+	at, how := c.claimSend(v, true)
+	if how != done {
+		return at, how
+	}
+	raceReleaseMerge(c.local)
+	copyIn(c.message(v, at.position), from, c.size)
+	// This fails if the region was closed since: then the repair steps over the cell.
+	if !atomic.CompareAndSwapUint64(c.word(v, at.position), at.word, c.mark(at.position, cellFull)) {
+		return at, gone
+	}
+	return at, done
+}
+
+// take receives a message into to, if there is one, and does not wake anybody.
+func (c *ring) take(v *view, to unsafe.Pointer) (place, outcome) {
+	at, how := c.claimReceive(v, true)
+	if how != done {
+		return at, how
+	}
+	copyOut(to, c.message(v, at.position), c.size)
+	raceAcquire(c.local)
+	return at, c.release(v, at)
+}
+
+// release gives the cell of a message that was received back to the senders.
+func (c *ring) release(v *view, at place) outcome {
+	// This fails if the region was closed since: then the message is received by another.
+	if !atomic.CompareAndSwapUint64(c.word(v, at.position), at.word, c.mark(at.position+c.mask+1, cellEmpty)) {
+		return gone
+	}
+	if (at.position+1)&c.every == 0 {
+		c.drain(v)
+	}
+	return done
+}
+
+// putBack leaves a message that was claimed to the next receiver.
+func (c *ring) putBack(v *view, at place) {
+	raceReleaseMerge(c.local)
+	if atomic.CompareAndSwapUint64(c.word(v, at.position), at.word, c.mark(at.position, cellFull)) {
+		atomic.AddUint64(&c.head(v).epoch, 1)
+		c.sent(v)
+	}
+}
+
+// sent wakes receivers. The compare-and-swap that published a message comes before.
+func (c *ring) sent(v *view) { c.region.notify(v, c.news) }
+
+// received wakes senders, and, towards the end, receivers who wait for it.
+func (c *ring) received(v *view) {
+	c.region.notify(v, c.room)
+	if atomic.LoadUint32(&c.head(v).closed) != 0 {
+		c.region.notify(v, c.news)
+	}
+}
+
+// count returns how many messages wait.
+func (c *ring) count(v *view) (n int) {
+	p := c.drain(v)
+	for range c.mask + 1 {
+		w := atomic.LoadUint64(c.word(v, p))
+		if c.ahead(w, p) == 0 {
+			switch w & stateMask {
+			case cellFull:
+				n++
+			case cellEmpty, cellSealed:
+				return n
+			}
+		}
+		p++
+	}
+	return n
+}

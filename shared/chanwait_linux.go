@@ -1,0 +1,136 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync/atomic"
+)
+
+// How a sender waits for room, and a receiver for a message: it spins for about as long as
+// the last ones had to, and then sleeps.
+
+// eagerness is how many rounds of pause a wait may spin: about twice as many as the last
+// ones took that ended by spinning, and few if they did not.
+type eagerness struct{ rounds, misses atomic.Int32 }
+
+const (
+	minRounds  = 20
+	maxRounds  = 800 // some 40 us: what a sleep and a wake-up cost
+	missesEach = 16  // of so many misses one spins for long, to see whether it is of use again
+)
+
+func (e *eagerness) budget() int32 {
+	if e.misses.Load()%missesEach == 0 {
+		return maxRounds
+	}
+	return max(e.rounds.Load(), minRounds)
+}
+
+func (e *eagerness) hit(used int32) {
+	now := e.rounds.Load()
+	e.rounds.Store(min(now+(2*used+minRounds-now)/4, maxRounds))
+	e.misses.Store(0)
+}
+
+func (e *eagerness) miss() {
+	e.rounds.Store(e.rounds.Load() * 3 / 4)
+	e.misses.Add(1)
+}
+
+// spin waits a little for the word of a cell to change, and reports whether it did.
+func (c *ring) spin(v *view, at place, e *eagerness) bool {
+	word := c.word(v, at.position)
+	if !c.spins {
+		runtime.Gosched() // a goroutine of this process may be what it waits for
+		return atomic.LoadUint64(word) != at.word
+	}
+	for i := range e.budget() {
+		pause()
+		if atomic.LoadUint64(word) != at.word {
+			e.hit(i)
+			return true
+		}
+		if i%64 == 63 {
+			runtime.Gosched()
+		}
+	}
+	e.miss()
+	return false
+}
+
+// patience is how many times in a row a try may find that others were faster before that
+// is taken for damage.
+const patience = 1000
+
+// retry makes something of a try that has not succeeded: nil says that another may.
+func (c *ring) retry(ctx context.Context, v *view, at place, how outcome, sending bool, tries *int) error {
+	if c.region.view.Load() != v {
+		return c.region.closed()
+	}
+	switch how {
+	case blocked:
+		*tries = 0
+		return c.await(ctx, v, at, sending)
+	case busy:
+		if *tries++; *tries < patience {
+			runtime.Gosched()
+			if ctx.Err() != nil {
+				return c.fail(sending, ctx.Err())
+			}
+			return nil
+		}
+	case ended:
+		return c.fail(sending, nil)
+	}
+	return c.damage(at)
+}
+
+// lost says why a cell is no longer this participant's.
+func (c *ring) lost(v *view, at place) error {
+	if c.region.view.Load() != v {
+		return c.region.closed()
+	}
+	return c.damage(at)
+}
+
+func (c *ring) damage(at place) error {
+	return fmt.Errorf("shared: chan %q in region %q: %w: cell %d has state %#x", c.name, c.region.name, errCorrupt, at.position&c.mask, at.word)
+}
+
+// fail tells why a message was not sent or received; nil is the end.
+func (c *ring) fail(sending bool, err error) error {
+	switch {
+	case err == nil && sending:
+		return fmt.Errorf("shared: send to chan %q: %w", c.name, ErrChanClosed)
+	case err == nil:
+		return io.EOF
+	case sending:
+		return fmt.Errorf("shared: send to chan %q: %w", c.name, err)
+	}
+	return fmt.Errorf("shared: receive from chan %q: %w", c.name, err)
+}
+
+// await returns when it is worth another try.
+func (c *ring) await(ctx context.Context, v *view, at place, sending bool) error {
+	if c.orphan(v, at) {
+		return nil
+	}
+	event, e, look := c.news, &c.keen, c.claimReceive
+	if sending {
+		event, e, look = c.room, &c.eager, c.claimSend
+	}
+	if c.spin(v, at, e) {
+		return nil
+	}
+	err := c.region.wait(ctx, v, event, func() bool {
+		_, how := look(v, false)
+		return how != blocked
+	})
+	if cause := ctx.Err(); cause != nil && errors.Is(err, cause) {
+		return c.fail(sending, cause)
+	}
+	return err
+}
