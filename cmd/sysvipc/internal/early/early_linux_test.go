@@ -38,7 +38,7 @@ var locks atomic.Int64
 
 // lockName returns the name of a lock of the test's own, which is removed at its end.
 func lockName(t *testing.T) string {
-	name := fmt.Sprintf("%s %d %d", t.Name(), os.Getpid(), locks.Add(1))
+	name := fmt.Sprintf("%s-%d-%d", t.Name(), os.Getpid(), locks.Add(1))
 	t.Cleanup(func() {
 		if set, err := sysvipc.OpenSemaphores(run.Key(name)); err == nil {
 			if err := set.Remove(); err != nil {

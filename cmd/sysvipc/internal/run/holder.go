@@ -90,7 +90,7 @@ func (l *lock) holder(i int) string {
 		return ""
 	}
 	if !ok {
-		return fmt.Sprintf("%sprocess %d, which has ended and not given it back: it was taken without undo, or the values were set by hand. Mend it with \"sysvipc rm sem:name=run/%s\" when nobody runs under it", who, pid, l.name)
+		return fmt.Sprintf("%sprocess %d, which has ended and not given it back: it was taken without undo, or the values were set by hand. Mend it with \"sysvipc rm %s\" when nobody runs under it", who, pid, ref(l.name))
 	}
 	who += fmt.Sprintf("process %d", pid)
 	if p.user != "" {
@@ -173,15 +173,21 @@ func commandLine(raw string) string {
 	const most = 200
 	args := strings.Split(strings.TrimRight(raw, "\x00"), "\x00")
 	for i, a := range args {
-		if a == "" || strings.ContainsAny(a, " \t\n\"'\\$&|;<>()*?") {
-			args[i] = strconv.Quote(a)
-		}
+		args[i] = shellWord(a)
 	}
 	line := []rune(printable(strings.Join(args, " ")))
 	if len(line) > most {
 		return string(line[:most]) + "…"
 	}
 	return string(line)
+}
+
+// shellWord puts a word into quotes where a shell would do something else with it.
+func shellWord(s string) string {
+	if s != "" && !strings.ContainsAny(s, " \t\n#'\"\\$&|;<>()[]{}*?!~`") {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // printable replaces what a terminal might obey.

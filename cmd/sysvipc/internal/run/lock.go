@@ -51,9 +51,9 @@ func openError(ctx context.Context, c *Config, err error) error {
 	what := fmt.Sprintf("run: lock %q", c.Name)
 	switch {
 	case errors.Is(err, sysvipc.ErrUninitialized):
-		return fail(CodeFailed, "%s is half made: whoever made it was killed before it had set the values. Nobody holds it; remove it with \"sysvipc rm sem:name=run/%s\" and run again", what, c.Name)
+		return fail(CodeFailed, "%s is half made: whoever made it was killed before it had set the values. Nobody holds it; remove it with \"sysvipc rm %s\" and run again", what, ref(c.Name))
 	case errors.Is(err, fs.ErrPermission):
-		return fail(CodeFailed, "%s belongs to %s: they can share it by making it with --mode 0666, or now with \"sysvipc set sem:name=run/%s --mode 0666\" (%w)", what, ownerOf(c.Name), c.Name, err)
+		return fail(CodeFailed, "%s belongs to %s, and permission is denied. They can share it: \"sysvipc set %s --mode 0666\"", what, ownerOf(c.Name), ref(c.Name))
 	case errors.Is(err, syscall.EINVAL):
 		if set, e := sysvipc.OpenSemaphores(Key(c.Name)); e == nil {
 			l := &lock{name: c.Name, set: set}
@@ -81,8 +81,11 @@ func (l *lock) otherSlots(want int) error {
 	if l.slots < 1 {
 		return fail(CodeFailed, "run: semaphore set %d has the key of lock %q (%s) and only one semaphore: another program made it. Choose another name, or remove it with \"sysvipc rm sem:%d\"", l.set.ID(), l.name, Key(l.name), l.set.ID())
 	}
-	return fail(CodeFailed, "run: lock %q exists with %s, not %d. Leave --slots away to use it as it is, or, when nobody runs under it, remove it with \"sysvipc rm sem:name=run/%s\"", l.name, slots(l.slots), want, l.name)
+	return fail(CodeFailed, "run: lock %q exists with %s, not %d. Leave --slots away to use it as it is, or, when nobody runs under it, remove it with \"sysvipc rm %s\"", l.name, slots(l.slots), want, ref(l.name))
 }
+
+// ref is how a person names the lock's set to the other verbs, in a shell.
+func ref(name string) string { return shellWord("sem:name=run/" + name) }
 
 func slots(n int) string {
 	if n == 1 {
@@ -168,7 +171,7 @@ func (l *lock) choose() (int, error) {
 			}
 		}
 		if !free {
-			return 0, fail(CodeFailed, "run: lock %q counts a free slot, and all %d are taken: somebody changed semaphore set %d by hand. Mend it with \"sysvipc set\", or remove it with \"sysvipc rm sem:name=run/%s\"", l.name, l.slots, l.set.ID(), l.name)
+			return 0, fail(CodeFailed, "run: lock %q counts a free slot, and all %d are taken: somebody changed semaphore set %d by hand. Mend it with \"sysvipc set\", or remove it with \"sysvipc rm %s\"", l.name, l.slots, l.set.ID(), ref(l.name))
 		}
 	}
 }
