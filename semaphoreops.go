@@ -162,11 +162,13 @@ func (s *SemaphoreSet) result(op string, errno syscall.Errno, ops []Op) error {
 
 // wrongIndex says which operation is on a semaphore that is not there.
 func (s *SemaphoreSet) wrongIndex(ops []Op) string {
-	if st, err := s.Stat(); err == nil {
-		for i, o := range ops {
-			if o.index < 0 || o.index >= st.Len {
-				return fmt.Sprintf("operation %d is on semaphore %d: %s", i, o.index, s.indexes())
-			}
+	st, err := s.Stat()
+	for i, o := range ops {
+		switch {
+		case err == nil && (o.index < 0 || o.index >= st.Len):
+			return fmt.Sprintf("operation %d is on semaphore %d: %s", i, o.index, s.indexes())
+		case o.index > math.MaxUint16:
+			return fmt.Sprintf("operation %d is on semaphore %d: operations reach indexes up to %d", i, o.index, math.MaxUint16)
 		}
 	}
 	return s.indexes()

@@ -176,14 +176,12 @@ func (s *SemaphoreSet) initialize(op string, values []int) error {
 	if !st.Operated.IsZero() {
 		return taken
 	}
-	var ops []Op
-	for i, v := range values {
-		if ops = append(ops, WaitZero(i)); v > 0 {
-			ops = append(ops, Add(i, v))
-		}
+	ok, tooMany := false, len(values) > valuesRoom // operations do not reach the last one
+	if !tooMany {
+		ok, err = s.tryDo(op, setFromZero(values))
+		tooMany = errors.Is(err, syscall.E2BIG)
 	}
-	ok, err := s.tryDo(op, ops)
-	if errors.Is(err, syscall.E2BIG) {
+	if tooMany {
 		if err := s.setAll(op, values); err != nil {
 			return err
 		}
@@ -193,6 +191,17 @@ func (s *SemaphoreSet) initialize(op string, values []int) error {
 		return taken
 	}
 	return err
+}
+
+// setFromZero are operations that demand zeros and make values of them.
+func setFromZero(values []int) []Op {
+	ops := make([]Op, 0, 2*len(values))
+	for i, v := range values {
+		if ops = append(ops, WaitZero(i)); v > 0 {
+			ops = append(ops, Add(i, v))
+		}
+	}
+	return ops
 }
 
 // touch is an operation that changes no value.
