@@ -4,6 +4,7 @@ package bench
 
 import (
 	"bufio"
+	_ "embed"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,9 @@ import (
 	"testing"
 	"time"
 )
+
+//go:embed testdata/twin.c
+var twinSource string
 
 // twin is a running C twin.
 type twin struct {
@@ -27,7 +31,9 @@ type twin struct {
 func startTwin(b *testing.B) *twin {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "twin")
-	if out, err := exec.Command("cc", "-O2", "-o", path, "testdata/twin.c").CombinedOutput(); err != nil {
+	cc := exec.Command("cc", "-O2", "-o", path, "-x", "c", "-")
+	cc.Stdin = strings.NewReader(twinSource)
+	if out, err := cc.CombinedOutput(); err != nil {
 		b.Logf("no comparison with C: cc: %v\n%s", err, out)
 		return nil
 	}
