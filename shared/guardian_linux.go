@@ -59,6 +59,7 @@ var guardians struct {
 // startGuardians makes the guardians, once.
 func startGuardians() error {
 	guardians.once.Do(func() {
+		registerLate()
 		for i := range guardians.all {
 			if guardians.all[i], guardians.err = newGuardian(); guardians.err != nil {
 				return
@@ -129,6 +130,17 @@ func (g *guardian) remove(n *node) {
 		atomic.StoreUint64(&g.list[i+1].next, after)
 	}
 	g.list = append(g.list[:i], g.list[i+1:]...)
+}
+
+// move has the list name a node by another address, at which the same memory is mapped too.
+// The two are one for the kernel, so that they must not both be in the list.
+func (g *guardian) move(from, to *node) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.begin(to)
+	g.remove(from)
+	g.insert(to)
+	g.end()
 }
 
 // heldIn counts the locks of this process that lie in v.

@@ -57,6 +57,7 @@ func (r *Region) join(v *view) error {
 			continue
 		}
 		if died {
+			stopLate()
 			r.recover(v, index)
 		}
 		// From here on nothing that the last owner wrote counts as a living one's.
@@ -70,12 +71,29 @@ func (r *Region) join(v *view) error {
 	return fmt.Errorf("all %d participants are there: make it with more Participants", r.config.slots)
 }
 
-// leave gives the slot back.
-func (r *Region) leave(v *view) {
-	s := v.slot(r.plan, r.slot)
-	atomic.AddUint32(&s.incarnation, 1)
-	r.guardian.unlock(&s.life)
-	r.ring(v, r.slot) // whoever of this process leads shall see it
+// leave gives the slot back and the memory away. Goroutines of this process may be at work
+// yet: so the memory is taken from under them first, and then what they have left is
+// brought into order like that of a dead owner, through a second mapping.
+func (r *Region) leave(v *view) error {
+	first := &v.slot(r.plan, r.slot).life
+	second, err := r.segment.Attach(nil)
+	if err != nil { // no room for it
+		atomic.AddUint32(&v.slot(r.plan, r.slot).incarnation, 1)
+		r.guardian.unlock(first)
+		r.ring(v, r.slot)
+		return r.memory.Close()
+	}
+	defer second.Close()
+	bytes, hold := second.Hold()
+	w := &view{bytes: bytes, hold: hold}
+	defer w.done()
+	life := &w.slot(r.plan, r.slot).life
+	r.guardian.move(first, life)
+	err = r.memory.Close()
+	r.recover(w, r.slot)
+	r.alarm(w) // also whoever of this process leads shall see it
+	r.guardian.unlock(life)
+	return err
 }
 
 // reapDead brings into order what participants that died have left at work, and reports
@@ -89,6 +107,7 @@ func (r *Region) reapDead(v *view) (found bool) {
 		g := pick()
 		ok, died := g.tryLock(&s.life, 0)
 		if ok && died {
+			stopLate()
 			r.recover(v, index)
 			found = true
 		}

@@ -301,9 +301,9 @@ func (r *Region) Close() error {
 	if !r.view.CompareAndSwap(v, nil) {
 		return r.closed()
 	}
-	r.leave(v)
+	err := r.leave(v)
 	r.bell.wakeIf(func(uint64) bool { return true })
-	return r.memory.Close()
+	return err
 }
 
 // Remove removes the segment. Whoever has the region open keeps it until Close.

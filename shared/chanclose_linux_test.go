@@ -1,0 +1,57 @@
+package shared
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/ipctest"
+)
+
+// A goroutine that is at work in the channel when its region is closed leaves what one
+// leaves that is killed.
+func TestChanCloseAmidst(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	key := sysvipc.Key(ipctest.Key(t))
+	var c [2]*Chan[int64]
+	var r [2]*Region
+	for i := range r {
+		var err error
+		if r[i], err = EnsureKey(ctx, key, nil); err != nil {
+			t.Fatal(err)
+		}
+		if c[i], err = ChanOf[int64](r[i], "c", 4); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { _ = r[0].Close() })
+	for i := range int64(2) {
+		if err := c[0].Send(ctx, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c[1].ring.claimSend(r[1].view.Load(), true)
+	if err := c[0].Send(ctx, 2); err != nil {
+		t.Fatal(err)
+	}
+	err := c[1].Handle(ctx, func(m int64) error { // 0
+		if err := r[1].Close(); err != nil {
+			t.Error(err)
+		}
+		return nil
+	})
+	if err == nil {
+		t.Error("Handle took the message after Close")
+	}
+	for _, want := range []int64{0, 1, 2} {
+		if m, err := c[0].Receive(ctx); m != want || err != nil {
+			t.Errorf("got %d (%v), want %d", m, err, want)
+		}
+	}
+	if n, err := c[0].SendAll(ctx, []int64{1, 2, 3, 4}); n != 4 || err != nil {
+		t.Error(n, err)
+	}
+}
