@@ -144,6 +144,7 @@ func (r *Region) recover(v *view, index int) {
 // repairs are what to do for each kind of thing when a participant has died.
 var repairs = map[uint32]func(r *Region, v *view, t thing, dead owner){
 	kindRWMutex: repairRWMutex,
+	kindMap:     repairMap,
 	kindChan:    repairChan,
 }
 
