@@ -32,11 +32,15 @@ func look(name string) (string, error) {
 		}
 		// Not filepath.Join: it would make "./x" an "x".
 		file := dir + "/" + name
-		err := executable(file)
+		// A directory of PATH that this user may not enter has no commands for them.
+		if info, err := os.Stat(file); err != nil || info.IsDir() {
+			continue
+		}
+		err := mayExecute(file)
 		if err == nil {
 			return file, nil
 		}
-		if denied == nil && errors.Is(err, syscall.EACCES) {
+		if denied == nil {
 			denied = cannotExec(file, err)
 		}
 	}
