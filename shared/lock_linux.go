@@ -86,5 +86,7 @@ func lockNode(ctx context.Context, n *node) (g *guardian, died bool, err error) 
 		}
 		sleep(ctx, &n.word, word|futexWaiters)
 	}
+	// The wake that a release grants to one sleeper may have come here: hand it on.
+	futexWake(&n.word, 1)
 	return nil, false, fmt.Errorf("shared: lock: %w", ctx.Err())
 }
