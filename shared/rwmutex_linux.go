@@ -265,7 +265,7 @@ func (m *RWMutex) Lock(ctx context.Context) error {
 	defer v.done()
 	g, err := m.lock(ctx, &m.head(v).lock)
 	if err == nil {
-		err = m.write(ctx, v, g)
+		err = m.write(v, g, func() error { return m.drain(ctx, v) })
 	}
 	if err != nil {
 		return fmt.Errorf("shared: lock rwmutex %q: %w", m.name, err)
@@ -301,7 +301,12 @@ func (m *RWMutex) TryLock() (bool, error) {
 	if ok, _ := g.tryLock(&m.head(v).lock, 0); !ok {
 		return false, nil
 	}
-	err = m.write(nil, v, g)
+	err = m.write(v, g, func() error {
+		if m.empty(v) {
+			return nil
+		}
+		return errReaders
+	})
 	switch {
 	case errors.Is(err, errReaders):
 		return false, nil
@@ -313,9 +318,9 @@ func (m *RWMutex) TryLock() (bool, error) {
 
 var errReaders = errors.New("there are readers")
 
-// write makes the holder of the lock the writer, once the readers have left; without ctx it
-// does not wait for that. The lock is given back with any error but ErrOwnerDied.
-func (m *RWMutex) write(ctx context.Context, v *view, g *guardian) error {
+// write makes the holder of the lock the writer, once drain finds that the readers have
+// left. The lock is given back with any error but ErrOwnerDied.
+func (m *RWMutex) write(v *view, g *guardian, drain func() error) error {
 	h := m.head(v)
 	before := m.settle(v)
 	if before != nil && !errors.Is(before, ErrOwnerDied) {
@@ -325,7 +330,7 @@ func (m *RWMutex) write(ctx context.Context, v *view, g *guardian) error {
 	if before == nil {
 		atomic.StoreUint32(&h.state, rwWanted)
 	}
-	if err := m.drain(ctx, v); err != nil {
+	if err := drain(); err != nil {
 		if before == nil {
 			atomic.StoreUint32(&h.state, rwFree)
 		}
@@ -347,9 +352,6 @@ func (m *RWMutex) write(ctx context.Context, v *view, g *guardian) error {
 func (m *RWMutex) drain(ctx context.Context, v *view) error {
 	if m.empty(v) {
 		return nil
-	}
-	if ctx == nil {
-		return errReaders
 	}
 	for range rwSpins {
 		if runtime.Gosched(); m.empty(v) {

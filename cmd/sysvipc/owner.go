@@ -44,8 +44,6 @@ func lookupGroup(id string) (string, error) {
 // userText is the name of a user for eyes, or the number.
 func (v *view) userText(uid int) string { return nameOr(v.users.name(uid), uid) }
 
-func (v *view) groupText(gid int) string { return nameOr(v.groups.name(gid), gid) }
-
 func nameOr(name value, id int) string {
 	if name.state != known {
 		return strconv.Itoa(id)
