@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -251,7 +252,7 @@ func (q *Queue) Peek(index int) (Message, error) {
 	switch {
 	case errno == enomsg:
 		return m, q.fail(op, errno, fmt.Sprintf("it has no message with index %d", index))
-	case errno == syscall.ENOSYS:
+	case errno == syscall.ENOSYS && runtime.GOOS == "linux":
 		return m, q.fail(op, errno, "this kernel is built without CONFIG_CHECKPOINT_RESTORE")
 	case errno == syscall.EINVAL:
 		if _, err := q.Stat(); err == nil {
