@@ -1,8 +1,13 @@
 package shared
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"unsafe"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
 func TestMapLayoutIsPinned(t *testing.T) {
@@ -32,6 +37,40 @@ func TestMapLayoutIsPinned(t *testing.T) {
 		got.stripes, got.slots, got.cells, got.stride, got.size = l.stripes, l.slots, l.cells, l.stride, l.size()
 		if !ok || got != c {
 			t.Errorf("got %+v, want %+v", got, c)
+		}
+	}
+}
+
+// Keys that all fall into one stripe, which chance does not do, fill it; the values of those
+// that are there can be changed all the same.
+func TestMapLopsided(t *testing.T) {
+	t.Parallel()
+	r, err := EnsureKey(context.Background(), sysvipc.Key(ipctest.Key(t)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	m, err := MapOf[uint64, uint64](r, "m", 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []uint64
+	for k := uint64(0); err == nil; k++ {
+		if m.hash(&k)&(m.stripes-1) == 0 {
+			if err = m.Store(k, k); err == nil {
+				keys = append(keys, k)
+			}
+		}
+	}
+	if !errors.Is(err, ErrFull) || len(keys) != int(m.cells-1) {
+		t.Fatalf("%d keys, then %v", len(keys), err)
+	}
+	for _, k := range keys {
+		if err := m.Store(k, k+1); err != nil {
+			t.Fatal(err)
+		}
+		if v, ok, err := m.Load(k); v != k+1 || !ok || err != nil {
+			t.Fatalf("%d, %v, %v", v, ok, err)
 		}
 	}
 }
