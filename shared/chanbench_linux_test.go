@@ -76,6 +76,7 @@ func BenchmarkChanRoundTrip(b *testing.B) {
 	p := ipctest.Start(b, chanEcho, nil, sysvipc.Key(key).String())
 	p.Expect("ready")
 	b.ReportAllocs()
+	b.ResetTimer()
 	for i := range int64(b.N) {
 		if err := there.Send(background, cellMessage{i}); err != nil {
 			b.Fatal(err)
@@ -84,6 +85,7 @@ func BenchmarkChanRoundTrip(b *testing.B) {
 			b.Fatal(m, err)
 		}
 	}
+	b.StopTimer()
 	_ = there.Close()
 	p.Finish()
 }

@@ -172,10 +172,6 @@ func (c *ring) claimSend(v *view, claim bool) (place, outcome) {
 				return place{p, w}, done
 			}
 			if atomic.CompareAndSwapUint64(word, w, mine) {
-				storeRelease(&c.sends, (p+1)&positionMask)
-				if (p+1)&c.every == 0 {
-					c.raise(&h.tail, p+1)
-				}
 				return place{p, mine}, done
 			}
 		case ahead == 0 && state == cellSealed:
@@ -288,6 +284,12 @@ func (c *ring) put(v *view, from unsafe.Pointer) (place, outcome) {
 	// This fails if the region was closed since: then the repair steps over the cell.
 	if !atomic.CompareAndSwapUint64(c.word(v, at.position), at.word, c.mark(at.position, cellFull)) {
 		return at, gone
+	}
+	// Only now, since receivers who spin tear the cell's line away between two writes.
+	next := (at.position + 1) & positionMask
+	storeRelease(&c.sends, next)
+	if next&c.every == 0 {
+		c.raise(&c.head(v).tail, next)
 	}
 	return at, done
 }

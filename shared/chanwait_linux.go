@@ -17,7 +17,7 @@ import (
 type eagerness struct{ rounds, misses atomic.Int32 }
 
 const (
-	minRounds  = 20
+	minRounds  = 200
 	maxRounds  = 800 // some 40 us: what a sleep and a wake-up cost
 	missesEach = 16  // of so many misses one spins for long, to see whether it is of use again
 )
@@ -49,7 +49,7 @@ func (c *ring) spin(v *view, at place, e *eagerness) bool {
 	}
 	for i := range e.budget() {
 		pause()
-		if atomic.LoadUint64(word) != at.word {
+		if now := atomic.LoadUint64(word); now != at.word && now&stateMask != cellWriting && now&stateMask != cellReading {
 			e.hit(i)
 			return true
 		}
