@@ -19,6 +19,22 @@ var runs = []run{
 	{"mutex", "CANCEL BUG_CANCEL_NO_WAKE", stuck},
 	{"mutex", "BUG_SILENT_TAKEOVER", violation},
 	{"mutex", "NT=2 START_BROKEN BUG_HEAL_BROKEN", violation},
+
+	{"wait", "", holds},
+	{"wait", "NO_REPAIR", stuck}, // a dead waker: the reaper must wake
+	{"wait", "BUG_NO_RECHECK", stuck},
+	{"wait", "BUG_NO_FENCE", stuck},
+	{"wait", "BUG_COUNTER_WAITERS", stuck},
+	{"wait", "BUG_WAKE_ONE", stuck},
+	{"wait", "BUG_CLEAR_AFTER_WAKE", stuck},
+	{"wait", "BUG_NO_COUNT", stuck},
+
+	{"var", "", holds},
+	{"var", "BUG_SEQLOCK", stuck},
+	{"var", "BUG_ONE_MORE", violation},
+	{"var", "BUG_NO_SECOND_LOOK", violation},
+	{"var", "BUG_PUBLISH_FIRST", violation},
+	{"var", "BUG_NO_STORE_BARRIER", violation},
 }
 
 // deepRuns are those of TestModelsDeep.
@@ -27,4 +43,6 @@ var deepRuns = []run{
 	{"mutex", "TWO_IN_ONE CANCEL", holds},
 	{"mutex", "TWO_IN_ONE LATE", holds},
 	{"mutex", "LATE NT=2 ROUNDS=2", holds},
+	{"wait", "PAIRS", holds},
+	{"var", "ROUNDS=4", holds},
 }
