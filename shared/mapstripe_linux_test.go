@@ -3,6 +3,9 @@ package shared
 import (
 	"context"
 	"errors"
+	"reflect"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"unsafe"
 
@@ -72,5 +75,82 @@ func TestMapLopsided(t *testing.T) {
 		if v, ok, err := m.Load(k); v != k+1 || !ok || err != nil {
 			t.Fatalf("%d, %v, %v", v, ok, err)
 		}
+	}
+}
+
+// A reader finds a key that is there while it moves up, again and again.
+func TestMapFindsWhatMoves(t *testing.T) {
+	t.Parallel()
+	r, err := EnsureKey(context.Background(), sysvipc.Key(ipctest.Key(t)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	m, err := MapOf[uint64, uint64](r, "m", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []uint64 // with one home
+	for k := uint64(0); len(keys) < 16; k++ {
+		if m.home(m.hash(&k)) == 7 {
+			keys = append(keys, k)
+		}
+	}
+	last := keys[15]
+	var there atomic.Uint64 // odd while last is there
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			before := there.Load()
+			_, ok, err := m.Load(last)
+			if after := there.Load(); err != nil || !ok && before%2 == 1 && before == after {
+				t.Errorf("turn %d: it is not there (%v)", after, err)
+				return
+			} else if after >= 4000 {
+				return
+			}
+		}
+	})
+	for there.Load() < 4000 {
+		for i, k := range append(keys, keys...) {
+			switch {
+			case i < 16:
+				err = m.Store(k, k)
+			default:
+				_, err = m.Delete(k)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i == 15 || i == 30 {
+				there.Add(1)
+			}
+		}
+	}
+	wg.Wait()
+}
+
+// What lies between the fields of a key is chance, and does not count.
+func TestMapIgnoresPadding(t *testing.T) {
+	t.Parallel()
+	type key struct {
+		A uint8
+		B uint32
+		_ [3]uint8
+		C bool
+	}
+	var dirty struct {
+		key
+		_ uint64
+	}
+	b := bytesOf(unsafe.Pointer(&dirty.key), uint64(unsafe.Sizeof(dirty.key)))
+	for i := range b {
+		b[i] = 0xa5
+	}
+	dirty.A, dirty.B, dirty.C = 1, 2, true
+	clean := key{A: 1, B: 2, C: true}
+	m := &Map[key, uint64]{blank: ignored(reflect.TypeFor[key]())}
+	if m.hash(&dirty.key) != m.hash(&clean) || string(b) != string(bytesOf(unsafe.Pointer(&clean), uint64(len(b)))) {
+		t.Errorf("%x and %x", b, bytesOf(unsafe.Pointer(&clean), uint64(len(b))))
 	}
 }
