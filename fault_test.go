@@ -40,6 +40,7 @@ var (
 	undo     = func(s stranger) error { return s.set.At(0).Undo().Acquire(bg, 1) }
 )
 
+// faults are by call. A child goes through all of one call: the kernel heeds the newest.
 var faults = []fault{
 	{
 		"shmget", syscall.ENOMEM, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 4096, 0o600)) }, nil,
@@ -181,37 +182,56 @@ var semop = func() string {
 	return "ipc"
 }()
 
-// faulty provokes one fault and says what it does not like of the error.
+// faulty provokes the faults of one call, one after the other, and says what it does not like of the errors.
 var faulty = ipctest.Register("faulty", func(c *ipctest.ChildEnv) {
-	var n [4]int
+	var n [3]int
 	for i := range n {
 		var err error
-		n[i], err = strconv.Atoi(c.Args[i])
+		n[i], err = strconv.Atoi(c.Args[1+i])
 		c.Check(err)
 	}
-	f := faults[n[0]]
-	s := stranger{sysvipc.KeyOf("nobody has this name"), sysvipc.SegmentByID(n[1]), sysvipc.SemaphoresByID(n[2]), sysvipc.QueueByID(n[3])}
-	nr, ok := ipctest.Syscall(f.syscall)
+	s := stranger{sysvipc.KeyOf("nobody has this name"), sysvipc.SegmentByID(n[0]), sysvipc.SemaphoresByID(n[1]), sysvipc.QueueByID(n[2])}
+	nr, ok := ipctest.Syscall(c.Args[0])
 	if !ok {
-		c.Fatal("this port has no", f.syscall)
+		c.Fatal("this port has no", c.Args[0])
 	}
-	c.Check(ipctest.Fault(nr, f.errno, f.match...))
-	err := f.call(s)
-	text := strings.NewReplacer("{key}", s.key.String(), "{seg}", fmt.Sprint(n[1]), "{set}", fmt.Sprint(n[2]), "{q}", fmt.Sprint(n[3]), "{gid}", fmt.Sprint(os.Getegid())).Replace(f.text)
-	if text != "" {
-		text = "sysvipc: " + text
-	}
-	is := []error{f.errno}
-	if f.is != nil {
-		is = append(is, f.is)
-	}
-	if f.is == sysvipc.ErrRemoved {
-		is = append(is, fs.ErrNotExist)
-	}
-	for _, m := range mismatches(err, text, is...) {
-		c.Say("%s", m)
+	_, hasIPC := ipctest.Syscall("ipc")
+	fill := strings.NewReplacer("{key}", s.key.String(),
+		"{seg}", fmt.Sprint(n[0]), "{set}", fmt.Sprint(n[1]), "{q}", fmt.Sprint(n[2]), "{gid}", fmt.Sprint(os.Getegid()))
+	for _, f := range faultsOf(c.Args[0]) {
+		if hasIPC && f.errno == syscall.ENOSYS && f.match == nil {
+			continue // ports that have ipc(2) try it after ENOSYS, and it answers
+		}
+		c.Check(ipctest.Fault(nr, f.errno, f.match...))
+		err := f.call(s)
+		text := ""
+		if f.text != "" {
+			text = "sysvipc: " + fill.Replace(f.text)
+		}
+		is := []error{f.errno}
+		if f.is != nil {
+			is = append(is, f.is)
+		}
+		if f.is == sysvipc.ErrRemoved {
+			is = append(is, fs.ErrNotExist)
+		}
+		for _, m := range mismatches(err, text, is...) {
+			c.Say("%s: %s", f.name, m)
+		}
 	}
 })
+
+// faultsOf returns those of one call, and first those that are restricted to some arguments: there is no way back.
+func faultsOf(call string) (list []fault) {
+	for _, restricted := range []bool{true, false} {
+		for _, f := range faults {
+			if f.syscall == call && (f.match != nil) == restricted {
+				list = append(list, f)
+			}
+		}
+	}
+	return list
+}
 
 // What a kernel answers in need, or when it is old or in a sandbox, has a text too, and changes nothing.
 func TestFaults(t *testing.T) {
@@ -220,16 +240,17 @@ func TestFaults(t *testing.T) {
 	if !ipctest.Alone(t) {
 		return
 	}
-	_, hasIPC := ipctest.Syscall("ipc")
 	seg, set, q := newSegment(t, 100), newSet(t, 1), newQueue(t)
 	check(t, q.Send(bg, 1, []byte("first")))
 	before := ipctest.Snapshot()
-	for i, f := range faults {
-		if hasIPC && f.errno == syscall.ENOSYS && f.match == nil {
-			continue // such ports try ipc(2) then, which answers
+	seen := map[string]bool{}
+	for _, f := range faults {
+		if seen[f.syscall] {
+			continue
 		}
-		t.Run(fmt.Sprintf("%s, %s %v", f.name, f.syscall, f.errno), func(t *testing.T) {
-			p := ipctest.Start(t, faulty, nil, fmt.Sprint(i), fmt.Sprint(seg.ID()), fmt.Sprint(set.ID()), fmt.Sprint(q.ID()))
+		seen[f.syscall] = true
+		t.Run(f.syscall, func(t *testing.T) {
+			p := ipctest.Start(t, faulty, nil, f.syscall, fmt.Sprint(seg.ID()), fmt.Sprint(set.ID()), fmt.Sprint(q.ID()))
 			for line := range p.Lines() {
 				t.Error(strings.ReplaceAll(line, `\n`, "\n"))
 			}

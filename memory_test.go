@@ -298,7 +298,7 @@ var addresses = ipctest.Register("addresses", func(c *ipctest.ChildEnv) {
 	for end := time.Now().Add(20 * time.Second); ; {
 		runtime.GC()
 		after := addressSpace(c)
-		if after.mappings <= before.mappings+20 && after.bytes <= before.bytes+500<<20 {
+		if after.mappings <= before.mappings+200 && after.bytes <= before.bytes+1<<30 {
 			return
 		}
 		if time.Now().After(end) {
