@@ -31,58 +31,89 @@ type AttachOptions struct {
 // ReadAt and WriteAt copy, check bounds first, and answer [fs.ErrClosed] after
 // Close. Safe for concurrent use; a Close beside a ReadAt or WriteAt is safe, too.
 type Memory struct {
-	at       atomic.Pointer[mapping] // nil once closed
-	used     atomic.Bool             // somebody has read or written: see Close
-	readOnly bool
-	segment  object
-	mapping  mapping // what at points to: one allocation for both
+	state atomic.Uint32
+	key   Key // of the segment, like id
+	id    int
+	start uintptr // of the mapping, like size; no pointer, so that the collector has less to do
+	size  int
 }
 
-// mapping is the address range of one attach. Whoever has a *mapping may touch its
-// bytes: the range is given back to the kernel only when the collector finds that
-// nobody has it, or the Memory that it is part of.
-type mapping struct {
-	bytes []byte
-	lent  atomic.Bool // somebody has got the slice itself: see Bytes
-}
+// The bits of a Memory's state.
+const (
+	closed   = 1 << iota
+	used     // somebody has read or written: see Close
+	lent     // somebody has got the slice itself: see Bytes
+	readOnly // writing faults
+)
 
 // Attach maps the segment into this process: shmat(2). Nil options attach it for
 // reading and writing at an address of the kernel's choice.
 func (s *Segment) Attach(opts *AttachOptions) (*Memory, error) {
-	if opts == nil {
-		opts = &AttachOptions{}
-	}
-	if opts.Addr == 0 && (opts.Round || opts.Replace) {
-		return nil, s.refuse("attach", syscall.EINVAL, "Round and Replace need an Addr")
+	var addr uintptr
+	flags := 0
+	if opts != nil {
+		if opts.Addr == 0 && (opts.Round || opts.Replace) {
+			return nil, s.refuse("attach", syscall.EINVAL, "Round and Replace need an Addr")
+		}
+		addr, flags = opts.Addr, opts.flags()
 	}
 	at := now()
 	size, ok := s.size.get(at)
 	if !ok {
-		st, err := s.Stat()
-		if err != nil {
+		var err error
+		if size, err = s.readSize(at); err != nil {
 			return nil, err
 		}
-		if uint64(st.Size) > math.MaxInt {
-			return nil, s.refuse("attach", syscall.ENOMEM, "%d bytes do not fit this process's address space", st.Size)
-		}
-		size = st.Size
-		s.size.set(size, at)
 	}
-	flags := opts.flags()
-	addr, errno := sysv.Shmat(s.id, opts.Addr, flags)
-	for tries := 0; errno == syscall.ENOMEM && tries < 3 && reclaim(); tries++ {
-		addr, errno = sysv.Shmat(s.id, opts.Addr, flags)
-	}
+	start, errno := sysv.Shmat(s.id, addr, flags)
 	if errno != 0 {
-		return nil, s.fail("attach", errno, s.attachHint(errno, opts, size))
+		if start, errno = s.attachAgain(errno, addr, flags); errno != 0 {
+			return nil, s.fail("attach", errno, s.attachHint(errno, opts, size))
+		}
 	}
-	// The kernel has mapped size bytes at addr, and they stay mapped as long as the
-	// mapping is reachable.
-	bytes := unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&addr))), size)
-	m := &Memory{readOnly: opts.ReadOnly, segment: s.object}
-	m.mapping.bytes = bytes
-	m.at.Store(&m.mapping)
+	m := &Memory{key: s.key, id: s.id, start: start, size: int(size)}
+	if flags&sysv.SHM_RDONLY != 0 {
+		m.state.Store(readOnly)
+	}
 	return m, nil
+}
+
+// Close detaches the memory: shmdt(2). A second Close is an error that is
+// [fs.ErrClosed]; the segment itself stays.
+func (m *Memory) Close() error {
+	state := m.state.Or(closed)
+	switch {
+	case state&closed != 0:
+		return m.refuseAt("close", closed, 0, 0)
+	case state&used != 0:
+		m.detach(state&lent != 0)
+		return nil
+	}
+	if errno := sysv.Shmdt(m.start); errno != 0 {
+		return m.segment().fail("detach", errno, "")
+	}
+	return nil
+}
+
+// readSize asks the kernel for the segment's size.
+func (s *Segment) readSize(at int64) (int64, error) {
+	st, err := s.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if uint64(st.Size) > math.MaxInt {
+		return 0, s.refuse("attach", syscall.ENOMEM, "%d bytes do not fit this process's address space", st.Size)
+	}
+	s.size.set(st.Size, at)
+	return st.Size, nil
+}
+
+// attachAgain attaches after the collector has made room in a full address space.
+func (s *Segment) attachAgain(errno syscall.Errno, addr uintptr, flags int) (start uintptr, _ syscall.Errno) {
+	for tries := 0; errno == syscall.ENOMEM && tries < 3 && reclaim(); tries++ {
+		start, errno = sysv.Shmat(s.id, addr, flags)
+	}
+	return start, errno
 }
 
 func (o *AttachOptions) flags() int {
@@ -103,6 +134,9 @@ func (o *AttachOptions) flags() int {
 }
 
 func (s *Segment) attachHint(errno syscall.Errno, opts *AttachOptions, size int64) string {
+	if opts == nil {
+		opts = &AttachOptions{}
+	}
 	switch {
 	case errno == syscall.EINVAL && opts.Addr != 0:
 		if _, err := s.Stat(); err == nil {
@@ -144,39 +178,48 @@ func now() int64 { return int64(time.Since(start)) + 1 }
 
 // Len returns the size of the memory in bytes, or 0 after Close.
 func (m *Memory) Len() int {
-	if at := m.at.Load(); at != nil {
-		return len(at.bytes)
+	if m.state.Load()&closed != 0 {
+		return 0
 	}
-	return 0
+	return m.size
 }
 
-// enter returns the mapping, or nil after Close. Either this sees that m is closed,
-// or Close sees that m is used: both are sequentially consistent.
-func (m *Memory) enter() *mapping {
-	if !m.used.Load() {
-		m.used.Store(true)
+// enter notes that m is used, and returns its state. Either this sees that m is closed,
+// or Close sees that m is used. Whoever has entered may touch the bytes as long as m is
+// reachable: only then does the range go back to the kernel.
+func (m *Memory) enter() uint32 {
+	state := m.state.Load()
+	if state&used == 0 {
+		state = m.state.Or(used)
 	}
-	return m.at.Load()
+	return state
+}
+
+// bytes returns the range, for those who have entered.
+func (m *Memory) bytes() []byte {
+	// The kernel has mapped size bytes at start, and they stay mapped as long as m is
+	// reachable.
+	return unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&m.start))), m.size)
 }
 
 // ReadAt copies bytes out of the memory, as [io.ReaderAt] wants it: fewer than
 // len(p) only with [io.EOF]. A copy that others write at the same time may be torn.
 func (m *Memory) ReadAt(p []byte, off int64) (int, error) {
-	at := m.enter()
-	if at == nil || off < 0 {
-		return 0, m.refuseAt("read", at, off, len(p))
+	state := m.enter()
+	if state&closed != 0 || off < 0 {
+		return 0, m.refuseAt("read", state, off, len(p))
 	}
-	if off >= int64(len(at.bytes)) && len(p) > 0 {
+	if off >= int64(m.size) && len(p) > 0 {
 		return 0, io.EOF
 	}
 	n := 0
 	if len(p) > 0 {
-		n = copy(p, at.bytes[off:])
+		n = copy(p, m.bytes()[off:])
 	}
-	if m.at.Load() != at { // closed meanwhile: p may be of the zeros that Close put there
-		return 0, m.refuseAt("read", nil, off, len(p))
+	if m.state.Load()&closed != 0 { // meanwhile: p may be of the zeros that Close put there
+		return 0, m.refuseAt("read", closed, off, len(p))
 	}
-	runtime.KeepAlive(at)
+	runtime.KeepAlive(m)
 	if n < len(p) {
 		return n, io.EOF
 	}
@@ -186,47 +229,48 @@ func (m *Memory) ReadAt(p []byte, off int64) (int, error) {
 // WriteAt copies bytes into the memory: all of p, or, where it does not fit, nothing
 // and [ErrTooBig]. On a read-only attach it fails with [fs.ErrPermission].
 func (m *Memory) WriteAt(p []byte, off int64) (int, error) {
-	at := m.enter()
-	if at == nil || m.readOnly || off < 0 || off > int64(len(at.bytes))-int64(len(p)) {
-		return 0, m.refuseAt("write", at, off, len(p))
+	state := m.enter()
+	if state&(closed|readOnly) != 0 || off < 0 || off > int64(m.size)-int64(len(p)) {
+		return 0, m.refuseAt("write", state, off, len(p))
 	}
-	n := copy(at.bytes[off:], p)
-	if m.at.Load() != at { // closed meanwhile: p may have gone nowhere
-		return 0, m.refuseAt("write", nil, off, len(p))
+	n := copy(m.bytes()[off:], p)
+	if m.state.Load()&closed != 0 { // meanwhile: p may have gone nowhere
+		return 0, m.refuseAt("write", closed, off, len(p))
 	}
-	runtime.KeepAlive(at)
+	runtime.KeepAlive(m)
 	return n, nil
 }
 
 // refuseAt says why an access is not possible.
-func (m *Memory) refuseAt(op string, at *mapping, off int64, n int) error {
-	e := &Error{Op: op, Kind: KindSegment, Key: m.segment.key, ID: m.segment.id, Err: syscall.EINVAL}
+func (m *Memory) refuseAt(op string, state uint32, off int64, n int) error {
+	e := &Error{Op: op, Kind: KindSegment, Key: m.key, ID: m.id, Err: syscall.EINVAL}
 	switch {
-	case at == nil:
+	case state&closed != 0:
 		if e.Err = fs.ErrClosed; op != "close" {
 			e.hint = "attach the segment again"
 		}
 	case off < 0:
 		e.hint = fmt.Sprintf("offset %d is negative", off)
-	case m.readOnly && op == "write":
+	case state&readOnly != 0 && op == "write":
 		e.Err, e.hint = fs.ErrPermission, "it is attached read-only"
 	default:
-		e.Err, e.hint = ErrTooBig, fmt.Sprintf("%d bytes at offset %d do not fit into its %d; nothing was written", n, off, len(at.bytes))
+		e.Err, e.hint = ErrTooBig, fmt.Sprintf("%d bytes at offset %d do not fit into its %d; nothing was written", n, off, m.size)
 	}
 	return e
 }
+
+// segment returns what errors tell of the segment.
+func (m *Memory) segment() object { return object{KindSegment, m.key, m.id} }
 
 // Bytes returns the memory itself, shared with every other process, or nil after
 // Close. No Go pointer may be stored in it. The slice is valid until Close: used
 // later it shows zeros at first and faults soon after, but never memory of someone
 // else. Writing through a read-only attach faults.
 func (m *Memory) Bytes() []byte {
-	at := m.enter()
-	if at == nil {
+	if m.state.Or(used|lent)&closed != 0 {
 		return nil
 	}
-	at.lent.Store(true)
-	return at.bytes
+	return m.bytes()
 }
 
 // Hold returns the memory and something that holds it: as long as that is reachable, the
@@ -234,23 +278,8 @@ func (m *Memory) Bytes() []byte {
 // shows zeros then. It is for code that reads and writes in place and cannot lock out a
 // Close; keep the two together and end each access with runtime.KeepAlive(hold).
 func (m *Memory) Hold() (bytes []byte, hold any) {
-	at := m.enter()
-	if at == nil {
+	if m.enter()&closed != 0 {
 		return nil, nil
 	}
-	return at.bytes, at
-}
-
-// Close detaches the memory: shmdt(2). A second Close is an error that is
-// [fs.ErrClosed]; the segment itself stays.
-func (m *Memory) Close() error {
-	at := m.at.Swap(nil)
-	if at == nil {
-		return m.refuseAt("close", nil, 0, 0)
-	}
-	errno := at.detach(m.used.Load())
-	if errno != 0 {
-		return m.segment.fail("detach", errno, "")
-	}
-	return nil
+	return m.bytes(), m
 }

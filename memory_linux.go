@@ -4,7 +4,6 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -13,41 +12,37 @@ import (
 	"github.com/sysvipc/sysvipc/internal/sysv"
 )
 
-// detach takes the segment out of the address space at once.
+// detach takes a segment that was used out of the address space at once.
 //
 // Where a goroutine may be copying at this moment, the address range must not fall
 // to another mapping under its hands, and readers should pay no lock for that. So
 // zero pages take the segment's place, which detaches it; the copy ends in them and
 // notices; and the range goes back to the kernel when the collector finds that
-// nobody holds the mapping any more.
-func (at *mapping) detach(used bool) syscall.Errno {
-	start := unsafe.Pointer(unsafe.SliceData(at.bytes))
-	if !used {
-		return sysv.Shmdt(uintptr(start))
-	}
+// nobody holds m any more.
+func (m *Memory) detach(lent bool) {
+	start := unsafe.Pointer(unsafe.SliceData(m.bytes()))
 	page := os.Getpagesize()
-	length := uintptr((len(at.bytes) + page - 1) / page * page)
+	length := uintptr((m.size + page - 1) / page * page)
 	err := overlay(start, length, unix.PROT_READ|unix.PROT_WRITE)
 	if err != nil {
 		// Huge pages want another length, and a strict vm.overcommit_memory may
 		// refuse the zeros. Then the detach itself waits for the collector.
-		runtime.AddCleanup(at, func(addr uintptr) { sysv.ShmdtLarge(addr) }, uintptr(start))
-		return 0
+		runtime.AddCleanup(m, func(addr uintptr) { sysv.ShmdtLarge(addr) }, uintptr(start))
+		return
 	}
-	if at.lent.Load() {
+	if lent {
 		// A forgotten slice shall fault, and never see what comes next: the range
 		// stays taken, by pages that nobody may touch.
-		runtime.AddCleanup(at, func(start unsafe.Pointer) { _ = overlay(start, length, unix.PROT_NONE) }, start)
-	} else {
-		runtime.AddCleanup(at, func(start unsafe.Pointer) {
-			_ = unix.MunmapPtr(start, length)
-			held.Add(-int64(length))
-		}, start)
-		if held.Add(int64(length)) > maxHeld {
-			runtime.GC()
-		}
+		runtime.AddCleanup(m, func(start unsafe.Pointer) { _ = overlay(start, length, unix.PROT_NONE) }, start)
+		return
 	}
-	return 0
+	runtime.AddCleanup(m, func(start unsafe.Pointer) {
+		_ = unix.MunmapPtr(start, length)
+		held.Add(-int64(length))
+	}, start)
+	if held.Add(int64(length)) > maxHeld {
+		runtime.GC()
+	}
 }
 
 // held is how many bytes of address space wait for the collector. It goes by the size of

@@ -18,6 +18,15 @@ func Shmget(key int32, size uintptr, flags int) (id int, errno syscall.Errno) {
 
 // Shmat is shmat(2). The address is valid only with errno 0.
 func Shmat(id int, addr uintptr, flags int) (uintptr, syscall.Errno) {
+	if sysIPC != 0 {
+		return shmat(id, addr, flags)
+	}
+	r, _, errno := syscall.RawSyscall(sysShmat, uintptr(id), addr, uintptr(flags))
+	return r, errno
+}
+
+// shmat is Shmat for the ports on which the call may be missing.
+func shmat(id int, addr uintptr, flags int) (uintptr, syscall.Errno) {
 	if !viaIPC() {
 		r, _, errno := syscall.RawSyscall(sysShmat, uintptr(id), addr, uintptr(flags))
 		if !missing(errno) {
@@ -29,13 +38,11 @@ func Shmat(id int, addr uintptr, flags int) (uintptr, syscall.Errno) {
 
 // Shmdt is shmdt(2). It does not tell the Go scheduler, which suits segments of ordinary size; see [ShmdtLarge].
 func Shmdt(addr uintptr) syscall.Errno {
-	if !viaIPC() {
-		_, _, errno := syscall.RawSyscall(sysShmdt, addr, 0, 0)
-		if !missing(errno) {
-			return errno
-		}
+	if sysIPC != 0 {
+		return ShmdtLarge(addr)
 	}
-	return ipcShmdt(addr)
+	_, _, errno := syscall.RawSyscall(sysShmdt, addr, 0, 0)
+	return errno
 }
 
 // ShmdtLarge is shmdt(2) for segments with so many pages in use that unmapping them, or freeing those of a
