@@ -2,8 +2,9 @@
 // shared memory segments, semaphore sets and message queues.
 //
 // Each verb has a file of its own and is a thin caller of package sysvipc. What the
-// verbs share is in ref.go (how an object is named), columns.go and table.go (for
-// eyes), json.go (for programs) and exit.go (what the exit code says).
+// verbs share is in ref.go (how an object is named), columns.go (what can be said of
+// it), table.go (for eyes), machine.go and json.go (for programs) and exit.go (what the
+// exit code says).
 package main
 
 import "os"

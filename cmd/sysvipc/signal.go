@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -36,19 +37,16 @@ func interruptible(parent context.Context) (ctx context.Context, stop func()) {
 	}
 }
 
-// cause replaces the error of a wait that a signal ended by that signal.
+// cause replaces the error of a wait that a signal ended by that signal. What else went
+// wrong, and was put into words, is still told.
 func cause(ctx context.Context, err error) error {
-	var stopped interrupt
-	if err != nil && ctx.Err() != nil && asInterrupt(context.Cause(ctx), &stopped) {
-		return stopped
+	var own *exitError
+	stopped, ok := context.Cause(ctx).(interrupt)
+	switch {
+	case err == nil || !ok:
+		return err
+	case errors.As(err, &own) && own.err != nil && !errors.Is(err, context.Canceled):
+		return err
 	}
-	return err
-}
-
-func asInterrupt(err error, to *interrupt) bool {
-	i, ok := err.(interrupt)
-	if ok {
-		*to = i
-	}
-	return ok
+	return stopped
 }

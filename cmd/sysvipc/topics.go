@@ -80,7 +80,7 @@ const helpFormats = `"sysvipc ls" writes objects in one of these formats:
 A JSON document is an object with these fields:
 
   schema    "sysvipc/1", the version of all that is said here
-  complete  false if something could not be found out; warnings say what
+  complete  false if something that was asked for is missing; warnings say what
   warnings  a list of sentences
   objects   a list of objects (ls, show, mk, sem get)
   messages  a list of messages instead (msg recv, msg peek)
@@ -101,5 +101,7 @@ UTF-8; "msg peek" adds "index".
 A limit has "name", "what", "value", "used", "percent", "sysctl" and "field": "used" and
 "percent" are null for what limits one object or call, "sysctl" for what cannot be
 changed; "field" is the place of the number where the sysctl has several, else null.
+
+Programs that read this ignore fields that they do not know: later versions add some.
 
 CSV has the columns of all kinds; what is null in JSON, or does not exist, is empty.`
