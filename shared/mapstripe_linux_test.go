@@ -90,13 +90,29 @@ func TestMapFindsWhatMoves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var keys []uint64 // with one home
-	for k := uint64(0); len(keys) < 16; k++ {
-		if m.home(m.hash(&k)) == 7 {
-			keys = append(keys, k)
+	// A chain: the first key, 30 that stay at home, and the last one, whose home is the
+	// first's. When the first goes, the last moves to its place.
+	const chain, turns = 30, 100_000
+	key := func(home, after uint64) (k uint64) {
+		for k = after + 1; m.home(m.hash(&k)) != home; k++ {
+		}
+		return k
+	}
+	do := func(err error) {
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
-	last := keys[15]
+	first := key(7, 0)
+	last := key(7, first)
+	for i := range uint64(chain) {
+		do(m.Store(key(8+i, 0), 0))
+	}
+	linger := func() { // gives the reader time to begin, and to end
+		for range 10 {
+			_, _ = m.Len()
+		}
+	}
 	var there atomic.Uint64 // odd while last is there
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -106,26 +122,22 @@ func TestMapFindsWhatMoves(t *testing.T) {
 			if after := there.Load(); err != nil || !ok && before%2 == 1 && before == after {
 				t.Errorf("turn %d: it is not there (%v)", after, err)
 				return
-			} else if after >= 4000 {
+			} else if after >= turns {
 				return
 			}
 		}
 	})
-	for there.Load() < 4000 {
-		for i, k := range append(keys, keys...) {
-			switch {
-			case i < 16:
-				err = m.Store(k, k)
-			default:
-				_, err = m.Delete(k)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if i == 15 || i == 30 {
-				there.Add(1)
-			}
-		}
+	for there.Load() < turns {
+		do(m.Store(first, 1))
+		do(m.Store(last, 1))
+		there.Add(1)
+		linger()
+		_, err := m.Delete(first)
+		do(err)
+		linger()
+		there.Add(1)
+		_, err = m.Delete(last)
+		do(err)
 	}
 	wg.Wait()
 }
