@@ -61,7 +61,7 @@ func semaphorePair(b *testing.B, set *sysvipc.SemaphoreSet, pair func()) {
 		bareSemop(id, take)
 		bareSemop(id, give)
 	})}
-	compare(b, 100, &side{run: loop(pair)}, append(startTwin(b).floor("sem %d %d", id), bare)...)
+	compare(b, 200, &side{run: loop(pair)}, append(startTwin(b).floor("sem %d %d", id), bare)...)
 	allocs(b, pair)
 }
 
@@ -85,7 +85,7 @@ func BenchmarkMessagePair(b *testing.B) {
 					bareMsgsnd(id, out)
 					bareMsgrcv(id, in)
 				})}
-				compare(b, 100, &side{run: loop(pair)}, append(startTwin(b).floor("msg %d %d %d", id, size), bare)...)
+				compare(b, 200, &side{run: loop(pair)}, append(startTwin(b).floor("msg %d %d %d", id, size), bare)...)
 				allocs(b, pair)
 			})
 		}

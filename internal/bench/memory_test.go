@@ -23,7 +23,7 @@ func BenchmarkAttachDetach(b *testing.B) {
 		id := seg.ID()
 		pair := func() { check(must(seg.Attach(nil)).Close()) }
 		bare := &side{name: "syscall", run: loop(func() { bareShmdt(bareShmat(id)) })}
-		compare(b, 50, &side{run: loop(pair)}, append(startTwin(b).floor("attach %d %d", id), bare)...)
+		compare(b, 100, &side{run: loop(pair)}, append(startTwin(b).floor("attach %d %d", id), bare)...)
 		allocs(b, pair)
 	})
 	b.Run("written", func(b *testing.B) {
@@ -40,7 +40,7 @@ func BenchmarkAttachDetach(b *testing.B) {
 			copy(bytesAt(addr, len(text)), text)
 			bareShmdt(addr)
 		})}
-		compare(b, 50, &side{run: loop(pair)}, bare)
+		compare(b, 100, &side{run: loop(pair)}, bare)
 		allocs(b, pair)
 	})
 }

@@ -38,17 +38,15 @@ func loop(call func()) func(n int) time.Duration {
 	}
 }
 
-// compare lets ours and its floors take turns, n calls each, and reports the medians:
-// ns/op of ours, NAME-ns/op of each floor, and x_NAME, the ratio of both.
+// compare lets ours and its floors take turns, n calls each, and reports:
+//
+//	ns/op        the median of ours
+//	NAME-ns/op   that of the floor
+//	x_NAME       the median of the ratios of all turns
+//	quiet_NAME   the ratio of the fastest tenths: what is left where nobody disturbs
 func compare(b *testing.B, n int, ours *side, floors ...*side) {
 	b.Helper()
 	sides := append([]*side{ours}, floors...)
-	for _, s := range sides {
-		if s.batch == 0 {
-			s.batch = n
-		}
-		s.run(s.batch) // warm
-	}
 	turns := 0
 	for b.Loop() {
 		// Nobody is always first, and nobody always follows the same one.
@@ -56,16 +54,31 @@ func compare(b *testing.B, n int, ours *side, floors ...*side) {
 			if turns/len(sides)%2 == 1 {
 				i = -i
 			}
-			s := sides[(turns+i+len(sides))%len(sides)]
-			s.perOp = append(s.perOp, float64(s.run(s.batch))/float64(s.batch))
+			sides[(turns+i+len(sides))%len(sides)].turn(n)
 		}
 		turns++
 	}
 	b.ReportMetric(median(ours.perOp), "ns/op")
 	for _, f := range floors {
+		ratios := make([]float64, turns)
+		for i := range ratios {
+			ratios[i] = ours.perOp[i] / f.perOp[i]
+		}
 		b.ReportMetric(median(f.perOp), f.name+"-ns/op")
-		b.ReportMetric(medianRatio(ours.perOp, f.perOp), "x_"+f.name)
+		b.ReportMetric(median(ratios), "x_"+f.name)
+		b.ReportMetric(quantile(ours.perOp, 0.1)/quantile(f.perOp, 0.1), "quiet_"+f.name)
 	}
+}
+
+// turn measures n calls, after a few that only warm what the others have cooled.
+func (s *side) turn(n int) {
+	if s.batch != 0 {
+		n = s.batch
+	}
+	if warm := n / 10; warm > 0 {
+		s.run(warm)
+	}
+	s.perOp = append(s.perOp, float64(s.run(n))/float64(n))
 }
 
 // allocs reports what one call allocates.
@@ -84,22 +97,15 @@ func allocs(b *testing.B, call func()) {
 	b.ReportMetric(float64((after.TotalAlloc-before.TotalAlloc)/calls), "B/op")
 }
 
-// medianRatio is the median of the ratios of each turn: a neighbour that takes the
-// processor away in one turn spoils that turn only.
-func medianRatio(ours, floor []float64) float64 {
-	ratios := make([]float64, len(ours))
-	for i := range ours {
-		ratios[i] = ours[i] / floor[i]
-	}
-	return median(ratios)
-}
+func median(values []float64) float64 { return quantile(values, 0.5) }
 
-func median(values []float64) float64 {
+// quantile returns the value that the part q of all values does not pass.
+func quantile(values []float64, q float64) float64 {
 	if len(values) == 0 {
 		return math.NaN()
 	}
 	sorted := slices.Sorted(slices.Values(values))
-	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
+	return sorted[int(q*float64(len(sorted)-1))]
 }
 
 // must is for what does not fail in a benchmark.
