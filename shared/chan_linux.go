@@ -39,7 +39,8 @@ var ErrChanClosed = errors.New("the channel is closed")
 // A process that is stopped (SIGSTOP) is not dead. Stopped in the midst of a Send it holds
 // up receivers at its message, and the senders go on until the channel is full; stopped in
 // the midst of a Receive or Handle, the other receivers pass it, and senders go on until
-// they come round to its place. Stopped anywhere else it holds up nobody.
+// they come round to its place. Stopped at the very end of a call it has not woken yet who
+// sleeps for what it did: they wake with the next message, or when it goes on.
 //
 // The channel is made once, and remains until the region is removed; so does its end.
 type Chan[T any] struct{ ring *ring }
