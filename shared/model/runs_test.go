@@ -35,6 +35,24 @@ var runs = []run{
 	{"var", "BUG_NO_SECOND_LOOK", violation},
 	{"var", "BUG_PUBLISH_FIRST", violation},
 	{"var", "BUG_NO_STORE_BARRIER", violation},
+
+	{"chan", "NOBODY MSGS=2", holds},
+	{"chan", "NOBODY MSGS=1 CLOSE", holds},
+	{"chan", "P NCONS=1 MSGS=1", holds},
+	{"chan", "C NPROD=1 MSGS=2", holds},
+	{"chan", "C NPROD=1 MSGS=2 AT_MOST_ONCE", holds},
+	{"chan", "C NPROD=1 MSGS=2 N=1", holds},
+	{"chan", "P NCONS=1 MSGS=1 BUG_VYUKOV", violation}, // the ring that wedges
+	{"chan", "P NCONS=1 MSGS=1 BUG_SKIP_BEFORE_TAIL", violation},
+	{"chan", "P NCONS=1 MSGS=1 N=1 BUG_FREE_SKIP_FIRST", violation},
+	{"chan", "C NPROD=1 MSGS=2 BUG_NO_REWIND", violation},
+	{"chan", "C NPROD=1 MSGS=1 BUG_NO_EPOCH", violation},
+	{"chan", "C NPROD=1 MSGS=1 BUG_EPOCH_ONLY_BEHIND", violation},
+	{"chan", "C NPROD=1 MSGS=1 CLOSE BUG_CLOSE_EARLY", violation},
+	{"chan", "NOBODY MSGS=1 CLOSE BUG_CLOSE_BY_FLAG", violation},
+	{"chan", "NOBODY MSGS=2 BUG_NO_LAP", violation},
+	{"chan", "NOBODY MSGS=1 BUG_FULL_FIRST", violation},
+	{"chan", "NOBODY MSGS=1 BUG_TAIL_LATE", violation},
 }
 
 // deepRuns are those of TestModelsDeep.
@@ -45,4 +63,11 @@ var deepRuns = []run{
 	{"mutex", "LATE NT=2 ROUNDS=2", holds},
 	{"wait", "PAIRS", holds},
 	{"var", "ROUNDS=4", holds},
+	{"chan", "C MSGS=1", holds},
+	{"chan", "C MSGS=1 CLOSE", holds},
+	{"chan", "C MSGS=3 NPROD=1", holds},
+	{"chan", "P MSGS=2 NCONS=1", holds},
+	{"chan", "P MSGS=1 N=1", holds},
+	{"chan", "PC MSGS=1", holds},
+	{"chan", "PP MSGS=1 NCONS=1", holds},
 }
