@@ -426,6 +426,8 @@ func TestInherited(t *testing.T) {
 		{"streams", `echo in | { %s cat >&3; } 3>&1`},
 		{"further files", `%s sh -c 'echo three >&3' 3>&1`},
 		{"environment", `A= B="x y" PATH=$PATH %s env | grep -v -e ^SYSVIPC_RUN_SLOT= -e ^_=`},
+		{"no environment", `env -i A=1 %s /usr/bin/env | grep -v ^SYSVIPC_RUN_SLOT=`},
+		{"large environment", `B=$(head -c 100000 /dev/zero | tr '\\0' x) %s env | grep ^B= | md5sum`},
 		{"arguments", `%s printf '[%%s]' 'a  b' '' -- --name '*' "$(printf '\377')"`},
 		{"niceness", `nice -n 3 %s nice`},
 	} {

@@ -6,6 +6,6 @@ import "errors"
 
 func mayExecute(string) error { return nil }
 
-func become(string, []string, int) error {
+func become(string, []string, []string) error {
 	return &Error{CodeFailed, errors.ErrUnsupported}
 }

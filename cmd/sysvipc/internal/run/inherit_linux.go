@@ -2,7 +2,6 @@ package run
 
 import (
 	"encoding/binary"
-	"os"
 	"os/signal"
 	"runtime"
 	"syscall"
@@ -26,17 +25,14 @@ func passOnSignals() {
 	if !ok {
 		return
 	}
-	memory, err := os.Open("/proc/self/mem")
+	memory, err := syscall.Open("/proc/self/mem", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return
 	}
-	defer memory.Close()
+	defer syscall.Close(memory)
 	var actions [signals * 8]byte
 	var blocked [8]byte
-	if _, err := memory.ReadAt(actions[:], addresses[0]); err != nil {
-		return
-	}
-	if _, err := memory.ReadAt(blocked[:], addresses[1]); err != nil {
+	if !readAt(memory, actions[:], addresses[0]) || !readAt(memory, blocked[:], addresses[1]) {
 		return
 	}
 	for sig := 1; sig < signals; sig++ {

@@ -11,7 +11,7 @@ import (
 // look finds the file of a command as execvp(3) does. It differs from exec.LookPath in
 // that it takes the current directory if PATH says so, and tells what is not there (127)
 // from what cannot be executed (126).
-func look(name string) (string, error) {
+func look(name string, env []string) (string, error) {
 	if name == "" {
 		return "", fail(CodeNotFound, "run: the command is an empty word")
 	}
@@ -21,22 +21,27 @@ func look(name string) (string, error) {
 		}
 		return name, nil
 	}
-	path, ok := os.LookupEnv("PATH")
+	path, ok := lookEnv(env, "PATH")
 	if !ok {
 		path = "/bin:/usr/bin"
 	}
 	var denied error
-	for _, dir := range strings.Split(path, ":") {
+	for more := true; more; {
+		var dir string
+		dir, path, more = strings.Cut(path, ":")
 		if dir == "" {
 			dir = "."
 		}
 		// Not filepath.Join: it would make "./x" an "x".
 		file := dir + "/" + name
-		// A directory of PATH that this user may not enter has no commands for them.
-		if info, err := os.Stat(file); err != nil || info.IsDir() {
+		err := mayExecute(file)
+		if err == syscall.ENOENT {
 			continue
 		}
-		err := mayExecute(file)
+		// A directory of PATH that this user may not enter has no commands for them.
+		if info, e := os.Stat(file); e != nil || info.IsDir() {
+			continue
+		}
 		if err == nil {
 			return file, nil
 		}

@@ -69,7 +69,8 @@ func Key(name string) sysvipc.Key { return sysvipc.KeyOf("run/" + name) }
 //
 // The command is looked up first, so that nobody waits an hour for a misspelt command.
 func (c *Config) Exec(ctx context.Context) error {
-	path, err := look(c.Command[0])
+	env := environment()
+	path, err := look(c.Command[0], env)
 	if err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func (c *Config) Exec(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // by a signal that the command would not get
 	}
-	return become(path, c.Command, slot)
+	return become(path, c.Command, withSlot(env, slot))
 }
 
 // errBusy: all slots are taken, and the time to wait is over.

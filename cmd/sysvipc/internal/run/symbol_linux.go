@@ -21,11 +21,12 @@ const (
 // cannot be found. Package debug/elf would take longer for it than all else that this
 // package does.
 func symbols(names ...string) (addresses []int64, ok bool) {
-	file, err := os.Open("/proc/self/exe")
+	// Not os.Open, which would set up what goroutines need to wait for files.
+	file, err := syscall.Open("/proc/self/exe", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil || strconv.IntSize != 64 {
 		return nil, false
 	}
-	defer file.Close()
+	defer syscall.Close(file)
 	table, texts := symbolTable(file)
 	for _, name := range names {
 		text := bytes.Index(texts, []byte("\x00"+name+"\x00"))
@@ -53,14 +54,14 @@ func lookUp(table []byte, name uint32) (int64, bool) {
 
 // symbolTable returns the symbols of a program and the table of their names. Both are
 // empty where there are none.
-func symbolTable(file *os.File) (table, names []byte) {
+func symbolTable(file int) (table, names []byte) {
 	order := binary.NativeEndian
 	var header [elfHeader]byte
-	if _, err := file.ReadAt(header[:], 0); err != nil || order.Uint16(header[16:]) != elfExecutable {
+	if !readAt(file, header[:], 0) || order.Uint16(header[16:]) != elfExecutable {
 		return nil, nil
 	}
 	all := make([]byte, elfSection*int(order.Uint16(header[60:])))
-	if _, err := file.ReadAt(all, int64(order.Uint64(header[40:]))); err != nil {
+	if !readAt(file, all, int64(order.Uint64(header[40:]))) {
 		return nil, nil
 	}
 	for rest := all; len(rest) > 0; rest = rest[elfSection:] {
@@ -78,13 +79,19 @@ func symbolTable(file *os.File) (table, names []byte) {
 
 // content maps a section. It stays mapped, since this process is about to become another
 // program.
-func content(file *os.File, section []byte) []byte {
+func content(file int, section []byte) []byte {
 	offset := int64(binary.NativeEndian.Uint64(section[24:]))
 	size := int(binary.NativeEndian.Uint64(section[32:]))
 	before := int(offset % int64(os.Getpagesize()))
-	b, err := syscall.Mmap(int(file.Fd()), offset-int64(before), before+size, syscall.PROT_READ, syscall.MAP_PRIVATE|syscall.MAP_POPULATE)
+	b, err := syscall.Mmap(file, offset-int64(before), before+size, syscall.PROT_READ, syscall.MAP_PRIVATE|syscall.MAP_POPULATE)
 	if err != nil {
 		return nil
 	}
 	return b[before:]
+}
+
+// readAt fills b, or returns false.
+func readAt(file int, b []byte, offset int64) bool {
+	n, err := syscall.Pread(file, b, offset)
+	return err == nil && n == len(b)
 }

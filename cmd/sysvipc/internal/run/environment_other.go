@@ -1,0 +1,7 @@
+//go:build !linux
+
+package run
+
+import "os"
+
+func environment() []string { return os.Environ() }
