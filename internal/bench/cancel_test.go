@@ -36,11 +36,11 @@ func BenchmarkCancel(b *testing.B) {
 	} {
 		b.Run(blocked.name, func(b *testing.B) {
 			call := blocked.call(b)
-			roundTrip := semaphoreHandoff(b, context.Background(), "background")
+			roundTrip := semaphoreHandoff(b, anywhere, context.Background(), "background")
 			handoff := &side{name: "handoff", run: func(n int) time.Duration { return roundTrip.run(n) / 2 }}
 			// One at a time: the median is of single cancels, not of averages.
 			ours := &side{batch: 1, run: func(int) time.Duration { return cancelled(b, call) }}
-			compare(b, 50, ours, handoff)
+			compare(b, 10, ours, handoff)
 		})
 	}
 }

@@ -5,6 +5,8 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"strconv"
 	"testing"
 
@@ -13,10 +15,11 @@ import (
 )
 
 // The other side of a handoff: a second process that gives back what it gets, until the
-// object is removed. Its arguments are "background" or "cancellable", and IDs.
+// object is removed. Its arguments are its processor, "background" or "cancellable", and
+// IDs.
 
 var semaphoreEcho = ipctest.Register("semaphore echo", func(c *ipctest.ChildEnv) {
-	ctx, set := echoContext(c), sysvipc.SemaphoresByID(number(c, 1))
+	ctx, set := echoContext(c), sysvipc.SemaphoresByID(number(c, 2))
 	echo(c, func() error {
 		if err := set.At(0).Acquire(ctx, 1); err != nil {
 			return err
@@ -26,7 +29,7 @@ var semaphoreEcho = ipctest.Register("semaphore echo", func(c *ipctest.ChildEnv)
 })
 
 var queueEcho = ipctest.Register("queue echo", func(c *ipctest.ChildEnv) {
-	ctx, in, out := echoContext(c), sysvipc.QueueByID(number(c, 1)), sysvipc.QueueByID(number(c, 2))
+	ctx, in, out := echoContext(c), sysvipc.QueueByID(number(c, 2)), sysvipc.QueueByID(number(c, 3))
 	buf := make([]byte, 64)
 	echo(c, func() error {
 		n, typ, err := in.ReceiveInto(ctx, sysvipc.Any, buf)
@@ -38,6 +41,9 @@ var queueEcho = ipctest.Register("queue echo", func(c *ipctest.ChildEnv) {
 })
 
 func echo(c *ipctest.ChildEnv, once func() error) {
+	if cpu := number(c, 0); cpu != anywhere {
+		pin(cpu)
+	}
 	c.Say("ready")
 	for {
 		if err := once(); errors.Is(err, sysvipc.ErrRemoved) {
@@ -49,7 +55,7 @@ func echo(c *ipctest.ChildEnv, once func() error) {
 }
 
 func echoContext(c *ipctest.ChildEnv) context.Context {
-	if c.Args[0] == "background" {
+	if c.Args[1] == "background" {
 		return context.Background()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -63,56 +69,74 @@ func number(c *ipctest.ChildEnv, i int) int {
 	return n
 }
 
-// startEcho starts the other side.
-func startEcho(b *testing.B, name, kind string, ids ...int) {
-	args := []string{kind}
+// startEcho starts the other side. It may use as many processors at a time as this one,
+// wherever it may run: Go behaves otherwise with one.
+func startEcho(b *testing.B, cpu int, name, kind string, ids ...int) {
+	args := []string{strconv.Itoa(cpu), kind}
 	for _, id := range ids {
 		args = append(args, strconv.Itoa(id))
 	}
-	ipctest.Start(b, name, nil, args...).Expect("ready")
+	opts := &ipctest.Options{Env: []string{fmt.Sprint("GOMAXPROCS=", runtime.GOMAXPROCS(0))}}
+	ipctest.Start(b, name, opts, args...).Expect("ready")
 }
 
 // A round trip between two processes, each of which waits for the other: two handoffs.
+// Where the processes run makes more of a difference than all else.
 func BenchmarkHandoff(b *testing.B) {
-	for _, c := range contexts {
-		b.Run("semaphores/"+c.name, func(b *testing.B) {
-			compare(b, 50, semaphoreHandoff(b, c.make(b), c.name), cSemaphoreHandoff(b)...)
-		})
-		b.Run("queues/"+c.name, func(b *testing.B) {
-			ctx, there, back := c.make(b), newQueue(b), newQueue(b)
-			startEcho(b, queueEcho, c.name, there.ID(), back.ID())
-			text, buf := make([]byte, 64), make([]byte, 64)
-			ours := &side{run: loop(func() {
-				check(there.Send(ctx, 1, text))
-				_, _, err := back.ReceiveInto(ctx, sysvipc.Any, buf)
-				check(err)
-			})}
-			compare(b, 50, ours, cHandoff(b, "msg", newQueue(b).ID(), newQueue(b).ID())...)
-		})
+	type place struct {
+		name       string
+		here, echo int
+	}
+	places := []place{{"anywhere", anywhere, anywhere}}
+	if cpus := processors(); len(cpus) > 1 {
+		places = append(places, place{"one processor", cpus[0], cpus[0]}, place{"two processors", cpus[0], cpus[1]})
+	}
+	for _, p := range places {
+		for _, c := range contexts {
+			b.Run(p.name+"/semaphores/"+c.name, func(b *testing.B) {
+				stay(b, p.here)
+				compare(b, 10, semaphoreHandoff(b, p.echo, c.make(b), c.name), cHandoff(b, p.echo, "sem", newSet(b, 0, 0).ID(), 0)...)
+			})
+			b.Run(p.name+"/queues/"+c.name, func(b *testing.B) {
+				stay(b, p.here)
+				compare(b, 10, queueHandoff(b, p.echo, c.make(b), c.name), cHandoff(b, p.echo, "msg", newQueue(b).ID(), newQueue(b).ID())...)
+			})
+		}
 	}
 }
 
-func semaphoreHandoff(b *testing.B, ctx context.Context, kind string) *side {
+func semaphoreHandoff(b *testing.B, cpu int, ctx context.Context, kind string) *side {
 	set := newSet(b, 0, 0)
-	startEcho(b, semaphoreEcho, kind, set.ID())
+	startEcho(b, cpu, semaphoreEcho, kind, set.ID())
 	return &side{run: loop(func() {
 		check(set.At(0).Release(1))
 		check(set.At(1).Acquire(ctx, 1))
 	})}
 }
 
-func cSemaphoreHandoff(b *testing.B) []*side { return cHandoff(b, "sem", newSet(b, 0, 0).ID(), 0) }
+func queueHandoff(b *testing.B, cpu int, ctx context.Context, kind string) *side {
+	there, back := newQueue(b), newQueue(b)
+	startEcho(b, cpu, queueEcho, kind, there.ID(), back.ID())
+	text, buf := make([]byte, 64), make([]byte, 64)
+	return &side{run: loop(func() {
+		check(there.Send(ctx, 1, text))
+		_, _, err := back.ReceiveInto(ctx, sysvipc.Any, buf)
+		check(err)
+	})}
+}
 
 // cHandoff is the same between two C processes.
-func cHandoff(b *testing.B, kind string, id, id2 int) []*side {
+func cHandoff(b *testing.B, cpu int, kind string, id, id2 int) []*side {
 	ping, echo := startTwin(b), startTwin(b)
 	if ping == nil {
 		return nil
 	}
+	if cpu != anywhere {
+		echo.time("pin %d", cpu)
+	}
+	echo.tell("%secho %d %d", kind, id, id2)
 	if kind == "sem" {
-		echo.tell("semecho %d", id)
 		return ping.floor("semping %d %d", id)
 	}
-	echo.tell("msgecho %d %d", id, id2)
 	return ping.floor("msgping %d %d %d", id, id2)
 }

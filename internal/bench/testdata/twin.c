@@ -7,12 +7,14 @@
  *   attach ID N         N times: attach segment ID, detach it
  *   semping ID N        N round trips: give semaphore 0, take semaphore 1
  *   msgping ID ID2 N    N round trips: send to queue ID, receive from queue ID2
+ *   pin CPU             run on this processor only
  *
- * "semecho ID" and "msgecho ID ID2" are the other side of the last two. They end when
+ * "semecho ID" and "msgecho ID ID2" are the other side of round trips. They end when
  * the object is removed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +89,11 @@ int main(void)
 				put(a, 64);
 				take(b, 64);
 			}
+		} else if (!strcmp(verb, "pin")) {
+			cpu_set_t set;
+			CPU_ZERO(&set);
+			CPU_SET(a, &set);
+			check(sched_setaffinity(0, sizeof set, &set), "sched_setaffinity");
 		} else if (!strcmp(verb, "semecho")) {
 			for (;;) {
 				op(a, 0, -1);
