@@ -1,11 +1,12 @@
-// Package shared keeps typed variables, locks and counters in a segment that several
+// Package shared keeps typed variables, locks, channels and maps in a segment that several
 // processes have attached. A kill -9 of any of them, at any instant, leaves the others
 // with whole values and with locks that can be taken.
 //
 // There is one place and what lies in it. A [Region] is a segment with a directory of
-// named things; each process that has it open is a participant. A [Mutex] is a lock, a
-// [Var] a variable of any type without pointers, a [Counter] an integer. A thing is made
-// by whoever declares it first, and found by its name by all others.
+// named things; each process that has it open is a participant. A [Mutex] or [RWMutex] is a
+// lock, a [Var] a variable of any type without pointers, a [Counter] an integer, a [Chan] a
+// queue of messages, a [Map] a table. A thing is made by whoever declares it first, and
+// found by its name by all others.
 //
 //	r, err := shared.Ensure(ctx, "orders", nil)
 //	if err != nil {
