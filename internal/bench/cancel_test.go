@@ -40,7 +40,7 @@ func BenchmarkCancel(b *testing.B) {
 			handoff := &side{name: "handoff", run: func(n int) time.Duration { return roundTrip.run(n) / 2 }}
 			// One at a time: the median is of single cancels, not of averages.
 			ours := &side{batch: 1, run: func(int) time.Duration { return cancelled(b, call) }}
-			compare(b, 10, ours, handoff)
+			compare(b, 20, ours, handoff)
 		})
 	}
 }

@@ -95,11 +95,11 @@ func BenchmarkHandoff(b *testing.B) {
 		for _, c := range contexts {
 			b.Run(p.name+"/semaphores/"+c.name, func(b *testing.B) {
 				stay(b, p.here)
-				compare(b, 10, semaphoreHandoff(b, p.echo, c.make(b), c.name), cHandoff(b, p.echo, "sem", newSet(b, 0, 0).ID(), 0)...)
+				compare(b, 20, semaphoreHandoff(b, p.echo, c.make(b), c.name), cHandoff(b, p.echo, "sem", newSet(b, 0, 0).ID(), 0)...)
 			})
 			b.Run(p.name+"/queues/"+c.name, func(b *testing.B) {
 				stay(b, p.here)
-				compare(b, 10, queueHandoff(b, p.echo, c.make(b), c.name), cHandoff(b, p.echo, "msg", newQueue(b).ID(), newQueue(b).ID())...)
+				compare(b, 20, queueHandoff(b, p.echo, c.make(b), c.name), cHandoff(b, p.echo, "msg", newQueue(b).ID(), newQueue(b).ID())...)
 			})
 		}
 	}

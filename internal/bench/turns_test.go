@@ -75,7 +75,7 @@ func (s *side) turn(n int) {
 	if s.batch != 0 {
 		n = s.batch
 	}
-	if warm := n / 10; warm > 0 {
+	if warm := n / 5; warm > 0 {
 		s.run(warm)
 	}
 	s.perOp = append(s.perOp, float64(s.run(n))/float64(n))
