@@ -243,7 +243,7 @@ end:	false
 #endif
 
 /* A death, and its reaping. The first reaper may die at any step; then another begins anew. */
-#define REAPERDIES :: restarts > 0 -> restarts--; goto reap
+#define REAPERDIES :: atomic { restarts > 0 -> restarts--; goto reap }
 proctype Death(byte d) {
 	byte c, p, h, e;
 end:	d_step { !over[d] -> dead[d] = true };

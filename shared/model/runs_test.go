@@ -20,6 +20,21 @@ var runs = []run{
 	{"mutex", "BUG_SILENT_TAKEOVER", violation},
 	{"mutex", "NT=2 START_BROKEN BUG_HEAL_BROKEN", violation},
 
+	{"rwmutex", "", holds},
+	{"rwmutex", "BUG_NO_RECHECK", violation},
+	{"rwmutex", "BUG_SHARED_COUNT", stuck},
+	{"rwmutex", "BUG_NO_WAKE_BACK", stuck},
+	{"rwmutex", "BUG_SILENT_TAKEOVER", violation},
+	{"rwmutex", "BUG_UNLOCK_FIRST", either},
+	{"rwmutex", "BUG_NO_ZERO", stuck},
+	{"rwmutex", "BUG_NO_SUSPECT", stuck},
+
+	{"init", "", holds},
+	{"init", "BUG_PLAIN_LOCK", stuck},
+	{"init", "BUG_NO_SECOND_LOOK", violation},
+	{"init", "BUG_READY_FIRST", violation},
+	{"init", "BUG_NO_WIPE", violation},
+
 	{"wait", "", holds},
 	{"wait", "NO_REPAIR", stuck}, // a dead waker: the reaper must wake
 	{"wait", "BUG_NO_RECHECK", stuck},
@@ -61,6 +76,7 @@ var deepRuns = []run{
 	{"mutex", "TWO_IN_ONE CANCEL", holds},
 	{"mutex", "TWO_IN_ONE LATE", holds},
 	{"mutex", "LATE NT=2 ROUNDS=2", holds},
+	{"rwmutex", "PAIRS", holds},
 	{"wait", "PAIRS", holds},
 	{"var", "ROUNDS=4", holds},
 	{"chan", "C MSGS=1", holds},
