@@ -52,7 +52,7 @@ func (r *Region) declare(ctx context.Context, w wanted) (thing, error) {
 		return r.open(v, e, w, err)
 	}
 	h := v.header()
-	g, _, err := lockNode(ctx, &h.dir)
+	g, _, err := r.lock(ctx, v, &h.dir, nil)
 	if err != nil {
 		return thing{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"sync"
 	"sync/atomic"
 )
 
@@ -63,6 +64,94 @@ func pick() *guardian {
 
 // spins is how often a lock is tried before its taker sleeps.
 const spins = 100
+
+// lock takes the lock of a node in v, and waits for it until ctx is done or the region is
+// closed: behind the goroutines of this process that want it, if there is a local lock.
+func (r *Region) lock(ctx context.Context, v *view, n *node, local chan struct{}) (*guardian, bool, error) {
+	g := pick()
+	if ok, died := g.tryLock(n, 0); ok {
+		return r.unlessClosed(v, n, g, died)
+	}
+	if local != nil {
+		select {
+		case local <- struct{}{}:
+			defer func() { <-local }()
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
+	ctx, leave, err := r.sleeper(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	defer leave()
+	g, died, err := lockNode(ctx, n)
+	if err != nil && r.view.Load() != v {
+		return nil, false, r.closed()
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return r.unlessClosed(v, n, g, died)
+}
+
+// unlessClosed gives a lock back that was taken beside a Close: nobody could release it
+// later, and its node would stand in the kernel's list for ever.
+func (r *Region) unlessClosed(v *view, n *node, g *guardian, died bool) (*guardian, bool, error) {
+	if r.view.Load() != v {
+		g.unlock(n)
+		return nil, false, r.closed()
+	}
+	return g, died, nil
+}
+
+// sleepers are the goroutines of this process that sleep on locks of a region. Close sends
+// them away before it gives the memory back: afterwards nobody could wake them.
+type sleepers struct {
+	mu     sync.Mutex
+	gone   sync.Cond
+	closed bool
+	cancel map[int]context.CancelFunc
+	next   int
+}
+
+// sleeper returns a context that ends with ctx or with the region.
+func (r *Region) sleeper(ctx context.Context) (context.Context, func(), error) {
+	s := &r.sleepers
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, nil, r.closed()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	if s.cancel == nil {
+		s.cancel = make(map[int]context.CancelFunc)
+	}
+	id := s.next
+	s.next++
+	s.cancel[id] = cancel
+	return ctx, func() {
+		cancel()
+		s.mu.Lock()
+		delete(s.cancel, id)
+		s.mu.Unlock()
+		s.gone.Broadcast()
+	}, nil
+}
+
+// sendAway ends all sleeps and waits until the last has ended.
+func (s *sleepers) sendAway() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, cancel := range s.cancel {
+		cancel()
+	}
+	s.gone.L = &s.mu
+	for len(s.cancel) > 0 {
+		s.gone.Wait()
+	}
+}
 
 // lockNode takes n's lock, and waits for it until ctx is done.
 func lockNode(ctx context.Context, n *node) (g *guardian, died bool, err error) {

@@ -351,15 +351,9 @@ type held struct{ g *guardian }
 // lock takes the writers' lock, behind the goroutines of this process that want it. If its
 // last holder was killed, the stripe is brought into order first.
 func (s stripe) lock() (held, error) {
-	n, g := &s.head().lock, pick()
-	ok, died := g.tryLock(n, 0)
-	if !ok {
-		s.local <- struct{}{}
-		defer func() { <-s.local }()
-		var err error
-		if g, died, err = lockNode(context.Background(), n); err != nil {
-			return held{}, err
-		}
+	g, died, err := s.region.lock(context.Background(), s.v, &s.head().lock, s.local)
+	if err != nil {
+		return held{}, err
 	}
 	raceAcquire(s.local)
 	if died {

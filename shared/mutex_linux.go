@@ -58,26 +58,11 @@ func (m *Mutex) Lock(ctx context.Context) error {
 	}
 	defer v.done()
 	n := (*node)(v.at(m.offset))
-	g, died, err := m.lock(ctx, n)
+	g, died, err := m.region.lock(ctx, v, n, m.local)
 	if err != nil {
 		return fmt.Errorf("shared: lock mutex %q: %w", m.name, err)
 	}
 	return m.locked(n, g, died)
-}
-
-// lock takes the lock at once or stands in line for it.
-func (m *Mutex) lock(ctx context.Context, n *node) (*guardian, bool, error) {
-	g := pick()
-	if ok, died := g.tryLock(n, 0); ok {
-		return g, died, nil
-	}
-	select {
-	case m.local <- struct{}{}:
-		defer func() { <-m.local }()
-	case <-ctx.Done():
-		return nil, false, ctx.Err()
-	}
-	return lockNode(ctx, n)
 }
 
 // TryLock takes the mutex if it is free, and reports whether it did. ErrOwnerDied is as
@@ -92,6 +77,9 @@ func (m *Mutex) TryLock() (bool, error) {
 	ok, died := g.tryLock(n, 0)
 	if !ok {
 		return false, nil
+	}
+	if g, died, err = m.region.unlessClosed(v, n, g, died); err != nil {
+		return false, err
 	}
 	err = m.locked(n, g, died)
 	return err == nil || errors.Is(err, ErrOwnerDied), err

@@ -3,6 +3,7 @@ package shared_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"sync"
 	"testing"
 	"time"
@@ -106,5 +107,38 @@ func BenchmarkMutex(b *testing.B) {
 	for b.Loop() {
 		m.Lock(context.Background())
 		m.Unlock()
+	}
+}
+
+// A goroutine that waits for a lock leaves with the region, and the lock goes to others.
+func TestCloseBesideLock(t *testing.T) {
+	t.Parallel()
+	key := ipctest.Key(t)
+	r, other := ensure(t, key), ensure(t, key)
+	m, err := shared.MutexOf(r, "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := ipctest.Start(t, locker, nil, sysvipc.Key(key).String())
+	p.Expect("locked")
+	done := make(chan error)
+	go func() { done <- m.Lock(context.Background()) }()
+	go func() { done <- r.Close() }()
+	for range 2 {
+		if err := <-done; err != nil && !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("got %v, want ErrClosed or nothing", err)
+		}
+	}
+	if m, err = shared.MutexOf(other, "m"); err != nil {
+		t.Fatal(err)
+	}
+	go func() { done <- m.Lock(context.Background()) }()
+	p.Kill()
+	if err := <-done; !errors.Is(err, shared.ErrOwnerDied) {
+		t.Errorf("got %v, want ErrOwnerDied", err)
+	}
+	m.MarkConsistent()
+	if err := m.Unlock(); err != nil {
+		t.Error(err)
 	}
 }

@@ -53,6 +53,7 @@ type Region struct {
 	id       owner
 	guardian *guardian // of the slot
 	bell     *bell
+	sleepers sleepers
 
 	mu    sync.Mutex
 	local map[uint64]chan struct{} // see localLock
@@ -292,15 +293,18 @@ func (r *Region) Close() error {
 	if v == nil {
 		return r.closed()
 	}
-	if n := heldIn(v); n > 1 {
-		return fmt.Errorf("shared: close region %q: this process holds %d locks in it", r.name, n-1)
-	}
 	if n := r.readLocks(v); n > 0 {
 		return fmt.Errorf("shared: close region %q: this process holds %d locks in it for reading", r.name, n)
 	}
 	if !r.view.CompareAndSwap(v, nil) {
 		return r.closed()
 	}
+	// Whoever takes a lock from here on sees that the region is closed, and gives it back.
+	if n := heldIn(v); n > 1 {
+		r.view.Store(v)
+		return fmt.Errorf("shared: close region %q: this process holds %d locks in it", r.name, n-1)
+	}
+	r.sleepers.sendAway()
 	err := r.leave(v)
 	r.bell.wakeIf(func(uint64) bool { return true })
 	return err

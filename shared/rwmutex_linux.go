@@ -208,7 +208,7 @@ func (m *RWMutex) queue(ctx context.Context, v *view) error {
 		return err // others of this process have waited for it
 	}
 	h := m.head(v)
-	g, _, err := lockNode(ctx, &h.lock)
+	g, _, err := m.region.lock(ctx, v, &h.lock, nil)
 	if err != nil {
 		return err
 	}
@@ -263,7 +263,7 @@ func (m *RWMutex) Lock(ctx context.Context) error {
 		return err
 	}
 	defer v.done()
-	g, err := m.lock(ctx, &m.head(v).lock)
+	g, _, err := m.region.lock(ctx, v, &m.head(v).lock, m.local)
 	if err == nil {
 		err = m.write(v, g, func() error { return m.drain(ctx, v) })
 	}
@@ -271,22 +271,6 @@ func (m *RWMutex) Lock(ctx context.Context) error {
 		return fmt.Errorf("shared: lock rwmutex %q: %w", m.name, err)
 	}
 	return nil
-}
-
-// lock takes the lock at once or stands in line for it.
-func (m *RWMutex) lock(ctx context.Context, n *node) (*guardian, error) {
-	g := pick()
-	if ok, _ := g.tryLock(n, 0); ok {
-		return g, nil
-	}
-	select {
-	case m.local <- struct{}{}:
-		defer func() { <-m.local }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	g, _, err := lockNode(ctx, n)
-	return g, err
 }
 
 // TryLock takes the lock for writing if nobody holds it, and reports whether it did.

@@ -117,7 +117,7 @@ func (x *Var[T]) update(change func(*T) bool) (bool, error) {
 	}
 	defer v.done()
 	h := (*varHead)(v.at(x.offset))
-	g, err := x.lock(&h.lock)
+	g, _, err := x.region.lock(context.Background(), v, &h.lock, x.local)
 	if err != nil {
 		return false, err
 	}
@@ -134,18 +134,6 @@ func (x *Var[T]) update(change func(*T) bool) (bool, error) {
 	atomic.StoreUint64(&h.seq, seq+1)
 	x.region.notify(v, x.changed())
 	return true, nil
-}
-
-// lock takes the writers' lock, behind the goroutines of this process that want it.
-func (x *Var[T]) lock(n *node) (*guardian, error) {
-	g := pick()
-	if ok, _ := g.tryLock(n, 0); ok {
-		return g, nil
-	}
-	x.local <- struct{}{}
-	defer func() { <-x.local }()
-	g, _, err := lockNode(context.Background(), n)
-	return g, err
 }
 
 // Watch yields the value now and after each change, until ctx is done. Of changes that
