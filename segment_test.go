@@ -155,7 +155,7 @@ func TestSparseSegment(t *testing.T) {
 	if ^uint(0)>>32 == 0 {
 		t.Skip("needs addresses of 64 bits")
 	}
-	const size = 5<<30 + 123
+	size := int64(5<<30 + 123)
 	seg, err := sysvipc.Creator{NoReserve: true}.CreateSegment(sysvipc.Private, size, 0o600)
 	check(t, err)
 	defer seg.Remove()
@@ -169,7 +169,7 @@ func TestSparseSegment(t *testing.T) {
 		t.Errorf("read %q, %v at the end", buf[:n], err)
 	}
 	must(mem.ReadAt(buf, 1<<32))(t)
-	if mem.Len() != size {
+	if int64(mem.Len()) != size {
 		t.Errorf("the memory has %d bytes", mem.Len())
 	}
 }
