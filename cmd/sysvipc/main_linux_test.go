@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -29,4 +32,12 @@ func openPath(t *testing.T) {
 	if err := os.Chmod(filepath.Join(bin, "sysvipc"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// command is the program with arguments. A test that hangs is ended after a while.
+func command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return exec.CommandContext(ctx, "sysvipc", args...)
 }

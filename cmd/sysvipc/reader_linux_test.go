@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,7 +38,7 @@ func TestReceiveForNobody(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command("sysvipc", "msg", "recv", ref)
+			cmd := command(t, "msg", "recv", ref)
 			var stderr bytes.Buffer
 			cmd.Stdout, cmd.Stderr = w, &stderr
 			if test.early {
@@ -85,7 +84,7 @@ func TestReceiveToFullDisk(t *testing.T) {
 	for _, format := range messageFormats {
 		q, ref := newQueue(t)
 		send(t, q, "precious")
-		cmd := exec.Command("sysvipc", "msg", "recv", ref, "-o", format)
+		cmd := command(t, "msg", "recv", ref, "-o", format)
 		var stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = full, &stderr
 		if err := cmd.Run(); shellCode(cmd.ProcessState) != exitFailed {

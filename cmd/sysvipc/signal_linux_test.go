@@ -27,7 +27,7 @@ func TestSignalEndsWait(t *testing.T) {
 				t.Parallel()
 				object, args := waitFor(t, verb)
 				before := object()
-				cmd := exec.Command("sysvipc", args...)
+				cmd := command(t, args...)
 				var out bytes.Buffer
 				cmd.Stdout, cmd.Stderr = &out, &out
 				if err := cmd.Start(); err != nil {
@@ -91,7 +91,7 @@ func TestSignalEndsReading(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	cmd := exec.Command("sysvipc", "msg", "send", ref, "--lines")
+	cmd := command(t, "msg", "send", ref, "--lines")
 	cmd.Stdin = r
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestSignalEndsReading(t *testing.T) {
 	if _, err := w.WriteString("line\n"); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("sysvipc", "msg", "recv", ref).Output(); string(out) != "line\n" {
+	if out, err := command(t, "msg", "recv", ref).Output(); string(out) != "line\n" {
 		t.Fatalf("got %q, %v", out, err)
 	}
 	cmd.Process.Signal(syscall.SIGINT)
