@@ -87,7 +87,13 @@ func TestStartFromUnreadableBinary(t *testing.T) {
 	if os.Getenv(scene) == "" {
 		exe := must(os.Executable())
 		private := t.TempDir() + "/private.test"
-		if err := os.WriteFile(private, must(os.ReadFile(exe)), 0o700); err != nil {
+		content := must(os.ReadFile(exe))
+		// A process that is forked meanwhile would have the file open for writing until its
+		// exec, and nobody could execute the file.
+		syscall.ForkLock.RLock()
+		err := os.WriteFile(private, content, 0o700)
+		syscall.ForkLock.RUnlock()
+		if err != nil {
 			t.Fatal(err)
 		}
 		cmd := ipctest.Command(t, "-test.run=^"+t.Name()+"$", "-test.v")
