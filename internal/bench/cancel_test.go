@@ -34,14 +34,20 @@ func BenchmarkCancel(b *testing.B) {
 			return func(ctx context.Context) error { return q.Send(ctx, 1, []byte{0}) }
 		}},
 	} {
-		b.Run(blocked.name, func(b *testing.B) {
-			call := blocked.call(b)
-			roundTrip := semaphoreHandoff(b, anywhere, context.Background(), "background")
-			handoff := &side{name: "handoff", run: func(n int) time.Duration { return roundTrip.run(n) / 2 }}
-			// One at a time: the median is of single cancels, not of averages.
-			ours := &side{batch: 1, run: func(int) time.Duration { return cancelled(b, call) }}
-			compare(b, 20, ours, handoff)
-		})
+		for _, p := range places() {
+			if p.here != p.echo {
+				continue // the waiter is in this process, which cannot be in two places
+			}
+			b.Run(p.name+"/"+blocked.name, func(b *testing.B) {
+				stay(b, p.here)
+				call := blocked.call(b)
+				roundTrip := semaphoreHandoff(b, p.echo, context.Background(), "background")
+				handoff := &side{name: "handoff", run: func(n int) time.Duration { return roundTrip.run(n) / 2 }}
+				// One at a time: the median is of single cancels, not of averages.
+				ours := &side{batch: 1, run: func(int) time.Duration { return cancelled(b, call) }}
+				compare(b, 20, ours, handoff)
+			})
+		}
 	}
 }
 

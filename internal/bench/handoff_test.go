@@ -83,15 +83,7 @@ func startEcho(b *testing.B, cpu int, name, kind string, ids ...int) {
 // A round trip between two processes, each of which waits for the other: two handoffs.
 // Where the processes run makes more of a difference than all else.
 func BenchmarkHandoff(b *testing.B) {
-	type place struct {
-		name       string
-		here, echo int
-	}
-	places := []place{{"anywhere", anywhere, anywhere}}
-	if cpus := processors(); len(cpus) > 1 {
-		places = append(places, place{"one processor", cpus[0], cpus[0]}, place{"two processors", cpus[0], cpus[1]})
-	}
-	for _, p := range places {
+	for _, p := range places() {
 		for _, c := range contexts {
 			b.Run(p.name+"/semaphores/"+c.name, func(b *testing.B) {
 				stay(b, p.here)

@@ -25,6 +25,22 @@ func processors() (cpus []int) {
 	return cpus
 }
 
+// place says where this process runs, and where the other side does.
+type place struct {
+	name       string
+	here, echo int
+}
+
+// places are those that make a difference: to wake a thread on another processor may
+// cost ten times as much as on this one, in a virtual machine above all.
+func places() []place {
+	p := []place{{"anywhere", anywhere, anywhere}}
+	if cpus := processors(); len(cpus) > 1 {
+		p = append(p, place{"one processor", cpus[0], cpus[0]}, place{"two processors", cpus[0], cpus[1]})
+	}
+	return p
+}
+
 // pin lets this process, and those that it starts, run on these processors only.
 func pin(cpus ...int) {
 	var set unix.CPUSet
