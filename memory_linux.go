@@ -27,7 +27,11 @@ func (m *Memory) detach(lent bool) {
 	if err != nil {
 		// Huge pages want another length, and a strict vm.overcommit_memory may
 		// refuse the zeros. Then the detach itself waits for the collector.
-		runtime.AddCleanup(m, func(addr uintptr) { sysv.ShmdtLarge(addr) }, uintptr(start))
+		runtime.AddCleanup(m, func(start unsafe.Pointer) {
+			if !lent || overlay(start, length, unix.PROT_NONE) != nil {
+				sysv.ShmdtLarge(uintptr(start))
+			}
+		}, start)
 		return
 	}
 	if lent {

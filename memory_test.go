@@ -339,9 +339,11 @@ func TestStrictOvercommit(t *testing.T) {
 		t.Skip("needs the number of mmap on " + runtime.GOARCH)
 	}
 	seg := newSegment(t, 100)
-	p := ipctest.Start(t, strictOvercommit, nil, fmt.Sprint(seg.ID()))
-	p.Expect("detached")
-	p.Finish()
+	for _, slice := range []string{"no slice", "slice"} {
+		p := ipctest.Start(t, strictOvercommit, nil, fmt.Sprint(seg.ID()), slice)
+		p.Expect("detached")
+		p.Finish()
+	}
 	if got := string(attach(t, seg, nil).Bytes()[:7]); got != "written" {
 		t.Errorf("the segment has %q", got)
 	}
@@ -351,13 +353,18 @@ var mmap = map[string]uintptr{"amd64": 9, "arm64": 222, "riscv64": 222, "loong64
 
 var strictOvercommit = ipctest.Register("strict overcommit", func(c *ipctest.ChildEnv) {
 	const flags = syscall.MAP_FIXED | syscall.MAP_NORESERVE | syscall.MAP_PRIVATE
-	c.Check(ipctest.Fault(mmap[runtime.GOARCH], syscall.ENOMEM, ipctest.Match{Arg: 3, Value: flags, Mask: flags}))
+	c.Check(ipctest.Fault(mmap[runtime.GOARCH], syscall.ENOMEM,
+		ipctest.Match{Arg: 2, Value: syscall.PROT_READ | syscall.PROT_WRITE}, ipctest.Match{Arg: 3, Value: flags, Mask: flags}))
 	seg := segmentArg(c, 0)
+	var forgotten []byte
 	func() {
 		mem, err := seg.Attach(nil)
 		c.Check(err)
 		_, err = mem.WriteAt([]byte("written"), 0)
 		c.Check(err)
+		if c.Args[1] == "slice" {
+			forgotten = mem.Bytes()
+		}
 		c.Check(mem.Close())
 		if _, err := mem.WriteAt([]byte("too late"), 0); !errors.Is(err, fs.ErrClosed) {
 			c.Fatal("a write after Close:", err)
@@ -373,6 +380,9 @@ var strictOvercommit = ipctest.Register("strict overcommit", func(c *ipctest.Chi
 		st, err := seg.Stat()
 		c.Check(err)
 		if st.Attaches == 0 {
+			if forgotten != nil && !strings.HasPrefix(mappedAs(c, uintptr(unsafe.Pointer(&forgotten[0]))), "---p") {
+				c.Fatal("the forgotten slice does not fault")
+			}
 			c.Say("detached")
 			return
 		}
@@ -485,23 +495,62 @@ func TestAttachAddress(t *testing.T) {
 	wantError(t, err, "", syscall.EINVAL)
 
 	code := attach(t, seg, &sysvipc.AttachOptions{Exec: true, ReadOnly: true})
-	if perms := permissions(t, uintptr(unsafe.Pointer(&code.Bytes()[0]))); perms != "r-xs" && !ipctest.UnderQEMU() {
+	if perms := mappedAs(t, uintptr(unsafe.Pointer(&code.Bytes()[0]))); perms != "r-xs" && !ipctest.UnderQEMU() {
 		t.Errorf("attached with Exec and ReadOnly: %s", perms)
 	}
 }
 
-// permissions returns those of a mapping, such as "rw-s".
-func permissions(t *testing.T, addr uintptr) string {
-	t.Helper()
-	for line := range strings.Lines(string(must(os.ReadFile("/proc/self/maps"))(t))) {
-		var from, to uintptr
+// mappedAs returns the permissions with which an address is mapped, such as "rw-s", or "" if it is not.
+func mappedAs(c fataler, addr uintptr) string {
+	text, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		c.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var from, to uint64
 		var perms string
-		must(fmt.Sscanf(line, "%x-%x %s", &from, &to, &perms))(t)
-		if from <= addr && addr < to {
+		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &perms); err != nil {
+			c.Fatal(err)
+		}
+		if from <= uint64(addr) && uint64(addr) < to {
 			return perms
 		}
 	}
 	return ""
+}
+
+// fataler is a test, or its child.
+type fataler interface{ Fatal(...any) }
+
+// Who holds the memory may touch it after Close, at any time later, as zeros that go nowhere.
+func TestHold(t *testing.T) {
+	t.Parallel()
+	seg := newSegment(t, 8192)
+	bytes, hold := func() ([]byte, any) {
+		mem := must(seg.Attach(nil))(t)
+		bytes, hold := mem.Hold()
+		copy(bytes, "written")
+		check(t, mem.Close())
+		if late, none := mem.Hold(); late != nil || none != nil {
+			t.Error("closed memory can be held")
+		}
+		return bytes, hold
+	}()
+	if st := must(seg.Stat())(t); st.Attaches != 0 {
+		t.Errorf("%d attaches are left", st.Attaches)
+	}
+	for range 5 {
+		runtime.GC()
+		attach(t, seg, nil)
+		if bytes[0] != 0 || bytes[8191] != 0 {
+			t.Fatalf("the held memory has %q", bytes[:10])
+		}
+	}
+	bytes[1] = 'x'
+	runtime.KeepAlive(hold)
+	if got := string(attach(t, seg, nil).Bytes()[:8]); got != "written\x00" {
+		t.Errorf("the segment has %q", got)
+	}
 }
 
 // A segment that is removed lives on with its attaches: by ID it can still be attached, its key is free, and it goes with
