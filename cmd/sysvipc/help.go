@@ -110,3 +110,11 @@ type flagValue interface {
 }
 
 func (v namedValue) Type() string { return v.word }
+
+// textMayBeginWithDash has the error about a flag that does not exist say how to write
+// text that only looks like one.
+func textMayBeginWithDash(cmd *cobra.Command) {
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return usage("%w (if it is text that is meant, put -- before it)", err)
+	})
+}

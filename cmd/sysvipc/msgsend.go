@@ -46,6 +46,7 @@ some may have been sent when an error comes, and the error says how many.`,
 		ValidArgsFunction: completeRefs(1, sysvipc.KindQueue),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
+	textMayBeginWithDash(cmd)
 	o.wait.add(cmd)
 	f := cmd.Flags()
 	f.Int64Var(&o.typ, "type", 1, "type N of the messages, at least 1")

@@ -30,6 +30,7 @@ does.`,
 		ValidArgsFunction: completeRefs(1, sysvipc.KindSegment),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
+	textMayBeginWithDash(cmd)
 	f := cmd.Flags()
 	f.Var(&o.offset, "offset", "where to begin")
 	f.Var(&o.pad, "pad", "number of bytes to write in all, with NULs at the end")

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
@@ -126,5 +127,45 @@ func TestIgnoredSignal(t *testing.T) {
 	send(t, q, "late")
 	if err := cmd.Wait(); err != nil || out.String() != "late\n" {
 		t.Errorf("got %q, %v, want the message", &out, err)
+	}
+}
+
+// The first signal ends waiting for an object; whatever else a verb hangs in, the second
+// one ends it.
+func TestSecondSignalKills(t *testing.T) {
+	t.Parallel()
+	seg, err := sysvipc.CreateSegment(sysvipc.Key(ipctest.Key(t)), 1<<20, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cmd := command(t, "shm", "read", refName(sysvipc.KindSegment, seg.ID()))
+	cmd.Stdout = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if _, err := r.Read(make([]byte, 1)); err != nil { // the rest does not fit into the pipe
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		cmd.Wait()
+	}()
+	for running := true; running; {
+		cmd.Process.Signal(syscall.SIGINT)
+		select {
+		case <-ended:
+			running = false
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	if got := shellCode(cmd.ProcessState); got != 130 {
+		t.Errorf("got exit code %d, want 130", got)
 	}
 }
