@@ -34,7 +34,8 @@ UTF-8; "msg send --jsonl" takes it back.
 
 A message is written before the next one is taken. One that cannot be written, since the
 disk is full or the reader has gone, is put back at the end of the queue. Ctrl-C leaves
-the queue as it is.`,
+the queue as it is. What was written to a pipe is gone, whether its reader reads it or
+not: to take three messages, use --count 3 rather than head -n 3.`,
 		Example: `  sysvipc msg recv msg:name=orders
   sysvipc msg recv msg:5 --type 7 --timeout 2s
   sysvipc msg recv msg:5 --follow --with-type

@@ -14,7 +14,7 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer stop()
 	root := newRoot()
 	root.SetArgs(args)
-	root.SetIn(&interruptibleReader{ctx, stdin})
+	root.SetIn(&interruptibleReader{ctx: ctx, r: stdin})
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	ran := false

@@ -53,11 +53,11 @@ func (o *shmWriteOptions) run(cmd *cobra.Command, args []string) error {
 	if room < 0 {
 		return fail(exitFailed, "shm:%d has %d bytes: there is nothing at offset %d", id, st.Size, o.offset.n)
 	}
-	data, source, err := o.data(cmd, args[1:], room)
+	data, length, source, err := readData(cmd, args[1:], room)
 	if err != nil {
 		return err
 	}
-	length := int64(len(data))
+	end := o.offset.n + length
 	if cmd.Flags().Changed("pad") {
 		if length > o.pad.n {
 			return fail(exitFailed, "%s is longer than --pad %d; nothing was written", source, o.pad.n)
@@ -72,23 +72,34 @@ func (o *shmWriteOptions) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer mem.Close()
-	if _, err := mem.WriteAt(data, o.offset.n); err != nil {
-		return err
+	at := o.offset.n
+	for _, chunk := range data {
+		n, err := mem.WriteAt(chunk, at)
+		if err != nil {
+			return err
+		}
+		at += int64(n)
 	}
-	return zero(mem, o.offset.n+int64(len(data)), o.offset.n+length)
+	return zero(mem, end, o.offset.n+length)
 }
 
-// data returns what is to be written, and what to call it. Of a standard input that is
-// too long it reads no more than shows that.
-func (o *shmWriteOptions) data(cmd *cobra.Command, args []string, room int64) ([]byte, string, error) {
+// readData returns what is to be written, in pieces, its length and what to call it. Of a
+// standard input that is too long it reads little more than shows that.
+func readData(cmd *cobra.Command, args []string, room int64) (data [][]byte, length int64, source string, err error) {
 	if len(args) == 1 && args[0] != "-" {
-		return []byte(args[0]), fmt.Sprintf("TEXT of %d bytes", len(args[0])), nil
+		return [][]byte{[]byte(args[0])}, int64(len(args[0])), fmt.Sprintf("TEXT of %d bytes", len(args[0])), nil
 	}
-	data, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), room+1))
-	if err != nil {
-		return nil, "", fmt.Errorf("read standard input: %w; nothing was written", err)
+	for err == nil && length <= room {
+		chunk := make([]byte, 256<<10)
+		var n int
+		n, err = io.ReadFull(cmd.InOrStdin(), chunk)
+		data = append(data, chunk[:n])
+		length += int64(n)
 	}
-	return data, "standard input", nil
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, 0, "", fmt.Errorf("read standard input: %w; nothing was written", err)
+	}
+	return data, length, "standard input", nil
 }
 
 // zero writes NULs from one offset to another.

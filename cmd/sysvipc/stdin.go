@@ -10,6 +10,7 @@ import (
 type interruptibleReader struct {
 	ctx context.Context
 	r   io.Reader
+	buf []byte // a read that goes on writes here, not to what is its caller's again
 }
 
 func (r *interruptibleReader) Read(p []byte) (int, error) {
@@ -18,7 +19,13 @@ func (r *interruptibleReader) Read(p []byte) (int, error) {
 		err error
 	}
 	done := make(chan result, 1)
-	buf := make([]byte, len(p)) // p is the caller's again if we leave early
+	if r.ctx.Err() != nil {
+		return 0, context.Cause(r.ctx)
+	}
+	if len(r.buf) < len(p) {
+		r.buf = make([]byte, len(p))
+	}
+	buf := r.buf[:len(p)]
 	go func() {
 		n, err := r.r.Read(buf)
 		done <- result{n, err}
