@@ -40,6 +40,16 @@ var runs = []run{
 	{"topic", "GATED BUG_JOIN_UNCHECKED", violation},
 	{"topic", "GATED BUG_DEAD_GATE", stuck},
 
+	{"reap", "NS=2 KILL0", holds},
+	{"reap", "NS=2 KILL2", holds},
+	{"reap", "START_DEAD KILL1", holds}, // the reaper is killed, too
+	{"reap", "NS=2 START_DEAD BUG_NO_TAKE", violation},
+	{"reap", "NS=2 START_DEAD BUG_NO_INC", violation},
+	{"reap", "START_DEAD KILL1 BUG_FREE_FIRST", stuck},
+	{"reap", "START_DEAD KILL1 BUG_INC_FIRST", stuck},
+	{"reap", "KILL2 BUG_NO_GEN", stuck},
+	{"reap", "NS=2 KILL0 KILL1 BUG_SEPARATE_WATCHER", stuck},
+
 	{"init", "", holds},
 	{"init", "BUG_PLAIN_LOCK", stuck},
 	{"init", "BUG_NO_SECOND_LOOK", violation},
@@ -88,6 +98,9 @@ var deepRuns = []run{
 	{"mutex", "TWO_IN_ONE LATE", holds},
 	{"mutex", "LATE NT=2 ROUNDS=2", holds},
 	{"rwmutex", "PAIRS", holds},
+	{"reap", "NS=2 KILL0 KILL1", holds},
+	{"reap", "KILL2", holds},
+	{"reap", "KILL0 KILL1", holds},
 	{"topic", "ROUNDS=3", holds},
 	{"topic", "GATED TWO_SUBSCRIBERS", holds},
 	{"wait", "PAIRS", holds},
