@@ -28,6 +28,50 @@ func unchanged(t *testing.T, call func() error, text string, is ...error) {
 	}
 }
 
+// The limits are those of the files, and what is used of each is counted.
+func TestReadLimits(t *testing.T) {
+	t.Parallel()
+	if !ipctest.Alone(t) {
+		return
+	}
+	file := func(name string) (n []int) {
+		for _, word := range strings.Fields(string(must(os.ReadFile("/proc/sys/kernel/" + name))(t))) {
+			v, _ := strconv.ParseUint(word, 10, 64)
+			n = append(n, int(v))
+		}
+		return n
+	}
+	page := os.Getpagesize()
+	mem := attach(t, newSegment(t, int64(3*page)), nil)
+	must(mem.WriteAt(make([]byte, page), int64(page)))(t)
+	newSet(t, 1, 2, 3)
+	newSet(t, 1)
+	q := newQueue(t)
+	check(t, q.Send(bg, 1, []byte("12345")))
+	check(t, q.Send(bg, 1, nil))
+	newQueue(t)
+
+	l, sem := must(sysvipc.ReadLimits())(t), file("sem")
+	want := sysvipc.Limits{
+		Segments: sysvipc.SegmentLimits{
+			Max: file("shmmni")[0], InUse: 1, MaxSize: uint64(uint(file("shmmax")[0])),
+			MaxPages: uint64(uint(file("shmall")[0])), Pages: 3, Resident: 1,
+		},
+		Semaphores: sysvipc.SemaphoreLimits{
+			Max: sem[3], InUse: 2, MaxTotal: sem[1], InTotal: 4, MaxPerSet: sem[0], MaxOps: sem[2], MaxValue: 32767,
+		},
+		Queues: sysvipc.QueueLimits{
+			Max: file("msgmni")[0], InUse: 2, MaxMessage: file("msgmax")[0], DefaultMaxBytes: file("msgmnb")[0], Messages: 2, Bytes: 5,
+		},
+	}
+	if l.Segments.Swap > 0 {
+		want.Segments.Resident, want.Segments.Swap = l.Segments.Resident, l.Segments.Swap
+	}
+	if diff := cmp.Diff(want, l); diff != "" {
+		t.Errorf("ReadLimits (-want +got):\n%s", diff)
+	}
+}
+
 func TestSegmentLimits(t *testing.T) {
 	t.Parallel()
 	if !ipctest.Alone(t) {

@@ -196,6 +196,36 @@ func TestAttachCounts(t *testing.T) {
 	}
 }
 
+// One handle serves many goroutines, each with its own attach.
+func TestAttachTogether(t *testing.T) {
+	t.Parallel()
+	seg := newSegment(t, 800)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for round := range 40 {
+				mem, err := seg.Attach(nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				text := fmt.Appendf(nil, "%d in %d", i, round)
+				buf := make([]byte, len(text))
+				if _, err := mem.WriteAt(text, int64(100*i)); err != nil {
+					t.Error(err)
+				}
+				if _, err := mem.ReadAt(buf, int64(100*i)); err != nil || !bytes.Equal(buf, text) {
+					t.Errorf("read %q, %v; want %q", buf, err, text)
+				}
+				if err := mem.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // What many goroutines do while another closes the memory is done, or answered with fs.ErrClosed: no read shows anything
 // but what was written, and nothing faults.
 func TestCloseDuringAccess(t *testing.T) {

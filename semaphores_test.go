@@ -5,9 +5,11 @@ package sysvipc_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -134,6 +136,62 @@ func TestSemaphore(t *testing.T) {
 	check(t, set.SetValues(9))
 	wantValues(t, set, 9)
 }
+
+// Waiters are counted by what they wait for, and of all processes.
+func TestWaiters(t *testing.T) {
+	t.Parallel()
+	set := newSet(t, 1)
+	var processes []*ipctest.Process
+	for i, op := range []string{"-2", "0", "-3"} {
+		p := ipctest.Start(t, waitsFor, nil, fmt.Sprint(set.ID()), op)
+		ipctest.WaitBlocked(t, p.PID, 1)
+		processes = append(processes, p)
+		acquire, zero, err := set.At(0).Waiters()
+		if want := [][2]int{{1, 0}, {1, 1}, {2, 1}}[i]; acquire != want[0] || zero != want[1] || err != nil {
+			t.Errorf("%d wait for more and %d for zero, %v; want %d", acquire, zero, err, want)
+		}
+	}
+	check(t, set.At(0).SetValue(5)) // wakes both who want to take
+	processes[0].Expect("done")
+	processes[2].Expect("done")
+	processes[1].Expect("done")
+	wantValues(t, set, 0)
+}
+
+var waitsFor = ipctest.Register("waits for", func(c *ipctest.ChildEnv) {
+	id, err := strconv.Atoi(c.Args[0])
+	c.Check(err)
+	delta, err := strconv.Atoi(c.Args[1])
+	c.Check(err)
+	c.Check(sysvipc.SemaphoresByID(id).Do(bg, sysvipc.Add(0, delta)))
+	c.Say("done")
+})
+
+// The last process is whoever operated or set a value.
+func TestLastPID(t *testing.T) {
+	t.Parallel()
+	set := newSet(t, 1, 1, 1)
+	p := ipctest.Start(t, touchesEach, nil, fmt.Sprint(set.ID()))
+	p.Expect("touched")
+	for i, want := range []int{p.PID, p.PID, os.Getpid()} {
+		if got := must(set.At(i).LastPID())(t); got != want {
+			t.Errorf("semaphore %d: the last process is %d, want %d", i, got, want)
+		}
+	}
+	p.Finish()
+}
+
+var touchesEach = ipctest.Register("touches each", func(c *ipctest.ChildEnv) {
+	id, err := strconv.Atoi(c.Args[0])
+	c.Check(err)
+	set := sysvipc.SemaphoresByID(id)
+	c.Check(set.At(0).Acquire(bg, 1))
+	c.Check(set.At(1).SetValue(7))
+	_, err = set.At(2).Value() // which does not count
+	c.Check(err)
+	c.Say("touched")
+	c.Listen()
+})
 
 // Who looks at all values sees no half of an operation.
 func TestValuesAreOfOneInstant(t *testing.T) {
@@ -302,3 +360,36 @@ func TestUndoLimit(t *testing.T) {
 	check(t, sem.Undo().Release(10))
 	wantValues(t, set, 10, 0)
 }
+
+// Undo lives on when the process becomes another program, and processes that it starts have no part in it.
+func TestUndoAcrossExec(t *testing.T) {
+	t.Parallel()
+	for _, program := range []string{"cat", "true"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip("needs "+program+":", err)
+		}
+	}
+	set := newSet(t, 1)
+	p := ipctest.Start(t, becomesCat, nil, fmt.Sprint(set.ID()))
+	p.Expect("taken")
+	p.Tell("it is cat that says this")
+	p.Expect("it is cat that says this")
+	wantValues(t, set, 0)
+	p.Finish()
+	wantValues(t, set, 1)
+}
+
+var becomesCat = ipctest.Register("becomes cat", func(c *ipctest.ChildEnv) {
+	id, err := strconv.Atoi(c.Args[0])
+	c.Check(err)
+	set := sysvipc.SemaphoresByID(id)
+	c.Check(set.At(0).Undo().Acquire(bg, 1))
+	c.Check(exec.Command("true").Run())
+	if value, err := set.At(0).Value(); value != 0 || err != nil {
+		c.Fatalf("when a child had ended, the value was %d, %v", value, err)
+	}
+	c.Say("taken")
+	cat, err := exec.LookPath("cat")
+	c.Check(err)
+	c.Check(syscall.Exec(cat, []string{"cat"}, os.Environ()))
+})
