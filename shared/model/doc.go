@@ -21,7 +21,12 @@
 //
 // A model that finds nothing proves nothing until it was seen to find something:
 // every file has defects that are switched on by -DBUG_..., and the test demands
-// that each is found. To look at one:
+// that each is found. Runs with LIVE also look for cycles: survivors that neither
+// block nor come to an end. The long form, some minutes and gigabytes:
+//
+//	SYSVIPC_SOAK=1 go test -timeout 2h -run Deep ./shared/model
+//
+// To look at one defect:
 //
 //	spin -a -DBUG_NO_PENDING -DNO_SWEEP mutex.pml && cc -O2 -DSAFETY -o pan pan.c && ./pan
 //	spin -t -p -k mutex.pml.trail -DBUG_NO_PENDING -DNO_SWEEP mutex.pml

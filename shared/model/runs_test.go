@@ -7,6 +7,7 @@ var runs = []run{
 	{"mutex", "NO_SWEEP", holds}, // what the kernel's own marking can do, if all threads stop at once
 	{"mutex", "LATE NT=2", holds},
 	{"mutex", "NT=2 START_BROKEN", holds},
+	{"mutex", "LIVE NT=2", holds},
 	{"mutex", "NO_SWEEP BUG_NO_PENDING", stuck},
 	{"mutex", "NO_SWEEP BUG_LINK_LATE", stuck},
 	{"mutex", "NO_SWEEP TWO_IN_ONE BUG_NO_LOCAL_MUTEX", stuck},
@@ -31,6 +32,8 @@ var runs = []run{
 
 	{"topic", "", holds},
 	{"topic", "GATED", holds},
+	{"topic", "LIVE ROUNDS=1", holds},
+	{"topic", "LIVE ROUNDS=1 N=2", livelock}, // too small for its records
 	{"topic", "BUG_INTENT_BACK", violation},
 	{"topic", "BUG_INTENT_LATE", violation},
 	{"topic", "BUG_NO_SECOND_LOOK", violation},
@@ -42,6 +45,7 @@ var runs = []run{
 
 	{"reap", "NS=2 KILL0", holds},
 	{"reap", "NS=2 KILL2", holds},
+	{"reap", "LIVE NS=2 START_DEAD KILL1", holds},
 	{"reap", "START_DEAD KILL1", holds}, // the reaper is killed, too
 	{"reap", "NS=2 START_DEAD BUG_NO_TAKE", violation},
 	{"reap", "NS=2 START_DEAD BUG_NO_INC", violation},
@@ -75,6 +79,8 @@ var runs = []run{
 	{"chan", "NOBODY MSGS=2", holds},
 	{"chan", "NOBODY MSGS=1 CLOSE", holds},
 	{"chan", "P NCONS=1 MSGS=1", holds},
+	{"chan", "LIVE NOBODY MSGS=1 CLOSE", holds},
+	{"chan", "LIVE C NPROD=1 MSGS=1", holds},
 	{"chan", "C NPROD=1 MSGS=2", holds},
 	{"chan", "C NPROD=1 MSGS=2 AT_MOST_ONCE", holds},
 	{"chan", "C NPROD=1 MSGS=2 N=1", holds},
@@ -104,6 +110,10 @@ var deepRuns = []run{
 	{"topic", "ROUNDS=3", holds},
 	{"topic", "GATED TWO_SUBSCRIBERS", holds},
 	{"wait", "PAIRS", holds},
+	{"wait", "LIVE", holds},
+	{"rwmutex", "LIVE", holds},
+	{"var", "LIVE", holds},
+	{"init", "LIVE", holds},
 	{"var", "ROUNDS=4", holds},
 	{"chan", "C MSGS=1", holds},
 	{"chan", "C MSGS=1 CLOSE", holds},

@@ -7,7 +7,8 @@
  *   tail    the end of the newest complete record
  *   A record starts with its number and its length; numbers count up by one. A record does not cross
  *   the ring's end: a padding record, without a number of its own, fills the rest. The longest record
- *   is at most N/4 (here N/2; what is needed is that the latest record and one more fit).
+ *   is at most N/4 (here N/2; what is needed is that the latest record and one more fit: else a dead
+ *   publisher's intent can cover the latest record, and a subscriber that was overrun turns for ever).
  *   GATED only, per participant slot: joined, cursor.
  *
  * PUBLISH
@@ -35,7 +36,9 @@
  * gap, so the count of lost records is exact, over takeovers too; gated: nothing is lost, and only live
  * subscribers are waited for.
  */
+#ifndef N
 #define N 4
+#endif
 #ifndef ROUNDS
 #define ROUNDS 2
 #endif
