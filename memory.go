@@ -57,11 +57,10 @@ func (s *Segment) Attach(opts *AttachOptions) (*Memory, error) {
 		}
 		addr, flags = opts.Addr, opts.flags()
 	}
-	at := now()
-	size, ok := s.size.get(at)
-	if !ok {
+	size := s.size.get()
+	if size == 0 {
 		var err error
-		if size, err = s.readSize(at); err != nil {
+		if size, err = s.readSize(); err != nil {
 			return nil, err
 		}
 	}
@@ -96,7 +95,7 @@ func (m *Memory) Close() error {
 }
 
 // readSize asks the kernel for the segment's size.
-func (s *Segment) readSize(at int64) (int64, error) {
+func (s *Segment) readSize() (int64, error) {
 	st, err := s.Stat()
 	if err != nil {
 		return 0, err
@@ -104,7 +103,7 @@ func (s *Segment) readSize(at int64) (int64, error) {
 	if uint64(st.Size) > math.MaxInt {
 		return 0, s.refuse("attach", syscall.ENOMEM, "%d bytes do not fit this process's address space", st.Size)
 	}
-	s.size.set(st.Size, at)
+	s.size.set(st.Size)
 	return st.Size, nil
 }
 
@@ -153,28 +152,18 @@ func (s *Segment) attachHint(errno syscall.Errno, opts *AttachOptions, size int6
 // knownSize is the size of a segment, which never changes, to spare Attach a call. But
 // the kernel uses IDs again, after 65,536 creations at the earliest, and a slice that is
 // longer than the segment would show memory of someone else. So it is believed only for
-// a moment after the kernel gave it, too short for that many creations.
-type knownSize struct {
-	size atomic.Int64
-	seen atomic.Int64 // by the clock of now
-}
+// a moment after the kernel gave it, too short for that many creations; then a timer
+// forgets it, since to look at a clock would cost each Attach more than all else here.
+type knownSize struct{ size atomic.Int64 } // 0 is not known
 
-const believed = int64(100 * time.Millisecond)
+const believed = 100 * time.Millisecond
 
-func (k *knownSize) set(size, seen int64) {
+func (k *knownSize) set(size int64) {
 	k.size.Store(size)
-	k.seen.Store(seen)
+	time.AfterFunc(believed, func() { k.size.Store(0) })
 }
 
-func (k *knownSize) get(now int64) (size int64, ok bool) {
-	seen := k.seen.Load()
-	return k.size.Load(), seen != 0 && now-seen < believed
-}
-
-var start = time.Now()
-
-// now is the time since the program started, and never 0.
-func now() int64 { return int64(time.Since(start)) + 1 }
+func (k *knownSize) get() int64 { return k.size.Load() }
 
 // Len returns the size of the memory in bytes, or 0 after Close.
 func (m *Memory) Len() int {

@@ -181,11 +181,7 @@ func (c Creator) segment(op string, key Key, size int64, perm fs.FileMode, flags
 		return nil, o.fail(op, errno, hint)
 	}
 	o.id = id
-	s := &Segment{object: o}
-	if flags&sysv.IPC_EXCL != 0 {
-		s.size.set(size, now())
-	}
-	return s, nil
+	return &Segment{object: o}, nil
 }
 
 // segmentHint finds out which of the limits that share an errno was met.

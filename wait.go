@@ -2,7 +2,8 @@ package sysvipc
 
 import (
 	"context"
-	"runtime"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -43,22 +44,18 @@ func block(ctx context.Context, c call) (errno syscall.Errno, cancelled bool) {
 			}
 		}
 	}
-	// The thread that waits must be the one that the kicker knows.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	k := kicker{tid: sysv.Gettid()}
-	stop := context.AfterFunc(ctx, k.kick)
-	for {
+	k := kickerFor(ctx)
+	// The goroutine is not locked to the thread: a locked one that comes back from the
+	// kernel and finds no free processor costs two more switches of threads. It may thus
+	// move between here and the kernel, if it is pre-empted there: see kick.
+	k.begin(sysv.Gettid())
+	// A cancel that came before k began is seen here, a later one by k.
+	for cancelled = ctx.Err() != nil; !cancelled; cancelled = ctx.Err() != nil {
 		if errno = c(true); errno != syscall.EINTR {
 			break
 		}
-		if cancelled = ctx.Err() != nil; cancelled {
-			break
-		}
 	}
-	if !stop() {
-		k.stop()
-	}
+	k.end()
 	return errno, cancelled
 }
 
@@ -66,32 +63,94 @@ func block(ctx context.Context, c call) (errno syscall.Errno, cancelled bool) {
 // SIGURG, which the Go runtime uses for the same purpose and whose handler has
 // nothing to do when it comes unasked.
 type kicker struct {
-	tid  int
-	mu   sync.Mutex
-	done bool // the thread has left its call, and may be doing other work
+	done <-chan struct{} // of the context
+	stop func() bool     // has k no longer be told of its end
+
+	mu    sync.Mutex
+	tid   int  // the thread that waits; 0 while none does: it may be doing other work
+	ended bool // the context has ended
+}
+
+// idle are kickers without a waiter that are still told of the end of their context:
+// most who wait do so again and again under the same one, and to be told costs more
+// than all else in a short wait. A kicker whose context has ended is let go.
+var idle [maxDirect]atomic.Pointer[kicker]
+
+// kickerFor returns a kicker that is told of ctx's end.
+func kickerFor(ctx context.Context) *kicker {
+	done := ctx.Done()
+	for i := range idle {
+		if k := idle[i].Load(); k != nil && k.done == done && idle[i].CompareAndSwap(k, nil) {
+			return k
+		}
+	}
+	k := &kicker{done: done}
+	k.stop = context.AfterFunc(ctx, k.kick)
+	return k
+}
+
+func (k *kicker) begin(tid int) {
+	k.mu.Lock()
+	k.tid = tid
+	k.mu.Unlock()
+}
+
+// end says that nobody waits any more, and keeps k for the next.
+func (k *kicker) end() {
+	k.mu.Lock()
+	k.tid = 0
+	kept := k.ended
+	for i := 0; i < len(idle) && !kept; i++ {
+		kept = idle[i].CompareAndSwap(nil, k)
+	}
+	k.mu.Unlock()
+	if kept {
+		return
+	}
+	if other := idle[0].Swap(k); other != nil {
+		other.stop()
+	}
 }
 
 // kick sends signals until the waiter has noticed. One would not do: a signal that
-// comes before the thread has entered the kernel is lost.
+// comes before the thread has entered the kernel is lost. If the first ones do not help
+// the waiter has moved to another thread before it entered the kernel, and all are told.
 func (k *kicker) kick() {
-	for pause := 10 * time.Microsecond; k.signal(); pause = min(2*pause, 4*time.Millisecond) {
+	pause := 100 * time.Microsecond // enough for a thread to wake up and say so
+	for n := 0; k.signal(n >= 5); n++ {
 		time.Sleep(pause)
+		pause = min(2*pause, 4*time.Millisecond)
+	}
+	for i := range idle {
+		idle[i].CompareAndSwap(k, nil)
 	}
 }
 
-func (k *kicker) signal() bool {
+// signal reports whether the waiter still has to be told.
+func (k *kicker) signal(all bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.done {
+	k.ended = true
+	switch {
+	case k.tid == 0:
+		return false
+	case all:
+		kickAll()
+	default:
 		sysv.Tgkill(k.tid, syscall.Signal(kickSignal))
 	}
-	return !k.done
+	return true
 }
 
-func (k *kicker) stop() {
-	k.mu.Lock()
-	k.done = true
-	k.mu.Unlock()
+// kickAll signals every thread of this process. To those that wait for something else
+// it means no more than the runtime's own signals.
+func kickAll() {
+	threads, _ := os.ReadDir("/proc/self/task")
+	for _, thread := range threads {
+		if tid, err := strconv.Atoi(thread.Name()); err == nil {
+			sysv.Tgkill(tid, syscall.Signal(kickSignal))
+		}
+	}
 }
 
 // poll asks ready again and again, with growing pauses, for what the kernel has no

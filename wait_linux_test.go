@@ -123,9 +123,9 @@ func TestBlockedCallEndsWithItsContext(t *testing.T) {
 				t.Errorf("cancelled: %v", err)
 			}
 
+			start := time.Now()
 			ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer cancel()
-			start := time.Now()
 			err := wait(ctx)
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("past the deadline: %v", err)
