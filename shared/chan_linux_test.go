@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -263,7 +264,7 @@ func TestChanRefuses(t *testing.T) {
 	t.Parallel()
 	r := ensure(t, ipctest.Key(t))
 	chanOf[int64](t, r, "c", 8)
-	for _, capacity := range []int{-1, 0, 1 << 40, 1 << 30, 16} {
+	for _, capacity := range []int{-1, 0, math.MaxInt, 1 << 30, 16} {
 		if _, err := shared.ChanOf[int64](r, "c", capacity); err == nil {
 			t.Errorf("a capacity of %d", capacity)
 		} else {

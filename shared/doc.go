@@ -22,7 +22,8 @@
 // # What to know
 //
 //   - It needs Linux on a 64-bit port, and robust futexes (set_robust_list(2)), which a
-//     sandbox may forbid.
+//     sandbox may forbid. Elsewhere programs compile, and opening a region fails with
+//     [errors.ErrUnsupported].
 //   - All processes must be in one PID namespace: the kernel's locks carry thread IDs.
 //   - A region outlives its processes. Remove it with [Region.Remove], or the command.
 //   - Types must have the same shape in all programs; the names of types do not matter.

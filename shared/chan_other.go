@@ -1,4 +1,4 @@
-//go:build !amd64 || race || purego
+//go:build !linux || !amd64 || race || purego
 
 package shared
 

@@ -1,0 +1,127 @@
+package shared
+
+import (
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
+
+// A guardian is a thread that does nothing but live. The kernel keeps a robust list for
+// each thread (set_robust_list(2), Documentation/locking/robust-futex-ABI.rst): when
+// the thread ends, it sets FUTEX_OWNER_DIED in each lock word of the list that carries
+// the thread's TID, and wakes a waiter. A goroutine has no thread of its own, so every
+// lock word that this process holds carries the TID of a guardian, and stands in its
+// list: when the process ends, however it ends, so does the guardian.
+type guardian struct {
+	tid  uint32
+	head *robustHead
+
+	mu   sync.Mutex // orders changes of the list
+	list []*node    // the truth: what is held, in the reverse order of the kernel's list
+}
+
+// robustHead is struct robust_list_head of linux/futex.h. It lies in memory that the
+// collector does not know, since the kernel keeps its address.
+type robustHead struct {
+	next    uint64 // the next field of the first node, or this one
+	offset  int64  // from a node's next field to its lock word
+	pending uint64 // the next field of the node whose lock is being taken or released
+}
+
+func (h *robustHead) address() uint64 { return uint64(uintptr(unsafe.Pointer(h))) }
+
+// link is what the kernel's list says for n.
+func (n *node) link() uint64 { return uint64(uintptr(unsafe.Pointer(&n.next))) }
+
+// The bits of a lock word: linux/futex.h.
+const (
+	futexWaiters   = 0x80000000
+	futexOwnerDied = 0x40000000
+	futexTIDMask   = 0x3fffffff
+)
+
+// maxHeld is how many nodes the kernel follows at most (ROBUST_LIST_LIMIT), less one.
+const maxHeld = 2047
+
+// guardians are those of this process: several, so that its goroutines do not all meet
+// at one list, and so that it can hold more than maxHeld locks.
+var guardians struct {
+	once sync.Once
+	err  error
+	all  [4]*guardian
+	turn atomic.Uint32
+}
+
+// startGuardians makes the guardians, once.
+func startGuardians() error {
+	guardians.once.Do(func() {
+		registerLate()
+		for i := range guardians.all {
+			if guardians.all[i], guardians.err = newGuardian(); guardians.err != nil {
+				return
+			}
+		}
+	})
+	return guardians.err
+}
+
+// begin tells the kernel that n is being taken or released, so that it looks at n's word
+// too if the process ends before the list says so. The guardian's lock is held.
+func (g *guardian) begin(n *node) { atomic.StoreUint64(&g.head.pending, n.link()) }
+
+func (g *guardian) end() { atomic.StoreUint64(&g.head.pending, 0) }
+
+// insert puts n at the front of the kernel's list.
+func (g *guardian) insert(n *node) {
+	next := g.head.address()
+	if len(g.list) > 0 {
+		next = g.list[len(g.list)-1].link()
+	}
+	g.list = append(g.list, n)
+	atomic.StoreUint64(&n.next, next)
+	atomic.StoreUint64(&g.head.next, n.link())
+}
+
+// remove takes n out of the kernel's list. It is mostly the first, since locks nest.
+func (g *guardian) remove(n *node) {
+	i := len(g.list) - 1
+	for g.list[i] != n {
+		i--
+	}
+	after := g.head.address()
+	if i > 0 {
+		after = g.list[i-1].link()
+	}
+	if i == len(g.list)-1 {
+		atomic.StoreUint64(&g.head.next, after)
+	} else {
+		atomic.StoreUint64(&g.list[i+1].next, after)
+	}
+	g.list = append(g.list[:i], g.list[i+1:]...)
+}
+
+// move has the list name a node by another address, at which the same memory is mapped too.
+// The two are one for the kernel, so that they must not both be in the list.
+func (g *guardian) move(from, to *node) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.begin(to)
+	g.remove(from)
+	g.insert(to)
+	g.end()
+}
+
+// heldIn counts the locks of this process that lie in v.
+func heldIn(v *view) (count int) {
+	start := uintptr(v.at(0))
+	for _, g := range guardians.all {
+		g.mu.Lock()
+		for _, n := range g.list {
+			if at := uintptr(unsafe.Pointer(n)); at >= start && at-start < uintptr(len(v.bytes)) {
+				count++
+			}
+		}
+		g.mu.Unlock()
+	}
+	return count
+}

@@ -1,0 +1,27 @@
+//go:build !linux
+
+package shared
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// Elsewhere there are no robust futexes. All of the package compiles, and no region can be
+// opened, so that nothing else here is ever reached.
+
+func newGuardian() (*guardian, error) {
+	return nil, fmt.Errorf("shared: robust locks (Linux has them): %w", errors.ErrUnsupported)
+}
+
+func futexWait(*uint32, uint32, time.Duration) syscall.Errno { return 0 }
+
+func futexWake(*uint32, int) int { return 0 }
+
+func (r *Region) listen(*view, *uint32, uint32) {}
+
+func registerLate() {}
+
+func stopLate() {}
