@@ -44,7 +44,7 @@ var attempts = []attempt{
 	{"OpenQueue", func(s stranger) error { return err1(sysvipc.OpenQueue(s.key)) }, 0, ""},
 	{
 		"CreateSegment", func(s stranger) error { return err1(sysvipc.CreateSegment(s.key, 1, 0o600)) }, syscall.EEXIST,
-		"create segment {key}: exists already (a segment with this key exists: open it, or use Ensure)",
+		"create segment {key}: exists already (a segment with this key exists: use that, or remove it first)",
 	},
 	{
 		"EnsureSegment", func(s stranger) error { return err1(sysvipc.EnsureSegment(s.key, 1, 0o600)) }, syscall.EACCES,
@@ -62,7 +62,7 @@ var attempts = []attempt{
 	{"Segment.Stat", func(s stranger) error { return err1(s.seg.Stat()) }, 0, ""},
 	{
 		"Segment.Attach", func(s stranger) error { return err1(s.seg.Attach(nil)) }, syscall.EACCES,
-		"attach segment {seg}: permission denied (its mode does not grant reading and writing: try ReadOnly)",
+		"attach segment {seg}: permission denied (its mode does not grant reading and writing: attach it read-only)",
 	},
 	{"Segment.Attach for reading", func(s stranger) error {
 		return err1(s.seg.Attach(&sysvipc.AttachOptions{ReadOnly: true}))
@@ -253,7 +253,7 @@ func TestReadOnlyMode(t *testing.T) {
 	check(t, q.Chmod(0o644))
 	p := ipctest.Start(t, reader, &ipctest.Options{UID: ipctest.Nobody}, fmt.Sprint(seg.ID()), fmt.Sprint(set.ID()), fmt.Sprint(q.ID()))
 	p.Expect("bytes")
-	p.Expect(fmt.Sprintf("sysvipc: attach segment %d: permission denied (its mode does not grant reading and writing: try ReadOnly)", seg.ID()))
+	p.Expect(fmt.Sprintf("sysvipc: attach segment %d: permission denied (its mode does not grant reading and writing: attach it read-only)", seg.ID()))
 	p.Expect("[3 0]")
 	p.Expect(fmt.Sprintf("sysvipc: operate on semaphore set %d"+mode, set.ID()))
 	p.Expect("message")

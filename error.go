@@ -94,6 +94,9 @@ func (e *Error) Error() string {
 // is "file too large".
 func (e *Error) why() string {
 	if e.is == ErrRemoved {
+		if e.Err == syscall.EINVAL {
+			return "not there" // the kernel forgets what it had: it may never have been
+		}
 		return "removed"
 	}
 	switch e.Err {

@@ -123,7 +123,7 @@ var complaints = slices.Concat(segmentComplaints, memoryComplaints, setComplaint
 var segmentComplaints = []complaint{
 	{
 		"CreateSegment of a taken key", func(b *bench) error { return err1(sysvipc.CreateSegment(b.segKey, 100, 0o600)) }, eexist,
-		`create segment {segkey}: exists already (a segment with this key exists: open it, or use Ensure)`,
+		`create segment {segkey}: exists already (a segment with this key exists: use that, or remove it first)`,
 	},
 	{
 		"CreateSegment of no bytes", func(b *bench) error { return err1(sysvipc.CreateSegment(b.freeKey, 0, 0o600)) }, invalid,
@@ -179,15 +179,15 @@ var segmentComplaints = []complaint{
 	},
 	{
 		"Segment.Stat after removal", func(b *bench) error { return err1(b.gone.seg.Stat()) }, removed,
-		`stat segment {goneseg}: removed (no segment has this ID; see "sysvipc ls")`,
+		`stat segment {goneseg}: not there (no segment has this ID; see "sysvipc ls")`,
 	},
 	{
 		"Segment.Stat of a negative ID", func(b *bench) error { return err1(b.none.seg.Stat()) }, removed,
-		`stat segment: removed (the ID of a segment is from 0 to 2147483647)`,
+		`stat segment: not there (the ID of a segment is from 0 to 2147483647)`,
 	},
 	{
 		"Segment.Remove after removal", func(b *bench) error { return b.gone.seg.Remove() }, removed,
-		`remove segment {goneseg}: removed (no segment has this ID; see "sysvipc ls")`,
+		`remove segment {goneseg}: not there (no segment has this ID; see "sysvipc ls")`,
 	},
 	{"Segment.Remove of a negative ID", func(b *bench) error { return b.none.seg.Remove() }, removed, ``},
 	{"Segment.Chmod after removal", func(b *bench) error { return b.gone.seg.Chmod(0o600) }, removed, ``},
@@ -252,7 +252,7 @@ var memoryComplaints = []complaint{
 var setComplaints = []complaint{
 	{
 		"CreateSemaphores of a taken key", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.setKey, 0o600, 9)) }, eexist,
-		`create semaphore set {setkey}: exists already (a semaphore set with this key exists: open it, or use Ensure)`,
+		`create semaphore set {setkey}: exists already (a semaphore set with this key exists: use that, or remove it first)`,
 	},
 	{
 		"CreateSemaphores without values", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.freeKey, 0o600)) }, invalid,
@@ -308,11 +308,11 @@ var setComplaints = []complaint{
 	{"SemaphoreSet.Initialize after removal", func(b *bench) error { return b.gone.set.Initialize(1) }, removed, ``},
 	{
 		"SemaphoreSet.Stat after removal", func(b *bench) error { return err1(b.gone.set.Stat()) }, removed,
-		`stat semaphore set {goneset}: removed (no semaphore set has this ID; see "sysvipc ls")`,
+		`stat semaphore set {goneset}: not there (no semaphore set has this ID; see "sysvipc ls")`,
 	},
 	{
 		"SemaphoreSet.Stat of an ID beyond 32 bits", func(b *bench) error { return err1(b.none.set.Stat()) }, removed,
-		`stat semaphore set: removed (the ID of a semaphore set is from 0 to 2147483647)`,
+		`stat semaphore set: not there (the ID of a semaphore set is from 0 to 2147483647)`,
 	},
 	{"SemaphoreSet.Remove after removal", func(b *bench) error { return b.gone.set.Remove() }, removed, ``},
 	{"SemaphoreSet.Chmod after removal", func(b *bench) error { return b.gone.set.Chmod(0o600) }, removed, ``},
@@ -358,7 +358,7 @@ var setComplaints = []complaint{
 	}, e2big, `operate on semaphore set {set}: too big (501 operations in one call; kernel.sem allows 500 (SEMOPM))`},
 	{
 		"SemaphoreSet.Do after removal", func(b *bench) error { return b.gone.set.Do(bg, sysvipc.Add(0, 1)) }, removed,
-		`operate on semaphore set {goneset}: removed (no semaphore set has this ID; see "sysvipc ls")`,
+		`operate on semaphore set {goneset}: not there (no semaphore set has this ID; see "sysvipc ls")`,
 	},
 	{
 		"SemaphoreSet.Do, cancelled", func(b *bench) error { return b.set.Do(done, sysvipc.Add(0, -1)) }, never,
@@ -414,7 +414,7 @@ var semaphoreComplaints = []complaint{
 	{"Semaphore.Value of an index beyond 32 bits", func(b *bench) error { return err1(b.set.At(beyond).Value()) }, efbig, ``},
 	{
 		"Semaphore.Value after removal", func(b *bench) error { return err1(b.gone.set.At(0).Value()) }, removed,
-		`read the value of semaphore set {goneset}: removed (no semaphore set has this ID; see "sysvipc ls")`,
+		`read the value of semaphore set {goneset}: not there (no semaphore set has this ID; see "sysvipc ls")`,
 	},
 	{"Semaphore.Value of index 9 after removal", func(b *bench) error { return err1(b.gone.set.At(9).Value()) }, removed, ``},
 	{
@@ -445,7 +445,7 @@ var beyond = func() int {
 var queueComplaints = []complaint{
 	{
 		"CreateQueue of a taken key", func(b *bench) error { return err1(sysvipc.CreateQueue(b.queueKey, 0o600)) }, eexist,
-		`create queue {queuekey}: exists already (a queue with this key exists: open it, or use Ensure)`,
+		`create queue {queuekey}: exists already (a queue with this key exists: use that, or remove it first)`,
 	},
 	{
 		"CreateQueue with flags for a mode", func(b *bench) error { return err1(sysvipc.CreateQueue(b.freeKey, 0o2600)) }, invalid,
@@ -464,11 +464,11 @@ var queueComplaints = []complaint{
 	{"EnsureQueue with an ID", func(b *bench) error { return err1(sysvipc.Creator{ID: new(int)}.EnsureQueue(b.freeKey, 0o600)) }, invalid, ``},
 	{
 		"Queue.Stat after removal", func(b *bench) error { return err1(b.gone.q.Stat()) }, removed,
-		`stat queue {goneq}: removed (no queue has this ID; see "sysvipc ls")`,
+		`stat queue {goneq}: not there (no queue has this ID; see "sysvipc ls")`,
 	},
 	{
 		"Queue.Stat of a negative ID", func(b *bench) error { return err1(b.none.q.Stat()) }, removed,
-		`stat queue: removed (the ID of a queue is from 0 to 2147483647)`,
+		`stat queue: not there (the ID of a queue is from 0 to 2147483647)`,
 	},
 	{"Queue.Remove after removal", func(b *bench) error { return b.gone.q.Remove() }, removed, ``},
 	{"Queue.Chmod after removal", func(b *bench) error { return b.gone.q.Chmod(0o600) }, removed, ``},
@@ -491,7 +491,7 @@ var messageComplaints = []complaint{
 	{"Queue.Send of type -1", func(b *bench) error { return b.q.Send(bg, -1, nil) }, invalid, ``},
 	{
 		"Queue.Send of what never fits", func(b *bench) error { return b.q.Send(bg, 1, make([]byte, 111)) }, toolong,
-		`send to queue {q}: message too long (111 bytes never fit into a queue of 110: raise its capacity with SetMaxBytes or "sysvipc set msg:{qid} --qbytes")`,
+		`send to queue {q}: message too long (111 bytes never fit into a queue of 110: raise its capacity: "sysvipc set msg:{qid} --qbytes", or SetMaxBytes)`,
 	},
 	{
 		"Queue.Send of more than msgmax", func(b *bench) error { return b.q.Send(bg, 1, make([]byte, 8193)) }, toolong,
@@ -501,7 +501,7 @@ var messageComplaints = []complaint{
 	{"Queue.Send, too late", func(b *bench) error { return b.q.Send(late, 1, nil) }, tooLate, ``},
 	{
 		"Queue.Send after removal", func(b *bench) error { return b.gone.q.Send(bg, 1, nil) }, removed,
-		`send to queue {goneq}: removed (no queue has this ID; see "sysvipc ls")`,
+		`send to queue {goneq}: not there (no queue has this ID; see "sysvipc ls")`,
 	},
 	{"Queue.TrySend of type 0", func(b *bench) error { return err1(b.q.TrySend(0, nil)) }, invalid, ``},
 	{"Queue.TrySend of what never fits", func(b *bench) error { return err1(b.q.TrySend(1, make([]byte, 111))) }, toolong, ``},

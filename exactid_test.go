@@ -55,7 +55,7 @@ func TestExactID(t *testing.T) {
 			unchanged(t, func() error { _, err := create(4711+32768, sysvipc.Private); return err },
 				fmt.Sprintf("create %s: exists already (ID 37479 is taken, or its place in the kernel's table is: see \"sysvipc ls\")", kind), eexist...)
 			unchanged(t, func() error { _, err := create(4712, key); return err },
-				fmt.Sprintf("create %s %v: exists already (a %s with this key exists: open it, or use Ensure)", kind, key, kind), eexist...)
+				fmt.Sprintf("create %s %v: exists already (a %s with this key exists: use that, or remove it first)", kind, key, kind), eexist...)
 			unchanged(t, func() error { _, err := create(-1, sysvipc.Private); return err },
 				fmt.Sprintf("create %s: invalid argument (ID -1: an ID is from 0 to 2147483647)", kind), syscall.EINVAL)
 			if beyond > 0 {

@@ -44,7 +44,7 @@ var (
 var faults = []fault{
 	{
 		"shmget", syscall.ENOMEM, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 4096, 0o600)) }, nil,
-		"create segment: cannot allocate memory (no memory for 4096 bytes: see vm.overcommit_memory, or set NoReserve)",
+		"create segment: cannot allocate memory (no memory for 4096 bytes: see vm.overcommit_memory, or reserve none (NoReserve, --noreserve))",
 	},
 	{"shmget", syscall.ENOMEM, nil, "CreateSegment of huge pages", func(stranger) error {
 		return err1(sysvipc.Creator{HugePages: 1}.CreateSegment(private, 4096, 0o600))

@@ -142,7 +142,7 @@ func (s *Segment) attachHint(errno syscall.Errno, opts *AttachOptions, size int6
 			return fmt.Sprintf("no attach is possible at %#x: it is not a multiple of SHMLBA, or memory is mapped there (see Round and Replace)", opts.Addr)
 		}
 	case errno == syscall.EACCES && !opts.ReadOnly:
-		return "its mode does not grant reading and writing: try ReadOnly"
+		return "its mode does not grant reading and writing: attach it read-only"
 	case errno == syscall.ENOMEM:
 		return fmt.Sprintf("no room for %d bytes in the address space, or too many mappings: see vm.max_map_count", size)
 	}

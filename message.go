@@ -173,7 +173,7 @@ func (q *Queue) wrongType(typ int64) error {
 func (q *Queue) checkFits(data []byte) error {
 	st, err := q.Stat()
 	if err == nil && len(data) > st.MaxBytes {
-		return q.refuse("send to", syscall.EMSGSIZE, "%d bytes never fit into a queue of %d: raise its capacity with SetMaxBytes or \"sysvipc set msg:%d --qbytes\"", len(data), st.MaxBytes, q.id)
+		return q.refuse("send to", syscall.EMSGSIZE, "%d bytes never fit into a queue of %d: raise its capacity: \"sysvipc set msg:%d --qbytes\", or SetMaxBytes", len(data), st.MaxBytes, q.id)
 	}
 	return nil
 }

@@ -79,7 +79,7 @@ func (o object) notFound(errno syscall.Errno) string {
 func (o object) notMade(errno syscall.Errno) string {
 	switch errno {
 	case syscall.EEXIST:
-		return fmt.Sprintf("a %s with this key exists: open it, or use Ensure", o.kind)
+		return fmt.Sprintf("a %s with this key exists: use that, or remove it first", o.kind)
 	case syscall.EINVAL:
 		return "the kernel accepts no such size or flags"
 	case syscall.EPERM:

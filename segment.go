@@ -217,7 +217,7 @@ func (c Creator) segmentHint(o object, errno syscall.Errno, size int64) string {
 		if c.HugePages != 0 {
 			return "not enough free huge pages: see vm.nr_hugepages"
 		}
-		return fmt.Sprintf("no memory for %d bytes: see vm.overcommit_memory, or set NoReserve", size)
+		return fmt.Sprintf("no memory for %d bytes: see vm.overcommit_memory, or reserve none (NoReserve, --noreserve)", size)
 	case syscall.EPERM:
 		if c.HugePages != 0 {
 			return "huge pages need CAP_IPC_LOCK or a group in vm.hugetlb_shm_group"

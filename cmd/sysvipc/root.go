@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -19,7 +20,7 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	ran := false
 	noteRun(root, &ran)
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := runLine(ctx, root, args)
 	var own *exitError
 	if err != nil && !ran && !errors.As(err, &own) {
 		err = &exitError{exitUsage, err}
@@ -30,6 +31,19 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	dieBySignal(err)
 	return exitCode(err)
+}
+
+// runLine executes the command line. For a verb that does not exist cobra would answer --help
+// with the help of root, and be content.
+func runLine(ctx context.Context, root *cobra.Command, args []string) (*cobra.Command, error) {
+	if len(args) == 2 && (args[1] == "--help" || args[1] == "-h") && !strings.HasPrefix(args[0], "-") {
+		root.InitDefaultHelpCmd()
+		root.InitDefaultCompletionCmd()
+		if cmd, _, err := root.Find(args[:1]); err == nil && cmd == root {
+			return root, verbs(root, args[:1])
+		}
+	}
+	return root.ExecuteContextC(ctx)
 }
 
 // noteRun sets ran when a verb begins. Errors before that are cobra's own, about the
