@@ -17,7 +17,7 @@
 //	if err != nil {
 //		return err
 //	}
-//	err = best.Update(func(q *Quote) { q.Bid++ })
+//	err = best.Update(ctx, func(q *Quote) { q.Bid++ })
 //
 // # What to know
 //

@@ -116,8 +116,9 @@ func (m *Map[K, V]) Load(k K) (V, bool, error) {
 	return value, true, nil
 }
 
-// Store sets the value for k. It fails with [ErrFull] if k is new and there is no room.
-func (m *Map[K, V]) Store(k K, value V) error {
+// Store sets the value for k. It fails with [ErrFull] if k is new and there is no room. It
+// may wait for another writer, until ctx is done, as all may that write.
+func (m *Map[K, V]) Store(ctx context.Context, k K, value V) error {
 	v, err := m.region.use()
 	if err != nil {
 		return err
@@ -125,7 +126,7 @@ func (m *Map[K, V]) Store(k K, value V) error {
 	defer v.done()
 	hash := m.hash(&k)
 	s := m.at(v, hash)
-	lock, err := s.lock()
+	lock, err := s.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func (m *Map[K, V]) Store(k K, value V) error {
 // what change made of it if change returns true. No other writer of k comes between. Change
 // must not write to m. If it panics, nothing is changed. Update fails with [ErrFull] if k
 // is new and there is no room.
-func (m *Map[K, V]) Update(k K, change func(value *V, exists bool) bool) error {
+func (m *Map[K, V]) Update(ctx context.Context, k K, change func(value *V, exists bool) bool) error {
 	v, err := m.region.use()
 	if err != nil {
 		return err
@@ -149,7 +150,7 @@ func (m *Map[K, V]) Update(k K, change func(value *V, exists bool) bool) error {
 	defer v.done()
 	hash := m.hash(&k)
 	s := m.at(v, hash)
-	lock, err := s.lock()
+	lock, err := s.lock(ctx)
 	if err != nil {
 		return err
 	}
@@ -170,11 +171,11 @@ func (m *Map[K, V]) Update(k K, change func(value *V, exists bool) bool) error {
 
 // LoadOrStore returns the value for k if there is one, else it stores value and returns
 // it. Loaded tells which.
-func (m *Map[K, V]) LoadOrStore(k K, value V) (actual V, loaded bool, err error) {
+func (m *Map[K, V]) LoadOrStore(ctx context.Context, k K, value V) (actual V, loaded bool, err error) {
 	if actual, loaded, err = m.Load(k); loaded || err != nil {
 		return actual, loaded, err
 	}
-	err = m.Update(k, func(v *V, exists bool) bool {
+	err = m.Update(ctx, k, func(v *V, exists bool) bool {
 		if loaded = exists; !exists {
 			*v = value
 		}
@@ -190,8 +191,8 @@ func (m *Map[K, V]) LoadOrStore(k K, value V) (actual V, loaded bool, err error)
 
 // CompareAndSwap sets the value for k to new if there is one and it is old, and reports
 // whether it did.
-func (m *Map[K, V]) CompareAndSwap(k K, old, new V) (swapped bool, err error) {
-	err = m.Update(k, func(v *V, exists bool) bool {
+func (m *Map[K, V]) CompareAndSwap(ctx context.Context, k K, old, new V) (swapped bool, err error) {
+	err = m.Update(ctx, k, func(v *V, exists bool) bool {
 		if swapped = exists && *v == old; swapped {
 			*v = new
 		}
@@ -201,7 +202,7 @@ func (m *Map[K, V]) CompareAndSwap(k K, old, new V) (swapped bool, err error) {
 }
 
 // Delete deletes the entry for k, and reports whether there was one.
-func (m *Map[K, V]) Delete(k K) (bool, error) {
+func (m *Map[K, V]) Delete(ctx context.Context, k K) (bool, error) {
 	v, err := m.region.use()
 	if err != nil {
 		return false, err
@@ -209,7 +210,7 @@ func (m *Map[K, V]) Delete(k K) (bool, error) {
 	defer v.done()
 	hash := m.hash(&k)
 	s := m.at(v, hash)
-	lock, err := s.lock()
+	lock, err := s.lock(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -240,13 +241,14 @@ func (m *Map[K, V]) Capacity() int { return int(m.capacity) }
 // All yields the entries, in no order. An entry that is there from the beginning to the end
 // is yielded once; one that comes or goes meanwhile is yielded once or not at all, unless it
 // goes and comes again. Each value is one that the key had at some instant of the loop, which
-// may change the map.
-func (m *Map[K, V]) All() iter.Seq2[Entry[K, V], error] {
+// may change the map. If a stripe changes faster than it can be read, the loop takes its
+// turn with the writers, for which it waits until ctx is done.
+func (m *Map[K, V]) All(ctx context.Context) iter.Seq2[Entry[K, V], error] {
 	return func(yield func(Entry[K, V], error) bool) {
 		var entries []Entry[K, V]
 		for i := range m.stripes {
 			var err error
-			if entries, err = m.snapshot(i, entries[:0]); err != nil {
+			if entries, err = m.snapshot(ctx, i, entries[:0]); err != nil {
 				yield(Entry[K, V]{}, err)
 				return
 			}
@@ -260,7 +262,7 @@ func (m *Map[K, V]) All() iter.Seq2[Entry[K, V], error] {
 }
 
 // snapshot returns the entries of one stripe.
-func (m *Map[K, V]) snapshot(i uint64, entries []Entry[K, V]) ([]Entry[K, V], error) {
+func (m *Map[K, V]) snapshot(ctx context.Context, i uint64, entries []Entry[K, V]) ([]Entry[K, V], error) {
 	v, err := m.region.use()
 	if err != nil {
 		return nil, err
@@ -277,7 +279,7 @@ func (m *Map[K, V]) snapshot(i uint64, entries []Entry[K, V]) ([]Entry[K, V], er
 		}
 	}
 	// Something is always being deleted: keep writers out.
-	lock, err := s.lock()
+	lock, err := s.lock(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -83,14 +83,14 @@ func TestMapIsAMap(t *testing.T) {
 			},
 			"Store": func(rt *rapid.T) {
 				k, v := keys.Draw(rt, "k"), values.Draw(rt, "v")
-				if !full(k, m.Store(k, v)) {
+				if !full(k, m.Store(context.Background(), k, v)) {
 					model[k] = v
 				}
 			},
 			"Update": func(rt *rapid.T) {
 				k, store := keys.Draw(rt, "k"), rapid.Bool().Draw(rt, "store")
 				want, exists := model[k]
-				err := m.Update(k, func(v *[3]int32, ok bool) bool {
+				err := m.Update(context.Background(), k, func(v *[3]int32, ok bool) bool {
 					if *v != want || ok != exists {
 						rt.Fatalf("%v, %v, want %v, %v", *v, ok, want, exists)
 					}
@@ -104,7 +104,7 @@ func TestMapIsAMap(t *testing.T) {
 			},
 			"LoadOrStore": func(rt *rapid.T) {
 				k, v := keys.Draw(rt, "k"), values.Draw(rt, "v")
-				got, loaded, err := m.LoadOrStore(k, v)
+				got, loaded, err := m.LoadOrStore(context.Background(), k, v)
 				if full(k, err) {
 					return
 				}
@@ -123,7 +123,7 @@ func TestMapIsAMap(t *testing.T) {
 					old[2]++
 				}
 				want := exists && old == model[k]
-				if ok, err := m.CompareAndSwap(k, old, v); ok != want || err != nil {
+				if ok, err := m.CompareAndSwap(context.Background(), k, old, v); ok != want || err != nil {
 					rt.Fatalf("%v, %v, want %v", ok, err, want)
 				}
 				if want {
@@ -133,14 +133,14 @@ func TestMapIsAMap(t *testing.T) {
 			"Delete": func(rt *rapid.T) {
 				k := keys.Draw(rt, "k")
 				_, exists := model[k]
-				if ok, err := m.Delete(k); ok != exists || err != nil {
+				if ok, err := m.Delete(context.Background(), k); ok != exists || err != nil {
 					rt.Fatalf("%v, %v, want %v", ok, err, exists)
 				}
 				delete(model, k)
 			},
 			"All": func(rt *rapid.T) {
 				got := make(map[padded][3]int32)
-				for e, err := range m.All() {
+				for e, err := range m.All(context.Background()) {
 					if _, twice := got[e.Key]; twice || err != nil {
 						rt.Fatalf("%v twice, or %v", e.Key, err)
 					}
@@ -160,15 +160,15 @@ func TestMapTakesItsCapacity(t *testing.T) {
 		r := ensure(t, ipctest.Key(t))
 		m := mapOf[uint64, uint32](t, r, capacity)
 		for i := range capacity {
-			mustDo(t, m.Store(uint64(i), uint32(i)))
+			mustDo(t, m.Store(context.Background(), uint64(i), uint32(i)))
 		}
-		if err := m.Store(1<<40, 1); !errors.Is(err, shared.ErrFull) {
+		if err := m.Store(context.Background(), 1<<40, 1); !errors.Is(err, shared.ErrFull) {
 			t.Errorf("entry %d: %v", capacity, err)
 		} else if capacity == 1 {
 			t.Log(err)
 		}
 		for i := range capacity {
-			mustDo(t, m.Store(uint64(i), uint32(2*i)))
+			mustDo(t, m.Store(context.Background(), uint64(i), uint32(2*i)))
 		}
 		for i := range capacity {
 			if v, ok, err := m.Load(uint64(i)); v != uint32(2*i) || !ok || err != nil {
@@ -176,7 +176,7 @@ func TestMapTakesItsCapacity(t *testing.T) {
 			}
 		}
 		n := 0
-		for _, err := range m.All() {
+		for _, err := range m.All(context.Background()) {
 			mustDo(t, err)
 			n++
 		}
@@ -192,9 +192,9 @@ func TestMapChurn(t *testing.T) {
 	t.Parallel()
 	m := mapOf[uint64, uint64](t, ensure(t, ipctest.Key(t)), 100)
 	for i := range uint64(50_000) {
-		mustDo(t, m.Store(i, i))
+		mustDo(t, m.Store(context.Background(), i, i))
 		if i >= 100-1 {
-			if ok, err := m.Delete(i - 99); !ok || err != nil {
+			if ok, err := m.Delete(context.Background(), i-99); !ok || err != nil {
 				t.Fatalf("%v %v", ok, err)
 			}
 		}
@@ -240,7 +240,7 @@ func TestMapClose(t *testing.T) {
 				if n == 100 {
 					begun <- true
 				}
-				err := m.Store(n%100, n)
+				err := m.Store(context.Background(), n%100, n)
 				if err == nil {
 					var ok bool
 					if _, ok, err = m.Load(n % 100); !ok && err == nil {
@@ -263,7 +263,7 @@ func TestMapClose(t *testing.T) {
 	for r.Close() != nil { // a goroutine holds a stripe
 	}
 	wg.Wait()
-	for e, err := range m.All() {
+	for e, err := range m.All(context.Background()) {
 		if !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("%v, %v", e, err)
 		}
@@ -299,16 +299,16 @@ var mapWriter = ipctest.Register("mapWriter", func(c *ipctest.ChildEnv) {
 		k := rand.Uint64N(mapKeys)
 		if k%2 == 1 {
 			if rand.IntN(2) == 0 {
-				_, err = m.Delete(k)
+				_, err = m.Delete(context.Background(), k)
 			} else {
-				err = m.Store(k, accountOf(rand.Int64()))
+				err = m.Store(context.Background(), k, accountOf(rand.Int64()))
 			}
 			c.Check(err)
 			continue
 		}
 		_, err := begun.Add(1)
 		c.Check(err)
-		c.Check(m.Update(k, func(a *account, _ bool) bool {
+		c.Check(m.Update(context.Background(), k, func(a *account, _ bool) bool {
 			if !a.whole() {
 				c.Fatalf("a writer sees %+v", *a)
 			}
@@ -344,7 +344,7 @@ var mapReader = ipctest.Register("mapReader", func(c *ipctest.ChildEnv) {
 			continue
 		}
 		seen := make(map[uint64]bool)
-		for e, err := range m.All() {
+		for e, err := range m.All(context.Background()) {
 			c.Check(err)
 			if seen[e.Key] {
 				c.Fatalf("key %d twice", e.Key)
@@ -366,7 +366,7 @@ func TestMapTorture(t *testing.T) {
 	r := ensure(t, key)
 	m := mapOf[uint64, account](t, r, mapKeys)
 	for k := uint64(0); k < mapKeys; k += 2 {
-		mustDo(t, m.Store(k, account{}))
+		mustDo(t, m.Store(context.Background(), k, account{}))
 	}
 	done, err := shared.CounterOf(r, "done")
 	mustDo(t, err)
@@ -404,7 +404,7 @@ func TestMapTorture(t *testing.T) {
 	reader.Kill()
 
 	sum, seen := int64(0), 0
-	for e, err := range m.All() {
+	for e, err := range m.All(context.Background()) {
 		mustDo(t, err)
 		if seen++; e.Key%2 == 0 {
 			sum += e.Value.N
@@ -417,13 +417,13 @@ func TestMapTorture(t *testing.T) {
 	}
 	// The next writer of the stripe sweeps, and then all cells are there again.
 	for k := range uint64(mapKeys) {
-		mustDo(t, m.Store(k, accountOf(int64(k))))
+		mustDo(t, m.Store(context.Background(), k, accountOf(int64(k))))
 	}
 	if n, err := m.Len(); n != mapKeys || err != nil {
 		t.Errorf("%d entries (%v), want %d", n, err, mapKeys)
 	}
 	for k := range uint64(mapKeys) {
-		if ok, err := m.Delete(k); !ok || err != nil {
+		if ok, err := m.Delete(context.Background(), k); !ok || err != nil {
 			t.Errorf("key %d: %v, %v", k, ok, err)
 		}
 	}
@@ -466,9 +466,9 @@ func TestMapHostileBytes(t *testing.T) {
 		mustDo(t, err)
 		for k := range uint64(20) {
 			_, _, e1 := m.Load(k)
-			e2 := m.Store(k, k)
-			e3 := m.Update(k, func(*uint64, bool) bool { return true })
-			_, e4 := m.Delete(k)
+			e2 := m.Store(context.Background(), k, k)
+			e3 := m.Update(context.Background(), k, func(*uint64, bool) bool { return true })
+			_, e4 := m.Delete(context.Background(), k)
 			_, e5 := m.Len()
 			for _, err := range []error{e1, e2, e3, e4, e5} {
 				if err != nil {
@@ -476,7 +476,7 @@ func TestMapHostileBytes(t *testing.T) {
 				}
 			}
 		}
-		for _, err := range m.All() {
+		for _, err := range m.All(context.Background()) {
 			if err != nil {
 				errs++
 			}
@@ -493,7 +493,7 @@ func TestMapHostileBytes(t *testing.T) {
 func BenchmarkMapLoad(b *testing.B) {
 	m := mapOf[uint64, quote](b, ensure(b, ipctest.Key(b)), 1<<16)
 	for i := range uint64(1 << 16) {
-		m.Store(i, quote{})
+		m.Store(context.Background(), i, quote{})
 	}
 	b.ReportAllocs()
 	for i := uint64(0); b.Loop(); i++ {
@@ -504,11 +504,11 @@ func BenchmarkMapLoad(b *testing.B) {
 func BenchmarkMapStore(b *testing.B) {
 	m := mapOf[uint64, quote](b, ensure(b, ipctest.Key(b)), 1<<16)
 	for i := range uint64(1 << 16) {
-		m.Store(i, quote{})
+		m.Store(context.Background(), i, quote{})
 	}
 	b.ReportAllocs()
 	for i := uint64(0); b.Loop(); i++ {
-		m.Store(i%(1<<16), quote{Bid: 1})
+		m.Store(context.Background(), i%(1<<16), quote{Bid: 1})
 	}
 }
 
@@ -516,7 +516,7 @@ func BenchmarkMapStoreDelete(b *testing.B) {
 	m := mapOf[uint64, quote](b, ensure(b, ipctest.Key(b)), 1<<16)
 	b.ReportAllocs()
 	for i := uint64(0); b.Loop(); i++ {
-		m.Store(i, quote{Bid: 1})
-		m.Delete(i - 30_000)
+		m.Store(context.Background(), i, quote{Bid: 1})
+		m.Delete(context.Background(), i-30_000)
 	}
 }

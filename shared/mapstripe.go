@@ -216,7 +216,7 @@ func (s stripe) load(hash uint64, key, value unsafe.Pointer) (bool, error) {
 			runtime.Gosched()
 		}
 	}
-	lock, err := s.lock()
+	lock, err := s.lock(context.Background())
 	if err != nil {
 		return false, err
 	}
@@ -350,8 +350,8 @@ type held struct{ g *guardian }
 
 // lock takes the writers' lock, behind the goroutines of this process that want it. If its
 // last holder was killed, the stripe is brought into order first.
-func (s stripe) lock() (held, error) {
-	g, died, err := s.region.lock(context.Background(), s.v, &s.head().lock, s.local)
+func (s stripe) lock(ctx context.Context) (held, error) {
+	g, died, err := s.region.lock(ctx, s.v, &s.head().lock, s.local)
 	if err != nil {
 		return held{}, err
 	}

@@ -60,7 +60,7 @@ func TestMapLopsided(t *testing.T) {
 	var keys []uint64
 	for k := uint64(0); err == nil; k++ {
 		if m.hash(&k)&(m.stripes-1) == 0 {
-			if err = m.Store(k, k); err == nil {
+			if err = m.Store(context.Background(), k, k); err == nil {
 				keys = append(keys, k)
 			}
 		}
@@ -69,7 +69,7 @@ func TestMapLopsided(t *testing.T) {
 		t.Fatalf("%d keys, then %v", len(keys), err)
 	}
 	for _, k := range keys {
-		if err := m.Store(k, k+1); err != nil {
+		if err := m.Store(context.Background(), k, k+1); err != nil {
 			t.Fatal(err)
 		}
 		if v, ok, err := m.Load(k); v != k+1 || !ok || err != nil {
@@ -106,7 +106,7 @@ func TestMapFindsWhatMoves(t *testing.T) {
 	first := key(7, 0)
 	last := key(7, first)
 	for i := range uint64(chain) {
-		do(m.Store(key(8+i, 0), 0))
+		do(m.Store(context.Background(), key(8+i, 0), 0))
 	}
 	linger := func() { // gives the reader time to begin, and to end
 		for range 10 {
@@ -128,15 +128,15 @@ func TestMapFindsWhatMoves(t *testing.T) {
 		}
 	})
 	for there.Load() < turns {
-		do(m.Store(first, 1))
-		do(m.Store(last, 1))
+		do(m.Store(context.Background(), first, 1))
+		do(m.Store(context.Background(), last, 1))
 		there.Add(1)
 		linger()
-		_, err := m.Delete(first)
+		_, err := m.Delete(context.Background(), first)
 		do(err)
 		linger()
 		there.Add(1)
-		_, err = m.Delete(last)
+		_, err = m.Delete(context.Background(), last)
 		do(err)
 	}
 	wg.Wait()

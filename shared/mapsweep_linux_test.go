@@ -102,7 +102,7 @@ func TestMapSweepsEachKillPoint(t *testing.T) {
 			}
 			model := make(map[uint64]uint64)
 			set := func(k, value uint64) {
-				if err := m.Store(k, value); err != nil {
+				if err := m.Store(context.Background(), k, value); err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
 				model[k] = value
@@ -113,7 +113,7 @@ func TestMapSweepsEachKillPoint(t *testing.T) {
 					set(k, k)
 				}
 				if k = rand.Uint64N(100); k%3 == 0 {
-					if _, err := m.Delete(k); err != nil {
+					if _, err := m.Delete(context.Background(), k); err != nil {
 						t.Fatal(err)
 					}
 					delete(model, k)
@@ -125,7 +125,7 @@ func TestMapSweepsEachKillPoint(t *testing.T) {
 				for k := range model {
 					key = k
 				}
-			} else if _, err := m.Delete(key); err != nil {
+			} else if _, err := m.Delete(context.Background(), key); err != nil {
 				t.Fatal(err)
 			} else {
 				delete(model, key)
@@ -146,7 +146,7 @@ func TestMapSweepsEachKillPoint(t *testing.T) {
 			same := func(when string) {
 				t.Helper()
 				all := make(map[uint64]uint64)
-				for e, err := range m.All() {
+				for e, err := range m.All(context.Background()) {
 					if _, twice := all[e.Key]; twice || err != nil {
 						t.Fatalf("%s, %s: %d twice, or %v", name, when, e.Key, err)
 					}
@@ -165,7 +165,7 @@ func TestMapSweepsEachKillPoint(t *testing.T) {
 			same("before the sweep")
 			// The kernel marks the lock of a dead holder so: the next writer sweeps.
 			atomic.StoreUint32(&s.head().lock.word, futexOwnerDied)
-			if _, err := m.Delete(1000); err != nil {
+			if _, err := m.Delete(context.Background(), 1000); err != nil {
 				t.Fatal(err)
 			}
 			same("after the sweep")
@@ -185,7 +185,7 @@ func TestMapSweepsEachKillPoint(t *testing.T) {
 				t.Fatalf("%s: %d entries (%v), want %d", name, n, err, capacity)
 			}
 			for k := range model {
-				if ok, err := m.Delete(k); !ok || err != nil {
+				if ok, err := m.Delete(context.Background(), k); !ok || err != nil {
 					t.Fatalf("%s: delete %d: %v, %v", name, k, ok, err)
 				}
 			}

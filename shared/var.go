@@ -2,8 +2,8 @@ package shared
 
 import (
 	"context"
+	"fmt"
 	"iter"
-	"math"
 	"reflect"
 	"structs"
 	"sync/atomic"
@@ -11,17 +11,20 @@ import (
 )
 
 // Var is a variable of type T that all processes see. T is made of bools, sized numbers,
-// and arrays and structs of them. Safe for concurrent use.
+// strings of fixed size, and arrays and structs of them. Safe for concurrent use.
 //
-// A reader never waits for a writer, and never sees half a value. Writers take turns. A
-// writer that is killed, at any instant, leaves the value as it was before its write or
-// after it; the next writer finds its lock and goes on.
+// A reader never waits for a writer, and never sees half a value. A value of at most 8
+// bytes is one word, which is written by one atomic operation, and nobody waits for
+// anybody; writers of larger ones take turns. A writer that is killed, at any instant,
+// leaves the value as it was before its write or after it; the next writer finds its lock
+// and goes on.
 type Var[T comparable] struct {
 	thing
 	local chan struct{}
 }
 
-// A Var holds its value in one of four cells. The writer fills the cell after the current
+// A value of at most 8 bytes lies at the Var's beginning: see varword.go. A larger one is
+// in one of four cells. The writer fills the cell after the current
 // one and then publishes its number; the reader copies the current cell, and knows that
 // nobody has touched it if at most two numbers have been published since: the third
 // would have begun to fill it. So a writer that is killed halfway has spoiled nothing
@@ -34,6 +37,8 @@ type varHead struct {
 	_    [24]byte
 }
 
+// The cells come after the head, and after them the event of a change. The parameters are
+// a value's size, and the length of a cell: 0 where the value is one word.
 const (
 	cells       = 4
 	varHeadSize = 128
@@ -47,11 +52,13 @@ func VarOf[T comparable](r *Region, name string) (*Var[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	stride := roundUp(uint64(s.size), line)
-	t, err := r.declare(context.Background(), wanted{
-		kind: kindVar, name: name, shape: s, size: varHeadSize + cells*stride + r.eventSize(), params: [4]uint64{uint64(s.size), stride},
-		init: func(v *view, t thing) { (*varHead)(v.at(t.offset)).lock.kind = robustShared },
-	})
+	w := wanted{kind: kindVar, name: name, shape: s, size: line + r.eventSize(), params: [4]uint64{uint64(s.size)}}
+	if s.size > wordSize {
+		stride := roundUp(uint64(s.size), line)
+		w.size, w.params[1] = varHeadSize+cells*stride+r.eventSize(), stride
+		w.init = func(v *view, t thing) { (*varHead)(v.at(t.offset)).lock.kind = robustShared }
+	}
+	t, err := r.declare(context.Background(), w)
 	if err != nil {
 		return nil, err
 	}
@@ -60,13 +67,20 @@ func VarOf[T comparable](r *Region, name string) (*Var[T], error) {
 
 // Load returns the value.
 func (x *Var[T]) Load() (T, error) {
-	var value T
+	var value, none T
 	v, err := x.region.use()
 	if err != nil {
-		return value, err
+		return none, err
 	}
 	defer v.done()
-	x.load(v, &value)
+	if x.isWord() {
+		value = unpack[T](atomic.LoadUint64(x.word(v)))
+	} else {
+		x.load(v, &value)
+	}
+	if x.region.view.Load() != v { // meanwhile: what was read may be zeros
+		return none, x.region.closed()
+	}
 	return value, nil
 }
 
@@ -87,21 +101,23 @@ func (x *Var[T]) cell(v *view, seq uint64) unsafe.Pointer {
 	return v.at(x.offset + varHeadSize + seq%cells*x.params[1])
 }
 
-// Store sets the value.
-func (x *Var[T]) Store(value T) error {
-	return x.Update(func(v *T) { *v = value })
+// Store sets the value. It may wait for another writer, until ctx is done.
+func (x *Var[T]) Store(ctx context.Context, value T) error {
+	return x.Update(ctx, func(v *T) { *v = value })
 }
 
 // Update changes the value by change, which no other writer comes between. It must not
-// use x. If it panics, the value stays as it was.
-func (x *Var[T]) Update(change func(*T)) error {
-	_, err := x.update(func(v *T) bool { change(v); return true })
+// use x, and may be called again if another writer was faster. If it panics, the value
+// stays as it was. Update may wait for another writer, until ctx is done.
+func (x *Var[T]) Update(ctx context.Context, change func(*T)) error {
+	_, err := x.update(ctx, func(v *T) bool { change(v); return true })
 	return err
 }
 
-// CompareAndSwap sets the value to new if it is old, and reports whether it was.
-func (x *Var[T]) CompareAndSwap(old, new T) (bool, error) {
-	return x.update(func(v *T) bool {
+// CompareAndSwap sets the value to new if it is old, and reports whether it was. It may
+// wait for another writer, until ctx is done.
+func (x *Var[T]) CompareAndSwap(ctx context.Context, old, new T) (bool, error) {
+	return x.update(ctx, func(v *T) bool {
 		if *v != old {
 			return false
 		}
@@ -110,16 +126,19 @@ func (x *Var[T]) CompareAndSwap(old, new T) (bool, error) {
 	})
 }
 
-func (x *Var[T]) update(change func(*T) bool) (bool, error) {
+func (x *Var[T]) update(ctx context.Context, change func(*T) bool) (bool, error) {
 	v, err := x.region.use()
 	if err != nil {
 		return false, err
 	}
 	defer v.done()
+	if x.isWord() {
+		return x.updateWord(ctx, v, change)
+	}
 	h := (*varHead)(v.at(x.offset))
-	g, _, err := x.region.lock(context.Background(), v, &h.lock, x.local)
+	g, _, err := x.region.lock(ctx, v, &h.lock, x.local)
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("shared: write var %q: %w", x.name, err)
 	}
 	defer g.unlock(&h.lock)
 	// The lock's last holder may have been killed: then the cell after the current one is
@@ -140,36 +159,44 @@ func (x *Var[T]) update(change func(*T) bool) (bool, error) {
 // come faster than the loop it yields the last.
 func (x *Var[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		var value T
-		seen := uint64(math.MaxUint64)
+		var value, none T
+		seen, first := uint64(0), true
 		for {
-			seq, err := x.next(ctx, seen, &value)
+			seq, err := x.next(ctx, seen, first, &value)
 			if err != nil {
-				var none T
 				yield(none, err)
 				return
 			}
-			if seen = seq; !yield(value, nil) {
+			if seen, first = seq, false; !yield(value, nil) {
 				return
 			}
 		}
 	}
 }
 
-// next waits until the value's number is not seen.
-func (x *Var[T]) next(ctx context.Context, seen uint64, value *T) (uint64, error) {
+// next waits until the value's number, or the word that it is, is not seen.
+func (x *Var[T]) next(ctx context.Context, seen uint64, first bool, value *T) (seq uint64, err error) {
 	v, err := x.region.use()
 	if err != nil {
 		return 0, err
 	}
 	defer v.done()
-	var seq uint64
 	err = x.region.wait(ctx, v, x.changed(), func() bool {
-		seq = x.load(v, value)
-		return seq != seen
+		if x.isWord() {
+			seq = atomic.LoadUint64(x.word(v))
+			*value = unpack[T](seq)
+		} else {
+			seq = x.load(v, value)
+		}
+		return (first || seq != seen) && x.region.view.Load() == v
 	})
 	return seq, err
 }
 
-// changed is the event of a change. It lies behind the cells.
-func (x *Var[T]) changed() uint64 { return x.offset + varHeadSize + cells*x.params[1] }
+// changed is the event of a change. It lies behind the value.
+func (x *Var[T]) changed() uint64 {
+	if x.isWord() {
+		return x.offset + line
+	}
+	return x.offset + varHeadSize + cells*x.params[1]
+}

@@ -26,7 +26,7 @@ var writer = ipctest.Register("writer", func(c *ipctest.ChildEnv) {
 	c.Check(err)
 	c.Say("writing")
 	for {
-		c.Check(x.Update(func(q *quote) {
+		c.Check(x.Update(context.Background(), func(q *quote) {
 			n := q.Bid + 1
 			*q = quote{n, n, [6]int64{int64(n), int64(n), int64(n), int64(n), int64(n), int64(n)}}
 		}))
@@ -66,7 +66,7 @@ func TestVarIsNeverTorn(t *testing.T) {
 			}
 		}
 		p.Kill()
-		if err := x.Update(func(q *quote) {
+		if err := x.Update(context.Background(), func(q *quote) {
 			if !whole(*q) {
 				t.Errorf("a killed writer has left %+v", *q)
 			}
@@ -105,7 +105,7 @@ func TestVarWatch(t *testing.T) {
 		t.Errorf("the first value is %d", n)
 	}
 	for i := int64(1); i <= 100; i++ {
-		if err := x.Store(i); err != nil {
+		if err := x.Store(context.Background(), i); err != nil {
 			t.Fatal(err)
 		}
 		if n := <-got; n != i {
@@ -149,6 +149,6 @@ func BenchmarkVarLoad(b *testing.B) {
 func BenchmarkVarStore(b *testing.B) {
 	x, _ := shared.VarOf[quote](ensure(b, ipctest.Key(b)), "q")
 	for b.Loop() {
-		x.Store(quote{Bid: 1})
+		x.Store(context.Background(), quote{Bid: 1})
 	}
 }

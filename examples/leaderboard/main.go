@@ -81,7 +81,7 @@ func play(r *shared.Region) error {
 		if _, err := given.Add(1); err != nil {
 			return err
 		}
-		err := board.Update(Player{rand.Uint32N(players)}, func(s *Score, _ bool) bool {
+		err := board.Update(context.Background(), Player{rand.Uint32N(players)}, func(s *Score, _ bool) bool {
 			s.Games++
 			s.Points++
 			s.Best = max(s.Best, rand.Uint32())
@@ -137,7 +137,7 @@ func show(r *shared.Region, rounds int) error {
 		i := round % len(workers)
 		kill(workers[i])
 		workers[i] = start()
-		if err := best(board, 3); err != nil {
+		if err := best(ctx, board, 3); err != nil {
 			return err
 		}
 	}
@@ -146,7 +146,7 @@ func show(r *shared.Region, rounds int) error {
 	}
 
 	sum := int64(0)
-	for e, err := range board.All() {
+	for e, err := range board.All(ctx) {
 		if err != nil {
 			return err
 		}
@@ -165,9 +165,9 @@ func show(r *shared.Region, rounds int) error {
 }
 
 // best prints the first n players.
-func best(board *shared.Map[Player, Score], n int) error {
+func best(ctx context.Context, board *shared.Map[Player, Score], n int) error {
 	var all []shared.Entry[Player, Score]
-	for e, err := range board.All() {
+	for e, err := range board.All(ctx) {
 		if err != nil {
 			return err
 		}
