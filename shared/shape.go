@@ -68,6 +68,9 @@ func shapeOf(t reflect.Type) (shape, error) {
 // fieldOf returns the shape of t as a field without a name. Path leads to it.
 func fieldOf(t reflect.Type, path string) (field, error) {
 	f := field{size: int(t.Size())}
+	if n, ok := stringBytes(t); ok {
+		return field{kind: "str", count: n, size: 1}, nil
+	}
 	switch t.Kind() {
 	case reflect.Array:
 		if t.Len() == 0 {

@@ -28,6 +28,11 @@ func TestShapeText(t *testing.T) {
 		{reflect.TypeFor[int64](), ":i64@0"},
 		{reflect.TypeFor[[3]bool](), ":[3]bool@0"},
 		{reflect.TypeFor[order](), "ID:u64@0,Px:[2]f64@8,Legs:[3]{Qty:i32@0,Open:bool@4}/8@24,Tag:[2]{:[4]u8@0}/4@48"},
+		{reflect.TypeFor[String[[32]byte]](), ":[32]str@0"},
+		{reflect.TypeFor[struct {
+			ID    uint16
+			Names [2]String[[6]uint8]
+		}](), "ID:u16@0,Names:[2]{:[6]str@0}/6@2"},
 	} {
 		s, err := shapeOf(c.typ)
 		if err != nil {
@@ -56,6 +61,7 @@ func TestShapeRefuses(t *testing.T) {
 		{reflect.TypeFor[struct{}](), "no bytes"},
 		{reflect.TypeFor[[0]int8](), "without elements"},
 		{reflect.TypeFor[error](), "interface"},
+		{reflect.TypeFor[struct{ S string }](), ".S is a string, which means nothing in another process: use shared.String[[32]byte]"},
 	} {
 		if _, err := shapeOf(c.typ); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q in it", c.typ, err, c.want)

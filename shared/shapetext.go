@@ -72,7 +72,7 @@ func (p *shapeParser) field(depth int) (f field, err error) {
 
 // kindSizes are the sizes of the kinds.
 var kindSizes = map[string]int{
-	"bool": 1, "i8": 1, "u8": 1, "i16": 2, "u16": 2, "i32": 4, "u32": 4, "f32": 4,
+	"bool": 1, "str": 1, "i8": 1, "u8": 1, "i16": 2, "u16": 2, "i32": 4, "u32": 4, "f32": 4,
 	"i64": 8, "u64": 8, "f64": 8, "c64": 8, "c128": 16,
 }
 
