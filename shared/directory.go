@@ -107,7 +107,7 @@ func (r *Region) open(v *view, e *entry, w wanted, err error) (thing, error) {
 	case !ok:
 		return t, fmt.Errorf("shared: %s %q: %w: its bytes lie outside", kindNames[w.kind], w.name, errCorrupt)
 	case e.fingerprint != w.shape.fingerprint():
-		return t, r.refuse(w, "another program declares it with another type: %s", e.differs(w.shape))
+		return t, r.refuse(w, "another program declares it with another type: %s", differs(r.shapeText(v, e, t), w.shape))
 	case t.size != w.size || t.params != w.params:
 		return t, r.refuse(w, "it was made with other sizes")
 	}
@@ -121,9 +121,26 @@ func (r *Region) entryThing(v *view, e *entry) (thing, bool) {
 	return t, t.offset >= r.plan.heap && t.offset%line == 0 && t.size <= r.config.size && t.offset <= r.config.size-t.size
 }
 
-// differs says in which field the entry's type differs from s.
-func (e *entry) differs(s shape) string {
-	theirs, err := parseShape(string(e.shape[:min(int(e.shapeLen), len(e.shape))]))
+// maxShape is how long the text of a shape may be to be kept.
+const maxShape = 1 << 16
+
+// shapeText returns the text of the shape of a thing's type. One that is too long for the
+// entry lies behind the thing's bytes.
+func (r *Region) shapeText(v *view, e *entry, t thing) string {
+	n := uint64(e.shapeLen)
+	if n <= uint64(len(e.shape)) {
+		return string(e.shape[:n])
+	}
+	at := t.offset + roundUp(t.size, line)
+	if n > maxShape || at > r.config.size || n > r.config.size-at {
+		return ""
+	}
+	return string(v.bytes[at : at+n])
+}
+
+// differs says in which field the type with this text differs from s.
+func differs(text string, s shape) string {
+	theirs, err := parseShape(text)
 	if err != nil {
 		return "its fields are too many to be told"
 	}
@@ -136,7 +153,12 @@ func (e *entry) differs(s shape) string {
 // leaves them unused.
 func (r *Region) add(v *view, e *entry, w wanted) (thing, error) {
 	h := v.header()
-	size := roundUp(w.size, line)
+	size, text := roundUp(w.size, line), w.shape.String()
+	room := e.shape[:]
+	if len(text) > len(room) && len(text) <= maxShape {
+		room = nil // it lies behind the bytes
+		size += roundUp(uint64(len(text)), line)
+	}
 	start := h.free
 	if start < r.plan.heap || start%line != 0 || start > r.config.size || size > r.config.size-start {
 		return thing{}, r.refuse(w, "%w: it takes %d bytes, and %d of %d are left", errNoSpace, size, r.config.size-min(start, r.config.size), r.config.size)
@@ -150,7 +172,10 @@ func (r *Region) add(v *view, e *entry, w wanted) (thing, error) {
 	e.kind, e.hash, e.offset, e.size = w.kind, hashName(w.name), start, w.size
 	e.fingerprint, e.params = w.shape.fingerprint(), w.params
 	e.nameLen = uint32(copy(e.name[:], w.name))
-	e.shapeLen = uint32(copy(e.shape[:], w.shape.String()))
+	if room == nil {
+		room = v.bytes[start+roundUp(w.size, line) : start+size]
+	}
+	e.shapeLen = uint32(copy(room, text))
 	atomic.StoreUint64(&h.free, start+size)
 	atomic.StoreUint32(&e.state, entryReady)
 	return t, nil

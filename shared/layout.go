@@ -94,7 +94,7 @@ type entry struct {
 	nameLen     uint32
 	shapeLen    uint32
 	name        [maxName + 1]byte
-	shape       [304]byte // the text of its type's shape, as far as it goes
+	shape       [304]byte // the text of its type's shape: see shapeText
 }
 
 const (
