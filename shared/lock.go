@@ -40,7 +40,10 @@ func (g *guardian) tryLock(n *node, waiters uint32) (ok, died bool) {
 		g.insert(n)
 	}
 	g.end()
-	return ok, ok && word&futexOwnerDied != 0
+	if died = ok && word&futexOwnerDied != 0; died {
+		stopLate() // before anything that it guards is read or written
+	}
+	return ok, died
 }
 
 // unlock releases n's lock, which g holds, and wakes one who waits for it.
@@ -48,9 +51,18 @@ func (g *guardian) unlock(n *node) {
 	g.mu.Lock()
 	g.begin(n)
 	g.remove(n)
-	word := atomic.SwapUint32(&n.word, 0)
-	if word&futexWaiters != 0 {
-		futexWake(&n.word, 1)
+	for {
+		// Not a swap: a thread that is late to die must not release another's lock.
+		word := atomic.LoadUint32(&n.word)
+		if word&futexTIDMask != g.tid {
+			break
+		}
+		if atomic.CompareAndSwapUint32(&n.word, word, 0) {
+			if word&futexWaiters != 0 {
+				futexWake(&n.word, 1)
+			}
+			break
+		}
 	}
 	g.end()
 	g.mu.Unlock()

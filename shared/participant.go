@@ -57,7 +57,6 @@ func (r *Region) join(v *view) error {
 			continue
 		}
 		if died {
-			stopLate()
 			r.recover(v, index)
 		}
 		// From here on nothing that the last owner wrote counts as a living one's.
@@ -107,7 +106,6 @@ func (r *Region) reapDead(v *view) (found bool) {
 		g := pick()
 		ok, died := g.tryLock(&s.life, 0)
 		if ok && died {
-			stopLate()
 			r.recover(v, index)
 			found = true
 		}
