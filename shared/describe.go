@@ -1,0 +1,152 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+// ErrNoRegion: a segment does not begin as a region does.
+var ErrNoRegion = errors.New("this segment is no region")
+
+// Observer reads a region, and takes no part in it: it has attached the segment for
+// reading only, takes no slot, and nobody in the region notices. The kernel does: it
+// counts the attach, and notes the time and the pid. Safe for concurrent use.
+type Observer struct{ r *Region }
+
+// Look attaches a region for reading only. It fails with [ErrNoRegion] if the segment is
+// none. Close it.
+func Look(seg *sysvipc.Segment) (*Observer, error) {
+	if strconv.IntSize != 64 {
+		return nil, fmt.Errorf("shared: on 32-bit ports: %w", errors.ErrUnsupported)
+	}
+	mem, err := seg.Attach(&sysvipc.AttachOptions{ReadOnly: true})
+	if err != nil {
+		return nil, err
+	}
+	bytes, hold := mem.Hold()
+	v := &view{bytes: bytes, hold: hold}
+	r := &Region{segment: seg, memory: mem, local: make(map[uint64]chan struct{}), slot: -1}
+	if err := r.observe(v); err != nil {
+		_ = mem.Close()
+		return nil, fmt.Errorf("shared: shm:%d: %w", seg.ID(), err)
+	}
+	r.view.Store(v)
+	return &Observer{r}, nil
+}
+
+// observe checks a region that this process only reads. Its name is what it says.
+func (r *Region) observe(v *view) error {
+	if len(v.bytes) < headerLen || v.header().magic != magic {
+		return ErrNoRegion
+	}
+	if s := atomic.LoadUint32(&v.header().state); s < stateReady {
+		return errors.New("its creator has not finished it, or was killed at it")
+	}
+	r.name = cString(v.header().config.name[:])
+	return r.check(v)
+}
+
+// Close detaches the segment.
+func (o *Observer) Close() error {
+	v := o.r.view.Load()
+	if v == nil || !o.r.view.CompareAndSwap(v, nil) {
+		return o.r.closed()
+	}
+	return o.r.memory.Close()
+}
+
+// Join opens the region that lies in a segment, whatever its name is. It fails with
+// [ErrNoRegion] if the segment is none.
+func Join(ctx context.Context, seg *sysvipc.Segment) (*Region, error) {
+	o, err := Look(seg)
+	if err != nil {
+		return nil, err
+	}
+	name := o.r.name
+	if err := o.Close(); err != nil {
+		return nil, err
+	}
+	return attach(ctx, name, seg, nil)
+}
+
+// Info is what a region says of itself.
+type Info struct {
+	Name         string // "" for one that is known by its key
+	Size         int64  // bytes
+	Used         int64  // bytes that are given to the header and to things
+	Participants int    // at most
+	Entries      int    // things at most
+	Nonce        uint64 // another one for each region
+	Created      time.Time
+}
+
+// Info returns what the region says of itself.
+func (r *Region) Info() (Info, error) {
+	v, err := r.use()
+	if err != nil {
+		return Info{}, err
+	}
+	defer v.done()
+	c := &r.config
+	return Info{
+		Name: r.name, Size: int64(c.size), Used: int64(min(atomic.LoadUint64(&v.header().free), c.size)),
+		Participants: int(c.slots), Entries: int(c.entries), Nonce: c.nonce, Created: time.Unix(0, c.created),
+	}, nil
+}
+
+// Info is [Region.Info].
+func (o *Observer) Info() (Info, error) { return o.r.Info() }
+
+// Participant is a process that has the region open, or had it open when it was killed.
+type Participant struct {
+	Slot        int
+	Incarnation uint32 // counts the slot's owners
+	PID         int    // as the process knows itself
+	UID         int
+	Joined      time.Time
+	Alive       bool // if not, what it left at work waits for the next who joins or sleeps, or for Reap
+}
+
+// Participants returns who has the region open, in the order of their slots. What it says
+// of them is what they have written.
+func (r *Region) Participants() ([]Participant, error) {
+	v, err := r.use()
+	if err != nil {
+		return nil, err
+	}
+	defer v.done()
+	var all []Participant
+	for index := range int(r.config.slots) {
+		s := v.slot(r.plan, index)
+		word := atomic.LoadUint32(&s.life.word)
+		if word&(futexTIDMask|futexOwnerDied) == 0 {
+			continue
+		}
+		all = append(all, Participant{
+			Slot: index, Incarnation: atomic.LoadUint32(&s.incarnation), PID: int(s.pid), UID: int(s.uid),
+			Joined: time.Unix(0, s.started), Alive: word&futexTIDMask != 0,
+		})
+	}
+	return all, nil
+}
+
+// Participants is [Region.Participants].
+func (o *Observer) Participants() ([]Participant, error) { return o.r.Participants() }
+
+// Reap brings into order what participants that were killed have left at work, and reports
+// whether there were any. It is needed only where nobody sleeps in the region and nobody
+// joins it, such as among C programs.
+func (r *Region) Reap() (bool, error) {
+	v, err := r.use()
+	if err != nil {
+		return false, err
+	}
+	defer v.done()
+	return r.reapDead(v), nil
+}
