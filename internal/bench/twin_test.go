@@ -26,13 +26,16 @@ type twin struct {
 	out *bufio.Reader
 }
 
-// startTwin compiles and starts a C twin, which ends with the benchmark. It returns nil
+// startTwin compiles and starts the C twin of the kernel's calls.
+func startTwin(b *testing.B) *twin { return startC(b, twinSource) }
+
+// startC compiles and starts a C program, which ends with the benchmark. It returns nil
 // where there is no C compiler: then there are no figures of C.
-func startTwin(b *testing.B) *twin {
+func startC(b *testing.B, source string) *twin {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "twin")
-	cc := exec.Command("cc", "-O2", "-o", path, "-x", "c", "-")
-	cc.Stdin = strings.NewReader(twinSource)
+	cc := exec.Command("cc", "-O2", "-pthread", "-o", path, "-x", "c", "-")
+	cc.Stdin = strings.NewReader(source)
 	if out, err := cc.CombinedOutput(); err != nil {
 		b.Logf("no comparison with C: cc: %v\n%s", err, out)
 		return nil
