@@ -14,9 +14,10 @@ const (
 	kindRWMutex
 	kindMap
 	kindChan
+	kindTopic
 )
 
-var kindNames = map[uint32]string{kindMutex: "mutex", kindVar: "var", kindCounter: "counter", kindRWMutex: "rwmutex", kindMap: "map", kindChan: "chan"}
+var kindNames = map[uint32]string{kindMutex: "mutex", kindVar: "var", kindCounter: "counter", kindRWMutex: "rwmutex", kindMap: "map", kindChan: "chan", kindTopic: "topic"}
 
 // thing is what this process knows of an entry, checked against the region's size: it
 // may touch size bytes at offset.

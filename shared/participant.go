@@ -144,6 +144,7 @@ var repairs = map[uint32]func(r *Region, v *view, t thing, dead owner){
 	kindRWMutex: repairRWMutex,
 	kindMap:     repairMap,
 	kindChan:    repairChan,
+	kindTopic:   repairTopic,
 }
 
 var errNoSpace = errors.New("no space left in the region")

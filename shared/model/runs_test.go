@@ -33,6 +33,11 @@ var runs = []run{
 	{"topic", "", holds},
 	{"topic", "GATED", holds},
 	{"topic", "LIVE ROUNDS=1", holds},
+	{"topic", "FIXED", holds},
+	{"topic", "FIXED GATED", holds},
+	{"topic", "FIXED LIVE ROUNDS=1", holds},
+	{"topic", "FIXED BUG_INTENT_BACK", violation},
+	{"topic", "FIXED GATED BUG_DEAD_GATE", stuck},
 	{"topic", "LIVE ROUNDS=1 N=2", livelock}, // too small for its records
 	{"topic", "BUG_INTENT_BACK", violation},
 	{"topic", "BUG_INTENT_LATE", violation},

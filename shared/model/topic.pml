@@ -16,8 +16,9 @@
  *   T2  p = tail. The number n is that of the record at latest, plus one; but if latest = tail, then a
  *       dead publisher came as far as T5: n is that number itself, and the record is written anew.
  *   T3  intent = max(intent, p+len): never back, since a dead publisher may have written up to its own
- *       intent (I13). Then a store barrier. (GATED: full fence, then for each joined cursor:
- *       while cursor < p+len-N sleep on it.)
+ *       intent (I13). Then a store barrier. (GATED: full fence, then for each joined cursor: if
+ *       cursor < p+len-N then unlock, sleep on it until it is not, and begin again from T1: to the others
+ *       that is as if this publisher had died here.)
  *   T4  write number, length, payload
  *   T5  latest = p            (release. In this order: T2 depends on it.)
  *   T6  tail = p+len          (release); unlock; wake
@@ -31,6 +32,10 @@
  *   S1, S2, then cursor = c+len (release), wake the publisher
  * REPAIR of a dead subscriber, gated: joined = false; wake the publisher. Dead publishers: none, but
  * the robust Mutex's own, and the wake-up of wait.pml.
+ *
+ * FIXED: the form that Topic[T] has. All messages have one size, which is the unit, so that a message's
+ *       number is its position: there is no latest, and T5 falls away. A publisher may write some messages
+ *       at once, at most N/4 (here N/2), each of which is a record of its own. S3: c = tail-N/2.
  *
  * PROVED: what a subscriber accepts is one complete published record, in order; the numbers have no
  * gap, so the count of lost records is exact, over takeovers too; gated: nothing is lost, and only live
@@ -53,6 +58,14 @@ byte cursor[2];
 
 byte published;                /* ghost: number of records */
 byte truenum[MAXPOS], truelen[MAXPOS];
+
+#ifdef FIXED
+#define FIXED_N true
+#define NEWER tail - N / 2
+#else
+#define FIXED_N false
+#define NEWER latest
+#endif
 
 #ifdef GATED
 #define mayfill(s) (!joined[s] || cursor[s] + N >= p + l)
@@ -79,21 +92,34 @@ again:	atomic { owner == NONE -> owner = me;
 #endif
 #endif
 #if defined(GATED) && !defined(BUG_NO_GATE)
-	mayfill(0);
-	mayfill(1);
+	if :: mayfill(0) :: !mayfill(0) -> goto await fi;
+	if :: mayfill(1) :: !mayfill(1) -> goto await fi;
 #endif
 #ifdef BUG_TAIL_FIRST
 	tail = p + l;
 #endif
 	d_step { num[p % N] = n; size[p % N] = l };
 	unit[p % N] = p;
+#ifdef FIXED
+	if :: atomic { l == 2 -> unit[(p + 1) % N] = p + 1 } :: l == 1 fi;
+#else
 	if :: atomic { l == 2 -> unit[(p + 1) % N] = p } :: l == 1 fi;
+#endif
 #ifdef BUG_INTENT_LATE
 	intent = p + l;
 #endif
+#ifndef FIXED
 	latest = p;
-	d_step { tail = p + l; assert(n == published); truenum[p] = n; truelen[p] = l; published++ };
-	atomic { owner = NONE; p = 0; l = 0; n = 0; round++; if :: round < ROUNDS -> goto again :: else fi }
+#endif
+	d_step { tail = p + l; assert(FIXED_N || n == published); truenum[p] = n; truelen[p] = l; published++ };
+	atomic { owner = NONE; p = 0; l = 0; n = 0; round++; if :: round < ROUNDS -> goto again :: else -> goto over fi };
+#if defined(GATED) && !defined(BUG_NO_GATE)
+await:	owner = NONE;
+	mayfill(0);
+	mayfill(1);
+	goto again;
+#endif
+over:	skip
  } unless { dead[me] };
 end:	false
 }
@@ -121,21 +147,30 @@ proctype Subscriber(byte me) {
 again:
 end_wait:
 	tail != c;
+#ifdef FIXED
+	d_step { n = c; l = 1 };
+	first = unit[c % N];
+#else
 	d_step { n = num[c % N]; l = size[c % N] };
 	first = unit[c % N];
 	second = unit[(c + 1) % N];
+#endif
 #ifndef GATED
 	if
 #ifdef BUG_NO_SECOND_LOOK
 	:: true
 #else
 	:: intent <= c + N
-	:: intent > c + N -> atomic { n = 0; l = 0; first = 0; second = 0; c = latest; goto again }
+	:: intent > c + N -> atomic { n = 0; l = 0; first = 0; second = 0; c = NEWER; goto again }
 #endif
 	fi;
 #endif
 	atomic {
+#ifdef FIXED
+		assert(first == c);
+#else
 		assert(n == truenum[c] && l == truelen[c] && first == c && (l == 1 || second == c));
+#endif
 #ifdef GATED
 		assert(x == NONE || n == x);
 		cursor[me - 2] = c + l;
