@@ -42,7 +42,7 @@ var rooms = []room{
 	{path: "dashboard", why: "shows what inspect sees", rooms: []string{".", "inspect"}, modules: []string{xsys, prometheus}},
 	{
 		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS, Prometheus and plots",
-		rooms: []string{".", "shared", "inspect"}, modules: []string{xsys, cobra, terminal}, program: true,
+		rooms: []string{".", "shared", "inspect"}, modules: []string{xsys, cobra, terminal, compress}, program: true,
 	},
 	{
 		path: "cmd/sysvipcd", why: "the daemon, which carries NATS and Prometheus by cluster and dashboard",
@@ -62,6 +62,7 @@ const (
 	procfs     = "github.com/prometheus/procfs"
 	cobra      = "github.com/spf13/"
 	terminal   = "charm.land/"
+	compress   = "github.com/klauspost/compress/"
 )
 
 // inTests are modules that any test may use, and nothing else.
