@@ -1,0 +1,235 @@
+package archive
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/glimpse"
+)
+
+// SaveOptions are choices of [Writer.Save].
+type SaveOptions struct {
+	// NoAttach saves a segment only if that is possible without attaching it: through a process that has it attached.
+	NoAttach bool
+	// Progress, if not nil, is told of bytes that are done, holes too.
+	Progress func(n int64)
+}
+
+// Saved says what was saved.
+type Saved struct {
+	Object
+	Attached bool // the segment was attached for it, which the kernel notes
+	InUse    bool // the queue changed meanwhile, whenever it was tried
+}
+
+// Save reads an object from the kernel and adds it. An object that cannot be read whole is left out,
+// or marked in the file as one that must not be used; then the error says why, and the next object
+// can follow. Whether an error is one of the file tells [Writer.Err].
+func (a *Writer) Save(ctx context.Context, kind sysvipc.Kind, id int, opts SaveOptions) (Saved, error) {
+	var s Saved
+	var err error
+	switch kind {
+	case sysvipc.KindSegment:
+		err = a.saveSegment(ctx, id, &s, opts)
+	case sysvipc.KindSemaphores:
+		err = a.saveSet(id, &s)
+	case sysvipc.KindQueue:
+		err = a.saveQueue(ctx, id, &s)
+	default:
+		err = fmt.Errorf("archive: kind %v", kind)
+	}
+	if fatal := a.Err(); fatal != nil {
+		return s, fatal
+	}
+	return s, err
+}
+
+// Err returns why the file itself cannot be written.
+func (a *Writer) Err() error { return a.failed() }
+
+func objectOf(o sysvipc.Object) Object {
+	k := Object{
+		Kind: kindWords[o.Kind], ID: o.ID, Key: int32(o.Key), Mode: uint32(o.Mode),
+		UID: o.UID, GID: o.GID, CUID: o.CUID, CGID: o.CGID,
+	}
+	if !o.Changed.IsZero() {
+		k.Changed = o.Changed.Unix()
+	}
+	return k
+}
+
+// OfSegment returns what a file keeps of a segment besides its bytes.
+func OfSegment(st *sysvipc.SegmentStat) Object {
+	o := objectOf(st.Object)
+	o.Size, o.Locked, o.Destroyed = st.Size, st.Locked, st.Destroyed
+	return o
+}
+
+// OfSet is the same of a set.
+func OfSet(st *sysvipc.SemaphoreSetStat) Object {
+	o := objectOf(st.Object)
+	o.Len = st.Len
+	return o
+}
+
+// OfQueue is the same of a queue. A capacity that is not known is 0.
+func OfQueue(st *sysvipc.QueueStat) Object {
+	o := objectOf(st.Object)
+	o.Messages, o.Bytes, o.MaxBytes = st.Messages, int64(st.Bytes), int64(max(st.MaxBytes, 0))
+	return o
+}
+
+func (a *Writer) saveSegment(ctx context.Context, id int, s *Saved, opts SaveOptions) error {
+	st, err := sysvipc.SegmentByID(id).Stat()
+	if err != nil {
+		return err
+	}
+	s.Object = OfSegment(&st)
+	view, err := glimpse.Open(id)
+	if err != nil && !opts.NoAttach {
+		s.Attached = true
+		view, err = glimpse.Attach(id)
+	}
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	if view.Size() != st.Size {
+		return fmt.Errorf("%s: it was removed meanwhile, and its ID has come to another one", s.Ref())
+	}
+	if err := a.Begin(&s.Object); err != nil {
+		return err
+	}
+	progress := opts.Progress
+	if progress == nil {
+		progress = func(int64) {}
+	}
+	return a.endWith(a.copySegment(ctx, view, progress))
+}
+
+// endWith ends the object and returns the first error.
+func (a *Writer) endWith(err error) error {
+	if endErr := a.End(err); err == nil {
+		err = endErr
+	}
+	return err
+}
+
+// copySegment adds what is no hole, in blocks.
+func (a *Writer) copySegment(ctx context.Context, view *glimpse.View, progress func(int64)) error {
+	told := int64(0)
+	for at := int64(0); ; {
+		start, end, err := view.Data(at)
+		if err == io.EOF {
+			progress(view.Size() - told)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		// A block ends where the hole begins, or at a multiple of its size.
+		end = min(end, start-start%blockSize+blockSize)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err = a.Fill(start, int(end-start), func(p []byte) error {
+			n, err := view.ReadAt(p, start)
+			if n == len(p) {
+				return nil
+			}
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		progress(end - told)
+		at, told = end, end
+	}
+}
+
+func (a *Writer) saveSet(id int, s *Saved) error {
+	set := sysvipc.SemaphoresByID(id)
+	st, err := set.Stat()
+	if err != nil {
+		return err
+	}
+	s.Object = OfSet(&st)
+	values, err := set.Values()
+	if err != nil {
+		return err
+	}
+	if len(values) != st.Len {
+		return fmt.Errorf("%s: it was removed meanwhile, and its ID has come to another one", s.Ref())
+	}
+	if err := a.Begin(&s.Object); err != nil {
+		return err
+	}
+	content := make([]byte, 0, 2*len(values))
+	for _, v := range values {
+		content = binary.LittleEndian.AppendUint16(content, uint16(v))
+	}
+	_, err = a.Write(content)
+	return a.endWith(err)
+}
+
+// messageHead is what stands before the text of each message: its type and its length.
+const messageHead = 8 + 4
+
+// queueAttempts is how often a queue is read that others use meanwhile.
+const queueAttempts = 5
+
+// saveQueue peeks at all messages, so that the queue stays as it is. Whether it is the queue of one instant can only be
+// guessed: if what the kernel counts is the same before and after.
+func (a *Writer) saveQueue(ctx context.Context, id int, s *Saved) error {
+	q := sysvipc.QueueByID(id)
+	var content []byte
+	for try := 1; ; try++ {
+		before, err := q.Stat()
+		if err != nil {
+			return err
+		}
+		content = content[:0]
+		count := 0
+		for ; ; count++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			m, err := q.Peek(count)
+			if errors.Is(err, sysvipc.ErrWouldBlock) {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			content = appendMessage(content, m)
+		}
+		after, err := q.Stat()
+		if err != nil {
+			return err
+		}
+		s.Object = OfQueue(&after)
+		s.Messages, s.Bytes = count, int64(len(content)-messageHead*count)
+		s.InUse = before != after || count != after.Messages || s.Bytes != int64(after.Bytes)
+		if !s.InUse || try == queueAttempts {
+			break
+		}
+	}
+	if err := a.Begin(&s.Object); err != nil {
+		return err
+	}
+	_, err := a.Write(content)
+	return a.endWith(err)
+}
+
+func appendMessage(dst []byte, m sysvipc.Message) []byte {
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(m.Type))
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(m.Data)))
+	return append(dst, m.Data...)
+}

@@ -1,0 +1,17 @@
+//go:build !linux
+
+package glimpse
+
+import (
+	"errors"
+	"os"
+)
+
+const seekData, seekHole = 3, 4
+
+func isNoData(error) bool { return false }
+
+// Open needs Linux.
+func Open(int) (*View, error) { return nil, errors.ErrUnsupported }
+
+func mappedFile(string, int, int64) (*os.File, error) { return nil, errors.ErrUnsupported }
