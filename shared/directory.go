@@ -15,9 +15,10 @@ const (
 	kindMap
 	kindChan
 	kindTopic
+	kindDoc
 )
 
-var kindNames = map[uint32]string{kindMutex: "mutex", kindVar: "var", kindCounter: "counter", kindRWMutex: "rwmutex", kindMap: "map", kindChan: "chan", kindTopic: "topic"}
+var kindNames = map[uint32]string{kindMutex: "mutex", kindVar: "var", kindCounter: "counter", kindRWMutex: "rwmutex", kindMap: "map", kindChan: "chan", kindTopic: "topic", kindDoc: "doc"}
 
 // thing is what this process knows of an entry, checked against the region's size: it
 // may touch size bytes at offset.

@@ -6,8 +6,8 @@
 // named things; each process that has it open is a participant. A [Mutex] or [RWMutex] is a
 // lock, a [Var] a variable of any type without pointers, a [Counter] an integer, a [Chan] a
 // queue of messages each of which one receiver gets, a [Topic] one of which all get each, a
-// [Map] a table. A thing is made by whoever declares it first, and
-// found by its name by all others.
+// [Map] a table, a [Doc] a value of any Go type. A thing is made by whoever declares it
+// first, and found by its name by all others.
 //
 //	r, err := shared.Ensure(ctx, "orders", nil)
 //	if err != nil {

@@ -12,7 +12,7 @@
 //
 //	mutex.pml    Mutex: guardian, robust list, waiters, takeover, threads that die late
 //	rwmutex.pml  RWMutex: readers counted per participant
-//	var.pml      Var: versioned cells
+//	var.pml      Var and Doc: versioned cells
 //	chan.pml     Chan: many producers, many consumers
 //	topic.pml    Topic: lossy and gated
 //	reap.pml     participants: attach, watch, reap, reuse of slots
