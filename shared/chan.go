@@ -89,6 +89,10 @@ func (c *Chan[T]) Send(ctx context.Context, message T) error {
 	}
 	defer v.done()
 	for tries := 0; ; {
+		if c.putNow(v, &message) {
+			c.ring.sent(v)
+			return nil
+		}
 		at, how := c.ring.put(v, unsafe.Pointer(&message))
 		if how == done {
 			c.ring.sent(v)
@@ -135,6 +139,10 @@ func (c *Chan[T]) SendAll(ctx context.Context, messages []T) (n int, err error) 
 	defer v.done()
 	told := 0
 	for tries := 0; n < len(messages); {
+		if some := c.putSome(v, messages[n:]); some > 0 {
+			n += some
+			continue
+		}
 		at, how := c.ring.put(v, unsafe.Pointer(&messages[n]))
 		if how == done {
 			n++
@@ -164,6 +172,10 @@ func (c *Chan[T]) Receive(ctx context.Context) (message T, err error) {
 	}
 	defer v.done()
 	for tries := 0; ; {
+		if c.takeNow(v, &message) {
+			c.ring.received(v)
+			return message, nil
+		}
 		at, how := c.ring.take(v, unsafe.Pointer(&message))
 		if how == done {
 			c.ring.received(v)
@@ -211,6 +223,10 @@ func (c *Chan[T]) ReceiveSome(ctx context.Context, messages []T) (n int, err err
 	}
 	defer v.done()
 	for tries := 0; n < len(messages); {
+		if c.takeNow(v, &messages[n]) {
+			n++
+			continue
+		}
 		at, how := c.ring.take(v, unsafe.Pointer(&messages[n]))
 		if how == done {
 			n++

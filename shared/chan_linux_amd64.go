@@ -2,14 +2,12 @@
 
 package shared
 
-import "sync/atomic"
-
 // storeRelease stores val after everything that was stored before. An atomic store of Go
 // is an exchange on amd64, which also waits until all others see it, and takes 20 times
 // as long.
 //
 //go:noescape
-func storeRelease(p *atomic.Uint64, val uint64)
+func storeRelease(p *uint64, val uint64)
 
 // pause tells the processor that this is a loop that waits, and takes some 50 ns.
 //

@@ -5,7 +5,7 @@ package shared
 import "sync/atomic"
 
 // storeRelease stores val after everything that was stored before.
-func storeRelease(p *atomic.Uint64, val uint64) { p.Store(val) }
+func storeRelease(p *uint64, val uint64) { atomic.StoreUint64(p, val) }
 
 // pause takes some 50 ns.
 func pause() {

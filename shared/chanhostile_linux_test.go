@@ -87,8 +87,8 @@ func TestChanHostileBytes(t *testing.T) {
 	for seed := range uint64(150) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		clear(b)
-		c.ring.sends.Store(0)
-		c.ring.takes.Store(0)
+		atomic.StoreUint64(&c.ring.sends, 0)
+		atomic.StoreUint64(&c.ring.takes, 0)
 		for range rng.IntN(10) {
 			_, _ = c.TrySend([12]int64{1})
 			if rng.IntN(2) == 0 {

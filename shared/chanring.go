@@ -101,11 +101,11 @@ type ring struct {
 	spins   bool // whether to spin is of any use
 
 	_     [line]byte
-	sends atomic.Uint64 // where this process's senders look first
-	eager eagerness     // of its senders
+	sends uint64    // where this process's senders look first
+	eager eagerness // of its senders
 	_     [line]byte
-	takes atomic.Uint64 // where its receivers look first, and above positionBits the epoch for which that holds
-	keen  eagerness     // of its receivers
+	takes uint64    // where its receivers look first, and above positionBits the epoch for which that holds
+	keen  eagerness // of its receivers
 	_     [line]byte
 }
 
@@ -160,7 +160,7 @@ func (c *ring) claimSend(v *view, claim bool) (place, outcome) {
 	if atomic.LoadUint32(&h.closed) != 0 {
 		return place{}, ended
 	}
-	p := c.sends.Load()
+	p := atomic.LoadUint64(&c.sends)
 	for range c.steps() {
 		word := c.word(v, p)
 		w := atomic.LoadUint64(word)
@@ -204,7 +204,7 @@ func (c *ring) raise(bound *uint64, p uint64) {
 func (c *ring) claimReceive(v *view, claim bool) (place, outcome) {
 	h := c.head(v)
 	epoch := atomic.LoadUint64(&h.epoch)
-	hint := c.takes.Load()
+	hint := atomic.LoadUint64(&c.takes)
 	p := hint & positionMask
 	if hint>>positionBits != epoch<<positionBits>>positionBits {
 		p = atomic.LoadUint64(&h.head) & positionMask
@@ -285,13 +285,17 @@ func (c *ring) put(v *view, from unsafe.Pointer) (place, outcome) {
 	if !atomic.CompareAndSwapUint64(c.word(v, at.position), at.word, c.mark(at.position, cellFull)) {
 		return at, gone
 	}
-	// Only now, since receivers who spin tear the cell's line away between two writes.
-	next := (at.position + 1) & positionMask
+	c.moveOn(v, (at.position+1)&positionMask)
+	return at, done
+}
+
+// moveOn notes that every position below next has been claimed. It comes after a cell has
+// been published, since receivers who spin tear its line away between two writes.
+func (c *ring) moveOn(v *view, next uint64) {
 	storeRelease(&c.sends, next)
 	if next&c.every == 0 {
 		c.raise(&c.head(v).tail, next)
 	}
-	return at, done
 }
 
 // take receives a message into to, if there is one, and does not wake anybody.

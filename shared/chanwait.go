@@ -14,30 +14,30 @@ import (
 
 // eagerness is how many rounds of pause a wait may spin: about twice as many as the last
 // ones took that ended by spinning, and few if they did not.
-type eagerness struct{ rounds, misses atomic.Int32 }
+type eagerness struct{ rounds, misses uint64 }
 
 const (
 	minRounds  = 200
-	maxRounds  = 800 // some 40 us: what a sleep and a wake-up cost
-	missesEach = 16  // of so many misses one spins for long, to see whether it is of use again
+	maxRounds  = 2000 // some 80 us: what a sleep and a wake-up cost
+	missesEach = 16   // of so many misses one spins for long, to see whether it is of use again
 )
 
-func (e *eagerness) budget() int32 {
-	if e.misses.Load()%missesEach == 0 {
+func (e *eagerness) budget() uint64 {
+	if atomic.LoadUint64(&e.misses)%missesEach == 0 {
 		return maxRounds
 	}
-	return max(e.rounds.Load(), minRounds)
+	return max(atomic.LoadUint64(&e.rounds), minRounds)
 }
 
-func (e *eagerness) hit(used int32) {
-	now := e.rounds.Load()
-	e.rounds.Store(min(now+(2*used+minRounds-now)/4, maxRounds))
-	e.misses.Store(0)
+func (e *eagerness) hit(used uint64) {
+	now, want := atomic.LoadUint64(&e.rounds), 2*used+minRounds
+	storeRelease(&e.rounds, min(max(want, (3*now+want)/4), maxRounds))
+	storeRelease(&e.misses, 0)
 }
 
 func (e *eagerness) miss() {
-	e.rounds.Store(e.rounds.Load() * 3 / 4)
-	e.misses.Add(1)
+	storeRelease(&e.rounds, atomic.LoadUint64(&e.rounds)*3/4)
+	atomic.AddUint64(&e.misses, 1)
 }
 
 // spin waits a little for the word of a cell to change, and reports whether it did.

@@ -27,3 +27,13 @@ func copyIn(to, from unsafe.Pointer, size uintptr) {
 		atomic.StoreUint64((*uint64)(unsafe.Add(to, i)), word)
 	}
 }
+
+// readCell and writeCell are the same for a T.
+
+func readCell[T any](to *T, from unsafe.Pointer) {
+	copyOut(unsafe.Pointer(to), from, unsafe.Sizeof(*to))
+}
+
+func writeCell[T any](to unsafe.Pointer, from *T) {
+	copyIn(to, unsafe.Pointer(from), unsafe.Sizeof(*from))
+}

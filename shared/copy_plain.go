@@ -12,3 +12,9 @@ func copyOut(to, from unsafe.Pointer, size uintptr) {
 }
 
 func copyIn(to, from unsafe.Pointer, size uintptr) { copyOut(to, from, size) }
+
+// readCell and writeCell are the same for a T, which the compiler copies without a call.
+
+func readCell[T any](to *T, from unsafe.Pointer) { *to = *(*T)(from) }
+
+func writeCell[T any](to unsafe.Pointer, from *T) { *(*T)(to) = *from }

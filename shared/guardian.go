@@ -67,9 +67,12 @@ func startGuardians() error {
 
 // begin tells the kernel that n is being taken or released, so that it looks at n's word
 // too if the process ends before the list says so. The guardian's lock is held.
-func (g *guardian) begin(n *node) { atomic.StoreUint64(&g.head.pending, n.link()) }
+//
+// The kernel looks after the process has ended, and sees all stores; what counts is their
+// order.
+func (g *guardian) begin(n *node) { storeRelease(&g.head.pending, n.link()) }
 
-func (g *guardian) end() { atomic.StoreUint64(&g.head.pending, 0) }
+func (g *guardian) end() { storeRelease(&g.head.pending, 0) }
 
 // insert puts n at the front of the kernel's list.
 func (g *guardian) insert(n *node) {
@@ -78,8 +81,8 @@ func (g *guardian) insert(n *node) {
 		next = g.list[len(g.list)-1].link()
 	}
 	g.list = append(g.list, n)
-	atomic.StoreUint64(&n.next, next)
-	atomic.StoreUint64(&g.head.next, n.link())
+	storeRelease(&n.next, next)
+	storeRelease(&g.head.next, n.link())
 }
 
 // remove takes n out of the kernel's list. It is mostly the first, since locks nest.
@@ -93,9 +96,9 @@ func (g *guardian) remove(n *node) {
 		after = g.list[i-1].link()
 	}
 	if i == len(g.list)-1 {
-		atomic.StoreUint64(&g.head.next, after)
+		storeRelease(&g.head.next, after)
 	} else {
-		atomic.StoreUint64(&g.list[i+1].next, after)
+		storeRelease(&g.list[i+1].next, after)
 	}
 	g.list = append(g.list[:i], g.list[i+1:]...)
 }

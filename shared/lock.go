@@ -29,8 +29,8 @@ func (g *guardian) tryLock(n *node, waiters uint32) (ok, died bool) {
 		return false, false
 	}
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	if len(g.list) >= maxHeld {
+		g.mu.Unlock()
 		return false, false
 	}
 	g.begin(n)
@@ -40,6 +40,7 @@ func (g *guardian) tryLock(n *node, waiters uint32) (ok, died bool) {
 		g.insert(n)
 	}
 	g.end()
+	g.mu.Unlock()
 	if died = ok && word&futexOwnerDied != 0; died {
 		stopLate() // before anything that it guards is read or written
 	}

@@ -66,30 +66,37 @@ func VarOf[T comparable](r *Region, name string) (*Var[T], error) {
 }
 
 // Load returns the value.
-func (x *Var[T]) Load() (T, error) {
-	var value, none T
-	v, err := x.region.use()
-	if err != nil {
-		return none, err
+func (x *Var[T]) Load() (value T, err error) {
+	v := x.region.view.Load()
+	if v == nil {
+		return value, x.region.closed()
 	}
-	defer v.done()
 	if x.isWord() {
 		value = unpack[T](atomic.LoadUint64(x.word(v)))
 	} else {
-		x.load(v, &value)
+		h := x.head(v)
+		for { // as load, which the compiler does not inline
+			seq := atomic.LoadUint64(&h.seq)
+			readCell(&value, x.cell(v, seq))
+			if atomic.LoadUint64(&h.seq)-seq <= cells-2 {
+				break
+			}
+		}
 	}
 	if x.region.view.Load() != v { // meanwhile: what was read may be zeros
-		return none, x.region.closed()
+		var none T
+		value, err = none, x.region.closed()
 	}
-	return value, nil
+	v.done()
+	return value, err
 }
 
 // load copies the value and returns its number.
 func (x *Var[T]) load(v *view, value *T) uint64 {
-	h := (*varHead)(v.at(x.offset))
+	h := x.head(v)
 	for {
 		seq := atomic.LoadUint64(&h.seq)
-		copyOut(unsafe.Pointer(value), x.cell(v, seq), unsafe.Sizeof(*value))
+		readCell(value, x.cell(v, seq))
 		if atomic.LoadUint64(&h.seq)-seq <= cells-2 {
 			return seq
 		}
@@ -103,7 +110,43 @@ func (x *Var[T]) cell(v *view, seq uint64) unsafe.Pointer {
 
 // Store sets the value. It may wait for another writer, until ctx is done.
 func (x *Var[T]) Store(ctx context.Context, value T) error {
-	return x.Update(ctx, func(v *T) { *v = value })
+	v, err := x.region.use()
+	if err != nil {
+		return err
+	}
+	defer v.done()
+	if x.isWord() {
+		_, err := x.updateWord(ctx, v, func(v *T) bool { *v = value; return true })
+		return err
+	}
+	g, err := x.begin(ctx, v)
+	if err != nil {
+		return err
+	}
+	x.publish(v, &value)
+	g.unlock(&x.head(v).lock)
+	return nil
+}
+
+func (x *Var[T]) head(v *view) *varHead { return (*varHead)(v.at(x.offset)) }
+
+// begin takes the lock of the writers.
+func (x *Var[T]) begin(ctx context.Context, v *view) (*guardian, error) {
+	g, _, err := x.region.lock(ctx, v, &x.head(v).lock, x.local)
+	if err != nil {
+		return nil, fmt.Errorf("shared: write var %q: %w", x.name, err)
+	}
+	return g, nil
+}
+
+// publish makes value the current one. The lock's last holder may have been killed: then
+// the cell after the current one is spoiled, and is filled again.
+func (x *Var[T]) publish(v *view, value *T) {
+	h := x.head(v)
+	seq := atomic.LoadUint64(&h.seq)
+	writeCell(x.cell(v, seq+1), value)
+	atomic.StoreUint64(&h.seq, seq+1)
+	x.region.notify(v, x.changed())
 }
 
 // Update changes the value by change, which no other writer comes between. It must not
@@ -135,23 +178,18 @@ func (x *Var[T]) update(ctx context.Context, change func(*T) bool) (bool, error)
 	if x.isWord() {
 		return x.updateWord(ctx, v, change)
 	}
-	h := (*varHead)(v.at(x.offset))
-	g, _, err := x.region.lock(ctx, v, &h.lock, x.local)
+	g, err := x.begin(ctx, v)
 	if err != nil {
-		return false, fmt.Errorf("shared: write var %q: %w", x.name, err)
+		return false, err
 	}
+	h := x.head(v)
 	defer g.unlock(&h.lock)
-	// The lock's last holder may have been killed: then the cell after the current one is
-	// spoiled, and is filled again.
-	seq := atomic.LoadUint64(&h.seq)
 	var value T
-	copyOut(unsafe.Pointer(&value), x.cell(v, seq), unsafe.Sizeof(value))
+	readCell(&value, x.cell(v, atomic.LoadUint64(&h.seq)))
 	if !change(&value) {
 		return false, nil
 	}
-	copyIn(x.cell(v, seq+1), unsafe.Pointer(&value), unsafe.Sizeof(value))
-	atomic.StoreUint64(&h.seq, seq+1)
-	x.region.notify(v, x.changed())
+	x.publish(v, &value)
 	return true, nil
 }
 

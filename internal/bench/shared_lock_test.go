@@ -63,10 +63,25 @@ func BenchmarkSharedVar(b *testing.B) {
 	r, _ := newRegion(b, nil)
 	x, ctx := must(shared.VarOf[line64](r, "x")), context.Background()
 	sum := int64(0)
-	load := func() { v := must(x.Load()); sum += v[7] }
+	load := func() {
+		v, err := x.Load()
+		check(err)
+		sum += v[7]
+	}
+	loads := func(n int) time.Duration {
+		start := time.Now()
+		for range n {
+			v, err := x.Load()
+			if err != nil {
+				b.Fatal(err)
+			}
+			sum += v[7]
+		}
+		return time.Since(start)
+	}
 	store := func() { check(x.Store(ctx, line64{1})) }
 	b.Run("load", func(b *testing.B) {
-		compare(b, 50_000, &side{run: loop(load)}, startC(b, sharedSource).floor("load %d")...)
+		compare(b, 50_000, &side{run: loads}, startC(b, sharedSource).floor("load %d")...)
 		allocs(b, load)
 	})
 	b.Run("store", func(b *testing.B) {

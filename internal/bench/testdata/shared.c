@@ -63,10 +63,10 @@ static void notify(struct event *e)
 	}
 }
 
-/* await spins some 40 us until *word is not seen, and then sleeps. */
+/* await spins some 80 us until *word is not seen, and then sleeps. */
 static void await(struct event *e, a64 *word, uint64_t seen)
 {
-	for (int i = 0; i < 800; i++) {
+	for (int i = 0; i < 2000; i++) {
 		pause_a_little();
 		if (atomic_load_explicit(word, memory_order_acquire) != seen)
 			return;
