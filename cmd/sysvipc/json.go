@@ -19,7 +19,7 @@ type record []field
 
 type field struct {
 	name  string
-	value any // nil, bool, int, int64, uint64, string, time.Time, record, []record, []string, []int
+	value any // nil, bool, int, int64, uint64, float64, string, time.Time, rawJSON, record, []record, []string, []int
 }
 
 // document writes {"schema":…,"NAME":[…],"complete":…,"warnings":[…]}, one element on
@@ -84,6 +84,8 @@ func appendJSON(dst []byte, v any) []byte {
 		return appendJSONString(dst, v)
 	case time.Time:
 		return append(v.AppendFormat(append(dst, '"'), time.RFC3339), '"')
+	case rawJSON:
+		return append(dst, v...)
 	case record:
 		dst = append(dst, '{')
 		for i, f := range v {

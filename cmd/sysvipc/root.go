@@ -115,7 +115,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 	root.AddCommand(
 		newLsCommand(), newShowCommand(), newLimitsCommand(),
 		newMkCommand(), newSetCommand(), newRmCommand(),
-		newShmCommand(), newSemCommand(), newMsgCommand(),
+		newShmCommand(), newSemCommand(), newMsgCommand(), newRegionCommand(),
 		newRunCommand(), newDemoCommand(),
 		newFtokCommand(), newVersionCommand(),
 	)

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/shared"
+)
+
+func newRegionCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "region VERB",
+		GroupID: groupUse,
+		Short:   "Read, write and watch what package shared keeps in segments",
+		Long: `Read, write and watch the variables, counters, maps, channels and topics that programs
+share by package shared of this module, without writing Go.
+
+A REGION is given by its name, or by its segment: orders, shm:5, shm:key=0x4d2. Things
+are named as in the programs; values are JSON, with the fields of the programs' structs.
+Floats that JSON has no word for are the strings "NaN", "+Inf" and "-Inf".
+
+Who looks attaches the segment for reading: the region does not notice, and the kernel
+notes the time and our pid (attached, detached, lpid). Verbs that write, wait or take
+part join the region as a process of its programs does.`,
+		Example: `  sysvipc region ls
+  sysvipc region get orders best
+  sysvipc region set orders best '{"Bid":101.5}'
+  sysvipc region watch orders best`,
+		Args:                  verbs,
+		RunE:                  missingVerb,
+		DisableFlagsInUseLine: true,
+	}
+	cmd.AddCommand(
+		newRegionLsCommand(), newRegionShowCommand(), newRegionGetCommand(), newRegionSetCommand(), newRegionWatchCommand(),
+		newRegionPubCommand(), newRegionSubCommand(), newRegionHzCommand(),
+		newRegionRecordCommand(), newRegionReplayCommand(), newRegionHeaderCommand(), newRegionReapCommand(),
+	)
+	return cmd
+}
+
+// withRegion is for verbs that take a REGION, and from least to most further arguments; a
+// negative most means any number.
+func withRegion(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch n := len(args) - 1; {
+		case n < 0:
+			return usage("which region? Give its name, or its segment as shm:ID; \"sysvipc region ls\" shows them")
+		case n < least:
+			return usage("give %s after the region", what)
+		case most >= 0 && n > most:
+			return usage("too many arguments: %q takes a region%s (quote what has spaces)", cmd.CommandPath(), strings.TrimSuffix(", "+what, ", "))
+		}
+		return nil
+	}
+}
+
+// regionSegment finds the segment of a REGION, and the name that it must have, or "".
+func regionSegment(arg string) (seg *sysvipc.Segment, name string, err error) {
+	if arg == "" {
+		return nil, "", usage("the name of the region is empty")
+	}
+	if front, _, ok := strings.Cut(arg, ":"); ok {
+		if kind, known := kindOf(front); known {
+			if kind != sysvipc.KindSegment {
+				return nil, "", usage("a region lies in a segment (shm:…), and %s is a %s", arg, kind)
+			}
+			r, err := parseRef(arg)
+			if err != nil {
+				return nil, "", err
+			}
+			id, err := r.find()
+			return sysvipc.SegmentByID(id), "", err
+		}
+	}
+	seg, err = sysvipc.OpenSegment(sysvipc.KeyOf(arg))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", fail(exitNotFound, "no region is called %q (\"sysvipc region ls\" shows those that there are)", arg)
+	}
+	return seg, arg, err
+}
+
+// lookAt attaches a region for reading.
+func lookAt(arg string) (*shared.Observer, error) {
+	seg, name, err := regionSegment(arg)
+	if err != nil {
+		return nil, err
+	}
+	o, err := shared.Look(seg)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := o.Info(); err != nil || name != "" && info.Name != name {
+		_ = o.Close()
+		if err == nil {
+			err = fail(exitNotFound, "no region is called %q: shm:%d, which has the same key, is region %q", name, seg.ID(), info.Name)
+		}
+		return nil, err
+	}
+	return o, nil
+}
+
+// join takes part in a region.
+func join(cmd *cobra.Command, arg string) (*shared.Region, error) {
+	seg, name, err := regionSegment(arg)
+	if err != nil {
+		return nil, err
+	}
+	if name != "" {
+		return shared.Open(cmd.Context(), name)
+	}
+	return shared.Join(cmd.Context(), seg)
+}
+
+// regionError has the error of a verb speak of the region only: the prefix of the package
+// says nothing to its user.
+func regionError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, shared.ErrFull):
+		return &exitError{exitLimit, plainError{err}}
+	}
+	return plainError{err}
+}
+
+type plainError struct{ error }
+
+func (e plainError) Error() string { return strings.ReplaceAll(e.error.Error(), "shared: ", "") }
+func (e plainError) Unwrap() error { return e.error }
+
+// inRegion makes a verb of one that returns errors of package shared.
+func inRegion(run func(cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error { return regionError(run(cmd, args)) }
+}
+
+// completeRegions offers the segments as REGION, and then nothing: to look for names would
+// attach.
+func completeRegions(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return completeRefs(1, sysvipc.KindSegment)(cmd, args, begun)
+}
+
+// theKey reads the key of a map's entry.
+func theKey(a *shared.Any, text string) ([]byte, error) {
+	if a.Key == nil {
+		return nil, usage("--key is for maps, and %q is a %s", a.Name, a.Kind)
+	}
+	key := make([]byte, a.Key.Size())
+	return key, setFromText(a.Key, key, text, "--key")
+}
+
+// setFromText sets a value from JSON. A text as a whole needs no quotes.
+func setFromText(typ *shared.Type, value []byte, text, what string) error {
+	err := typ.ParseJSON(value, []byte(text))
+	if err != nil && typ.Root().Kind == "str" && !strings.HasPrefix(strings.TrimSpace(text), `"`) {
+		if quoted := typ.ParseJSON(value, appendJSON(nil, text)); quoted == nil {
+			return nil
+		}
+	}
+	if err != nil {
+		return usage("%s: %s", what, plainError{err})
+	}
+	return nil
+}
+
+// lockText says who holds a mutex.
+func lockRecord(s shared.LockState) record {
+	r := record{{"locked", s.Locked}, {"pid", nil}, {"comm", nil}, {"died", s.Died}, {"lost", s.Lost}}
+	if pid, comm := holderOf(s.TID); s.Locked && pid != 0 {
+		r[1].value, r[2].value = pid, comm
+	}
+	return r
+}
+
+// thingError says what a kind of thing cannot do.
+func thingError(a *shared.Any, format string, args ...any) error {
+	return fail(exitFailed, "%q is a %s: "+format, append([]any{a.Name, a.Kind}, args...)...)
+}
+
+// rawJSON is a value that is JSON already.
+type rawJSON []byte
+
+func jsonOf(typ *shared.Type, value []byte) rawJSON { return typ.AppendJSON(nil, value) }
+
+func needType(a *shared.Any) error {
+	if a.Type == nil {
+		return fmt.Errorf("%s %q: its type cannot be read", a.Kind, a.Name)
+	}
+	return nil
+}

@@ -1,0 +1,715 @@
+#ifndef SYSVIPC_REGION_H
+#define SYSVIPC_REGION_H
+
+/*
+ * Regions of package shared, for C programs on 64-bit Linux with glibc: compile with
+ * -std=c11 or later, and include this first, or compile with -D_GNU_SOURCE.
+ *
+ * Functions return 0 or an error number:
+ *
+ *	ENOENT      no such region, or nothing of that name in it
+ *	EPROTOTYPE  it has another kind or type: print the header anew
+ *	EPROTO      this is no region, or of another version, or damaged
+ *	EACCES      the region was attached with SHM_RDONLY
+ *	EAGAIN      a chan is empty or full, all slots for processes are taken
+ *	ETIMEDOUT   it was waited for as long as asked
+ *	ENODATA     a chan is closed and drained
+ *	EPIPE       a chan is closed
+ *
+ * Whoever sends or receives on a chan has to join first: a process that is killed leaves
+ * its work half done, and the word in its slot, a robust mutex that a thread of this
+ * header holds, tells the others that it is dead. What it has left at work is brought into
+ * order by Go programs of the region, or by "sysvipc region reap": C programs do not. A
+ * handle of a chan, and a region while a call waits, belong to one thread at a time. After
+ * fork a child attaches and joins anew.
+ *
+ * A mutex is a robust, process-shared pthread_mutex_t. pthread_mutex_lock says EOWNERDEAD
+ * with the lock held if its last holder was killed with it: repair what it guards, call
+ * pthread_mutex_consistent, and go on.
+ */
+
+#if defined(_FEATURES_H) && !defined(_GNU_SOURCE)
+#error "include this header before others, or compile with -D_GNU_SOURCE"
+#endif
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(void *) == 8, "regions need a 64-bit port");
+
+struct sysvipc_node { /* the beginning of a pthread_mutex_t */
+	uint32_t word, count, owner, users, kind, spins;
+	uint64_t prev, next;
+};
+
+struct sysvipc_header {
+	char magic[8];
+	uint32_t version, state;
+	struct sysvipc_node init;
+	uint64_t nonce, size;
+	uint32_t slots, entries;
+	int64_t created;
+	char name[128];
+	uint64_t sum;
+	unsigned char pad1[32];
+	struct sysvipc_node dir;
+	uint64_t free;
+	unsigned char pad2[16];
+	uint64_t alarms;
+	unsigned char pad3[184];
+};
+
+struct sysvipc_slot {
+	struct sysvipc_node life;
+	int32_t pid;
+	uint32_t incarnation, uid, pad1;
+	int64_t started;
+	uint32_t bell;
+	unsigned char pad2[60];
+};
+
+struct sysvipc_entry {
+	uint32_t state, kind;
+	uint64_t hash, offset, size, fingerprint, params[4];
+	uint32_t name_len, shape_len;
+	char name[128], shape[304];
+};
+
+_Static_assert(sizeof(struct sysvipc_node) == 40 && sizeof(pthread_mutex_t) >= 40, "node");
+_Static_assert(sizeof(struct sysvipc_header) == 512 && offsetof(struct sysvipc_header, sum) == 216 &&
+	offsetof(struct sysvipc_header, alarms) == 320, "header");
+_Static_assert(sizeof(struct sysvipc_slot) == 128 && offsetof(struct sysvipc_slot, bell) == 64, "slot");
+_Static_assert(sizeof(struct sysvipc_entry) == 512 && offsetof(struct sysvipc_entry, name) == 80, "entry");
+
+enum { SYSVIPC_MUTEX = 1, SYSVIPC_VAR = 2, SYSVIPC_COUNTER = 3, SYSVIPC_CHAN = 6 };
+
+/* A region that this process has attached. It must not be moved after sysvipc_join. */
+struct sysvipc_region {
+	unsigned char *base;
+	uint64_t size, table, heap, events; /* events: bytes of an event */
+	uint32_t slots, entries;
+	bool writable;
+	int slot; /* of this process, or -1 */
+	pthread_t guardian;
+	pthread_mutex_t mutex; /* guards what follows */
+	pthread_cond_t cond;
+	int joined; /* what the guardian came to, or -1 */
+	bool leave;
+};
+
+/* A thing in a region. */
+struct sysvipc_thing {
+	uint64_t offset, size, params[4];
+};
+
+static inline uint64_t sysvipc_hash(const void *data, size_t n)
+{
+	const unsigned char *p = data;
+	uint64_t h = UINT64_C(14695981039346656037);
+	while (n--)
+		h = (h ^ *p++) * UINT64_C(1099511628211);
+	return h;
+}
+
+static inline uint64_t sysvipc_round(uint64_t n, uint64_t unit) { return (n + unit - 1) & ~(unit - 1); }
+
+static inline struct sysvipc_slot *sysvipc_slot_at(const struct sysvipc_region *r, uint32_t i)
+{
+	return (struct sysvipc_slot *)(void *)(r->base + sizeof(struct sysvipc_header) + (uint64_t)i * sizeof(struct sysvipc_slot));
+}
+
+static inline struct sysvipc_header *sysvipc_header_of(const struct sysvipc_region *r)
+{
+	return (struct sysvipc_header *)(void *)r->base;
+}
+
+/* sysvipc_check looks whether what is attached can be the region with this name. */
+static inline int sysvipc_check(struct sysvipc_region *r, uint64_t size, const char *name)
+{
+	struct sysvipc_header h;
+	if (size < sizeof h)
+		return EPROTO;
+	memcpy(&h, r->base, sizeof h);
+	if (memcmp(h.magic, "SYSVIPC1", 8) || h.version != 1 || h.state != 2 || h.size > size)
+		return EPROTO;
+	if (h.sum != sysvipc_hash(&h.nonce, offsetof(struct sysvipc_header, sum) - offsetof(struct sysvipc_header, nonce)))
+		return EPROTO;
+	if (!h.slots || h.slots > 1 << 20 || !h.entries || h.entries > 1 << 20 || (h.entries & (h.entries - 1)))
+		return EPROTO;
+	h.name[sizeof h.name - 1] = 0;
+	if (strcmp(h.name, name))
+		return ENOENT;
+	r->size = h.size;
+	r->slots = h.slots;
+	r->entries = h.entries;
+	r->events = ((uint64_t)h.slots + 63) / 64 * 8;
+	r->table = sizeof h + (uint64_t)h.slots * sizeof(struct sysvipc_slot);
+	r->heap = r->table + (uint64_t)h.entries * sizeof(struct sysvipc_entry);
+	return r->heap > r->size ? EPROTO : 0;
+}
+
+/* sysvipc_attach attaches the region with this key and name. Flags are 0, or SHM_RDONLY. */
+static inline int sysvipc_attach(struct sysvipc_region *r, key_t key, const char *name, int flags)
+{
+	struct shmid_ds ds;
+	memset(r, 0, sizeof *r);
+	r->slot = -1;
+	r->writable = !(flags & SHM_RDONLY);
+	int id = shmget(key, 0, 0);
+	if (id < 0 || shmctl(id, IPC_STAT, &ds) < 0)
+		return errno;
+	void *base = shmat(id, NULL, flags);
+	if (base == (void *)-1)
+		return errno;
+	r->base = base;
+	int err = sysvipc_check(r, ds.shm_segsz, name);
+	if (err) {
+		shmdt(base);
+		return err;
+	}
+	pthread_mutex_init(&r->mutex, NULL);
+	pthread_cond_init(&r->cond, NULL);
+	/* Others wait for our threads when we were killed: MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED. */
+	syscall(SYS_membarrier, 4, 0, 0);
+	return 0;
+}
+
+/* sysvipc_stop_late returns when no thread of a process that was killed runs any more. */
+static inline void sysvipc_stop_late(void)
+{
+	if (syscall(SYS_membarrier, 2, 0, 0)) /* MEMBARRIER_CMD_GLOBAL_EXPEDITED */
+		syscall(SYS_membarrier, 1, 0, 0);
+}
+
+/* sysvipc_find finds a thing. A fingerprint of 0 stands for a thing without a type. */
+static inline int sysvipc_find(const struct sysvipc_region *r, const char *name, uint32_t kind, uint64_t fingerprint, struct sysvipc_thing *t)
+{
+	size_t len = strlen(name);
+	uint64_t hash = sysvipc_hash(name, len);
+	if (!hash)
+		hash = 1;
+	for (uint64_t i = 0; i < r->entries; i++) {
+		const unsigned char *at = r->base + r->table + ((hash + i) & (r->entries - 1)) * sizeof(struct sysvipc_entry);
+		uint32_t state = __atomic_load_n((const uint32_t *)(const void *)at, __ATOMIC_ACQUIRE);
+		struct sysvipc_entry e;
+		if (state == 0)
+			return ENOENT;
+		if (state != 2)
+			continue;
+		memcpy(&e, at, sizeof e);
+		if (e.hash != hash || e.name_len != len || len > sizeof e.name || memcmp(e.name, name, len))
+			continue;
+		if (e.kind != kind || (fingerprint && e.fingerprint != fingerprint))
+			return EPROTOTYPE;
+		if (e.offset < r->heap || e.offset % 64 || e.size > r->size || e.offset > r->size - e.size)
+			return EPROTO;
+		t->offset = e.offset;
+		t->size = e.size;
+		memcpy(t->params, e.params, sizeof t->params);
+		return 0;
+	}
+	return ENOENT;
+}
+
+static inline void sysvipc_futex_wake(uint32_t *word) { syscall(SYS_futex, word, 1, 1, NULL, NULL, 0); }
+
+/* sysvipc_ring wakes the process in a slot. */
+static inline void sysvipc_ring(const struct sysvipc_region *r, uint32_t slot)
+{
+	uint32_t *bell = &sysvipc_slot_at(r, slot)->bell;
+	__atomic_add_fetch(bell, 1, __ATOMIC_SEQ_CST);
+	sysvipc_futex_wake(bell);
+}
+
+/* sysvipc_notify wakes whoever waits for an event. */
+static inline void sysvipc_notify(const struct sysvipc_region *r, uint64_t event)
+{
+	for (uint64_t i = 0; i < r->events / 8; i++) {
+		uint64_t *word = (uint64_t *)(void *)(r->base + event + 8 * i);
+		if (!__atomic_load_n(word, __ATOMIC_SEQ_CST))
+			continue;
+		uint64_t set = __atomic_exchange_n(word, 0, __ATOMIC_SEQ_CST);
+		for (uint64_t bit = 0; bit < 64; bit++)
+			if (set >> bit & 1 && i * 64 + bit < r->slots)
+				sysvipc_ring(r, (uint32_t)(i * 64 + bit));
+	}
+}
+
+/* sysvipc_alarm has everybody who waits in the region look again. */
+static inline void sysvipc_alarm(const struct sysvipc_region *r)
+{
+	__atomic_add_fetch(&sysvipc_header_of(r)->alarms, 1, __ATOMIC_SEQ_CST);
+	for (uint32_t i = 0; i < r->slots; i++)
+		if (__atomic_load_n(&sysvipc_slot_at(r, i)->life.word, __ATOMIC_SEQ_CST))
+			sysvipc_ring(r, i);
+}
+
+/* sysvipc_take_slot takes a free slot for the calling thread. EOWNERDEAD says that it has
+ * got the slot of a process that has just died, whose work nobody has brought into order:
+ * the thread has to end, and then the kernel marks the slot again. */
+static inline int sysvipc_take_slot(struct sysvipc_region *r)
+{
+	for (uint32_t i = 0; i < r->slots; i++) {
+		struct sysvipc_slot *s = sysvipc_slot_at(r, i);
+		if (__atomic_load_n(&s->life.word, __ATOMIC_SEQ_CST))
+			continue;
+		s->life.kind = 0x90; /* robust, shared among processes */
+		int err = pthread_mutex_trylock((pthread_mutex_t *)(void *)&s->life);
+		if (err == EOWNERDEAD)
+			return err;
+		if (err)
+			continue;
+		struct timespec now;
+		clock_gettime(CLOCK_REALTIME, &now);
+		__atomic_add_fetch(&s->incarnation, 1, __ATOMIC_SEQ_CST);
+		s->pid = getpid();
+		s->uid = getuid();
+		s->started = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+		r->slot = (int)i;
+		sysvipc_alarm(r);
+		return 0;
+	}
+	return EAGAIN;
+}
+
+/* sysvipc_guard is a thread that does nothing but hold the slot of its process. */
+static inline void *sysvipc_guard(void *arg)
+{
+	struct sysvipc_region *r = arg;
+	int err = sysvipc_take_slot(r);
+	pthread_mutex_lock(&r->mutex);
+	r->joined = err;
+	pthread_cond_broadcast(&r->cond);
+	while (!err && !r->leave)
+		pthread_cond_wait(&r->cond, &r->mutex);
+	pthread_mutex_unlock(&r->mutex);
+	if (!err) {
+		struct sysvipc_slot *s = sysvipc_slot_at(r, (uint32_t)r->slot);
+		__atomic_add_fetch(&s->incarnation, 1, __ATOMIC_SEQ_CST);
+		pthread_mutex_unlock((pthread_mutex_t *)(void *)&s->life);
+		sysvipc_alarm(r);
+	}
+	return NULL;
+}
+
+/* sysvipc_join takes part in the region, as a Go program does that opens it. */
+static inline int sysvipc_join(struct sysvipc_region *r)
+{
+	if (!r->writable)
+		return EACCES;
+	for (;;) {
+		r->joined = -1;
+		r->leave = false;
+		int err = pthread_create(&r->guardian, NULL, sysvipc_guard, r);
+		if (err)
+			return err;
+		pthread_mutex_lock(&r->mutex);
+		while (r->joined < 0)
+			pthread_cond_wait(&r->cond, &r->mutex);
+		err = r->joined;
+		pthread_mutex_unlock(&r->mutex);
+		if (!err)
+			return 0;
+		pthread_join(r->guardian, NULL);
+		r->slot = -1;
+		if (err != EOWNERDEAD)
+			return err;
+	}
+}
+
+/* sysvipc_detach leaves the region, and gives its memory back. */
+static inline int sysvipc_detach(struct sysvipc_region *r)
+{
+	if (r->slot >= 0) {
+		pthread_mutex_lock(&r->mutex);
+		r->leave = true;
+		pthread_cond_broadcast(&r->cond);
+		pthread_mutex_unlock(&r->mutex);
+		pthread_join(r->guardian, NULL);
+		r->slot = -1;
+	}
+	pthread_cond_destroy(&r->cond);
+	pthread_mutex_destroy(&r->mutex);
+	return shmdt(r->base) ? errno : 0;
+}
+
+/* The copies between region and program: word by word, since others may write meanwhile.
+ * Cells are whole words. */
+static inline void sysvipc_copy_out(void *to, const unsigned char *from, uint64_t size)
+{
+	for (uint64_t i = 0; i < size; i += 8) {
+		uint64_t word = __atomic_load_n((const uint64_t *)(const void *)(from + i), __ATOMIC_ACQUIRE);
+		memcpy((unsigned char *)to + i, &word, size - i < 8 ? size - i : 8);
+	}
+}
+
+static inline void sysvipc_copy_in(unsigned char *to, const void *from, uint64_t size)
+{
+	for (uint64_t i = 0; i < size; i += 8) {
+		uint64_t word = 0;
+		memcpy(&word, (const unsigned char *)from + i, size - i < 8 ? size - i : 8);
+		__atomic_store_n((uint64_t *)(void *)(to + i), word, __ATOMIC_RELEASE);
+	}
+}
+
+/* sysvipc_mutex_lock is pthread_mutex_lock, and waits with EOWNERDEAD until the threads of
+ * the dead holder have stopped: the kernel ends them one after the other. */
+static inline int sysvipc_mutex_lock(pthread_mutex_t *m)
+{
+	int err = pthread_mutex_lock(m);
+	if (err == EOWNERDEAD)
+		sysvipc_stop_late();
+	return err;
+}
+
+/* A mutex. */
+static inline int sysvipc_mutex_find(const struct sysvipc_region *r, const char *name, pthread_mutex_t **m)
+{
+	struct sysvipc_thing t;
+	int err = sysvipc_find(r, name, SYSVIPC_MUTEX, 0, &t);
+	if (!err && t.size < 40)
+		err = EPROTO;
+	if (!err)
+		*m = (pthread_mutex_t *)(void *)(r->base + t.offset);
+	return err ? err : r->writable ? 0 : EACCES;
+}
+
+/* A var of at most 8 bytes is one word. A larger one has four cells behind a head of 128
+ * bytes: the number of the current cell, and at 64 the writers' mutex. */
+static inline int sysvipc_var_find(const struct sysvipc_region *r, const char *name, uint64_t fingerprint, uint64_t size, struct sysvipc_thing *t)
+{
+	int err = sysvipc_find(r, name, SYSVIPC_VAR, fingerprint, t);
+	if (err)
+		return err;
+	uint64_t stride = size <= 8 ? 0 : sysvipc_round(size, 64);
+	if (t->params[0] != size || t->params[1] != stride || t->size != (stride ? 128 + 4 * stride : 64) + r->events)
+		return EPROTOTYPE;
+	return 0;
+}
+
+static inline int sysvipc_var_load(const struct sysvipc_region *r, const struct sysvipc_thing *t, void *value)
+{
+	const unsigned char *at = r->base + t->offset;
+	const uint64_t *seq = (const uint64_t *)(const void *)at;
+	if (!t->params[1]) {
+		sysvipc_copy_out(value, at, t->params[0]);
+		return 0;
+	}
+	for (int tries = 0; tries < 1000000; tries++) {
+		uint64_t s = __atomic_load_n(seq, __ATOMIC_ACQUIRE);
+		sysvipc_copy_out(value, at + 128 + s % 4 * t->params[1], t->params[0]);
+		/* Spoiled only if a third value has been begun since. */
+		if (__atomic_load_n(seq, __ATOMIC_ACQUIRE) - s <= 2)
+			return 0;
+	}
+	return EPROTO;
+}
+
+/* sysvipc_var_update has change change the value, which no other writer comes between. Of a
+ * value of at most 8 bytes it may be called again if another writer was faster. */
+static inline int sysvipc_var_update(const struct sysvipc_region *r, const struct sysvipc_thing *t, void *value, void (*change)(void *value, void *arg), void *arg)
+{
+	unsigned char *at = r->base + t->offset;
+	uint64_t *seq = (uint64_t *)(void *)at, size = t->params[0], stride = t->params[1];
+	if (!r->writable)
+		return EACCES;
+	if (!stride) {
+		uint64_t word = __atomic_load_n(seq, __ATOMIC_SEQ_CST), next;
+		do {
+			memcpy(value, &word, size);
+			change(value, arg);
+			next = 0;
+			memcpy(&next, value, size);
+		} while (!__atomic_compare_exchange_n(seq, &word, next, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+		sysvipc_notify(r, t->offset + 64);
+		return 0;
+	}
+	pthread_mutex_t *lock = (pthread_mutex_t *)(void *)(at + 64);
+	int err = sysvipc_mutex_lock(lock);
+	if (err == EOWNERDEAD)
+		err = pthread_mutex_consistent(lock); /* the dead writer has spoiled no cell that is read */
+	if (err)
+		return err;
+	uint64_t s = __atomic_load_n(seq, __ATOMIC_SEQ_CST);
+	sysvipc_copy_out(value, at + 128 + s % 4 * stride, size);
+	change(value, arg);
+	sysvipc_copy_in(at + 128 + (s + 1) % 4 * stride, value, size);
+	__atomic_store_n(seq, s + 1, __ATOMIC_SEQ_CST);
+	err = pthread_mutex_unlock(lock);
+	sysvipc_notify(r, t->offset + 128 + 4 * stride);
+	return err;
+}
+
+struct sysvipc_copy {
+	const void *from;
+	uint64_t size;
+};
+
+static inline void sysvipc_set(void *value, void *arg)
+{
+	const struct sysvipc_copy *c = arg;
+	memcpy(value, c->from, c->size);
+}
+
+/* A counter. */
+static inline int sysvipc_counter_find(const struct sysvipc_region *r, const char *name, int64_t **counter)
+{
+	struct sysvipc_thing t;
+	int err = sysvipc_find(r, name, SYSVIPC_COUNTER, 0, &t);
+	if (!err && t.size < 8)
+		err = EPROTO;
+	if (!err)
+		*counter = (int64_t *)(void *)(r->base + t.offset);
+	return err;
+}
+
+static inline int64_t sysvipc_counter_add(int64_t *counter, int64_t delta) { return __atomic_add_fetch(counter, delta, __ATOMIC_SEQ_CST); }
+static inline int64_t sysvipc_counter_load(const int64_t *counter) { return __atomic_load_n(counter, __ATOMIC_SEQ_CST); }
+
+/* A chan: a ring of cells, each with a word before the message: from the lowest bit, 3 bits
+ * of state, 20 bits of the slot of who is at work on the cell, and the lap. */
+enum { SYSVIPC_EMPTY, SYSVIPC_WRITING, SYSVIPC_FULL, SYSVIPC_SKIP, SYSVIPC_READING, SYSVIPC_SEALED };
+
+struct sysvipc_chan {
+	const struct sysvipc_region *r;
+	uint64_t size, stride, mask, tail, head, epoch, closed, news, room, cells; /* offsets in the region, from tail on */
+	unsigned shift, lap_bits;
+	uint64_t send_at, take_at, take_epoch; /* where to look first */
+};
+
+#define SYSVIPC_POSITIONS ((UINT64_C(1) << 48) - 1)
+
+static inline int sysvipc_chan_find(const struct sysvipc_region *r, const char *name, uint64_t fingerprint, uint64_t size, struct sysvipc_chan *c)
+{
+	struct sysvipc_thing t;
+	int err = sysvipc_find(r, name, SYSVIPC_CHAN, fingerprint, &t);
+	if (err)
+		return err;
+	if (r->slot < 0)
+		return EACCES; /* join first */
+	uint64_t n = t.params[1], event = sysvipc_round(r->events, 64);
+	if (t.params[0] != size || !n || n > 1 << 30 || (n & (n - 1)))
+		return EPROTOTYPE;
+	memset(c, 0, sizeof *c);
+	c->r = r;
+	c->size = size;
+	c->stride = sysvipc_round(8 + size, 64);
+	c->mask = n - 1;
+	while (UINT64_C(1) << c->shift < n)
+		c->shift++;
+	c->lap_bits = 48 - c->shift < 41 ? 48 - c->shift : 41;
+	c->tail = t.offset;
+	c->head = t.offset + 64;
+	c->epoch = t.offset + 128;
+	c->closed = t.offset + 136;
+	c->news = t.offset + 192;
+	c->room = c->news + event;
+	c->cells = c->room + event;
+	c->take_epoch = ~UINT64_C(0);
+	return c->cells + n * c->stride - t.offset == t.size ? 0 : EPROTO;
+}
+
+static inline uint64_t *sysvipc_word(const struct sysvipc_chan *c, uint64_t p)
+{
+	return (uint64_t *)(void *)(c->r->base + c->cells + (p & c->mask) * c->stride);
+}
+
+static inline uint64_t sysvipc_get(const struct sysvipc_chan *c, uint64_t offset)
+{
+	return __atomic_load_n((uint64_t *)(void *)(c->r->base + offset), __ATOMIC_SEQ_CST);
+}
+
+static inline bool sysvipc_cas(uint64_t *word, uint64_t from, uint64_t to)
+{
+	return __atomic_compare_exchange_n(word, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+static inline bool sysvipc_is_closed(const struct sysvipc_chan *c)
+{
+	return __atomic_load_n((uint32_t *)(void *)(c->r->base + c->closed), __ATOMIC_SEQ_CST) != 0;
+}
+
+/* sysvipc_mark is the word for a position in a state without an owner. */
+static inline uint64_t sysvipc_mark(const struct sysvipc_chan *c, uint64_t p, uint64_t state)
+{
+	return ((p >> c->shift) & ((UINT64_C(1) << c->lap_bits) - 1)) << 23 | state;
+}
+
+static inline uint64_t sysvipc_mine(const struct sysvipc_chan *c, uint64_t p, uint64_t state)
+{
+	return sysvipc_mark(c, p, state) | (uint64_t)c->r->slot << 3;
+}
+
+/* sysvipc_ahead is by how many laps a word is ahead of that for a position. */
+static inline int64_t sysvipc_ahead(const struct sysvipc_chan *c, uint64_t word, uint64_t p)
+{
+	unsigned unused = 64 - c->lap_bits;
+	return (int64_t)(((word >> 23) - (p >> c->shift)) << unused) >> unused;
+}
+
+static inline uint64_t sysvipc_later(uint64_t a, uint64_t b) { return ((int64_t)((b - a) << 16) > 0 ? b : a) & SYSVIPC_POSITIONS; }
+
+/* sysvipc_drained moves head to the first position that was not given back. */
+static inline uint64_t sysvipc_drained(const struct sysvipc_chan *c)
+{
+	uint64_t old = sysvipc_get(c, c->head), p = old & SYSVIPC_POSITIONS;
+	for (uint64_t i = 0; i <= c->mask && sysvipc_ahead(c, __atomic_load_n(sysvipc_word(c, p), __ATOMIC_SEQ_CST), p) > 0; i++)
+		p = (p + 1) & SYSVIPC_POSITIONS;
+	if (p != old)
+		sysvipc_cas((uint64_t *)(void *)(c->r->base + c->head), old, p);
+	return p;
+}
+
+/* sysvipc_try_send sends a message if there is room, else it returns EAGAIN. */
+static inline int sysvipc_try_send(struct sysvipc_chan *c, const void *message)
+{
+	uint64_t p = c->send_at;
+	if (sysvipc_is_closed(c))
+		return EPIPE;
+	for (uint64_t i = 0; i < 2 * c->mask + 64; i++) {
+		uint64_t *word = sysvipc_word(c, p), w = __atomic_load_n(word, __ATOMIC_SEQ_CST), state = w & 7;
+		int64_t ahead = sysvipc_ahead(c, w, p);
+		if (ahead == 0 && state == SYSVIPC_EMPTY) {
+			uint64_t mine = sysvipc_mine(c, p, SYSVIPC_WRITING);
+			if (!sysvipc_cas(word, w, mine))
+				continue;
+			sysvipc_copy_in((unsigned char *)(word + 1), message, c->size);
+			if (!sysvipc_cas(word, mine, sysvipc_mark(c, p, SYSVIPC_FULL)))
+				return EPROTO;
+			c->send_at = (p + 1) & SYSVIPC_POSITIONS;
+			if ((c->send_at & 15) == 0 || c->mask < 15) {
+				uint64_t old = sysvipc_get(c, c->tail), next = sysvipc_later(old, c->send_at);
+				if (next != old)
+					sysvipc_cas((uint64_t *)(void *)(c->r->base + c->tail), old, next);
+			}
+			sysvipc_notify(c->r, c->news);
+			return 0;
+		}
+		if (ahead == 0 && state == SYSVIPC_SEALED)
+			return EPIPE;
+		if (ahead >= 0)
+			p = sysvipc_later(p + 1 + (ahead > 1 ? (uint64_t)(ahead - 1) << c->shift : 0), sysvipc_get(c, c->tail));
+		else
+			return ahead == -1 && state != SYSVIPC_EMPTY && state < SYSVIPC_SEALED ? EAGAIN : EPROTO;
+	}
+	return EBUSY;
+}
+
+/* sysvipc_release gives the cell of a message that was received back to the senders. */
+static inline int sysvipc_release(struct sysvipc_chan *c, uint64_t p, uint64_t mine)
+{
+	if (!sysvipc_cas(sysvipc_word(c, p), mine, sysvipc_mark(c, p + c->mask + 1, SYSVIPC_EMPTY)))
+		return EPROTO;
+	if (((p + 1) & 15) == 0 || c->mask < 15)
+		sysvipc_drained(c);
+	sysvipc_notify(c->r, c->room);
+	if (sysvipc_is_closed(c))
+		sysvipc_notify(c->r, c->news);
+	return 0;
+}
+
+/* sysvipc_try_receive receives a message if there is one, else it returns EAGAIN. */
+static inline int sysvipc_try_receive(struct sysvipc_chan *c, void *message)
+{
+	uint64_t epoch = sysvipc_get(c, c->epoch);
+	uint64_t p = epoch == c->take_epoch ? c->take_at : sysvipc_get(c, c->head) & SYSVIPC_POSITIONS;
+	for (uint64_t i = 0; i < 2 * c->mask + 64; i++) {
+		uint64_t *word = sysvipc_word(c, p), w = __atomic_load_n(word, __ATOMIC_SEQ_CST), state = w & 7;
+		int64_t ahead = sysvipc_ahead(c, w, p);
+		if (ahead == 0 && state == SYSVIPC_FULL) {
+			uint64_t mine = sysvipc_mine(c, p, SYSVIPC_READING);
+			if (!sysvipc_cas(word, w, mine))
+				continue;
+			c->take_at = (p + 1) & SYSVIPC_POSITIONS;
+			c->take_epoch = epoch;
+			sysvipc_copy_out(message, (unsigned char *)(word + 1), c->size);
+			return sysvipc_release(c, p, mine);
+		}
+		if (ahead > 0 || (ahead == 0 && state == SYSVIPC_READING)) {
+			p = sysvipc_later(p + 1, sysvipc_get(c, c->head));
+		} else if (ahead == 0 && state == SYSVIPC_SKIP) {
+			if (sysvipc_cas(word, w, sysvipc_mark(c, p + c->mask + 1, SYSVIPC_EMPTY)))
+				sysvipc_notify(c->r, c->room);
+		} else if (ahead == 0 && state == SYSVIPC_EMPTY) {
+			if (!sysvipc_is_closed(c))
+				return EAGAIN;
+			sysvipc_cas(word, w, sysvipc_mark(c, p, SYSVIPC_SEALED));
+		} else if (ahead == 0 && state == SYSVIPC_SEALED) {
+			uint64_t q = sysvipc_drained(c);
+			if (q == p)
+				return ENODATA;
+			uint64_t left = __atomic_load_n(sysvipc_word(c, q), __ATOMIC_SEQ_CST);
+			if ((left & 7) != SYSVIPC_FULL || sysvipc_ahead(c, left, q))
+				return EAGAIN;
+			p = q;
+		} else {
+			bool waits = (ahead == 0 && state == SYSVIPC_WRITING) || (ahead == -1 && (state == SYSVIPC_READING || state == SYSVIPC_FULL));
+			return waits ? EAGAIN : EPROTO;
+		}
+	}
+	return EBUSY;
+}
+
+static inline int64_t sysvipc_now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+/* sysvipc_wait repeats try_it until it is not EAGAIN, or so many milliseconds are over; -1
+ * stands for ever. Nothing polls: it sleeps until its process's bell is rung. */
+static inline int sysvipc_wait(struct sysvipc_chan *c, uint64_t event, int milliseconds, int (*try_it)(struct sysvipc_chan *c, void *message), void *message)
+{
+	int64_t end = sysvipc_now() + milliseconds * INT64_C(1000000);
+	uint32_t *bell = &sysvipc_slot_at(c->r, (uint32_t)c->r->slot)->bell;
+	uint64_t *word = (uint64_t *)(void *)(c->r->base + event + (uint64_t)(c->r->slot / 64) * 8);
+	for (;;) {
+		uint32_t rung = __atomic_load_n(bell, __ATOMIC_SEQ_CST);
+		int err = try_it(c, message);
+		if (err == EAGAIN && milliseconds) {
+			__atomic_or_fetch(word, UINT64_C(1) << c->r->slot % 64, __ATOMIC_SEQ_CST);
+			err = try_it(c, message);
+		}
+		if (err == EBUSY) {
+			sched_yield();
+			continue;
+		}
+		if (err != EAGAIN || !milliseconds)
+			return err;
+		int64_t left = end - sysvipc_now();
+		if (milliseconds > 0 && left <= 0)
+			return ETIMEDOUT;
+		struct timespec t = {left / 1000000000, left % 1000000000};
+		syscall(SYS_futex, bell, 0, rung, milliseconds > 0 ? &t : NULL, NULL, 0);
+	}
+}
+
+static inline int sysvipc_try_send_any(struct sysvipc_chan *c, void *message) { return sysvipc_try_send(c, message); }
+
+/* sysvipc_send sends a message, and waits for room; 0 milliseconds do not wait. */
+static inline int sysvipc_send(struct sysvipc_chan *c, const void *message, int milliseconds)
+{
+	return sysvipc_wait(c, c->room, milliseconds, sysvipc_try_send_any, (void *)(uintptr_t)message);
+}
+
+/* sysvipc_receive receives a message, and waits for one; 0 milliseconds do not wait. */
+static inline int sysvipc_receive(struct sysvipc_chan *c, void *message, int milliseconds)
+{
+	return sysvipc_wait(c, c->news, milliseconds, sysvipc_try_receive, message);
+}
+
+#endif /* SYSVIPC_REGION_H */

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/shared"
+)
+
+type regionHzOptions struct {
+	count    int
+	interval durationFlag
+	output   string
+}
+
+func newRegionHzCommand() *cobra.Command {
+	o := regionHzOptions{interval: durationFlag{time.Second, true}}
+	cmd := &cobra.Command{
+		Use:   "hz REGION [NAME…]",
+		Short: "Show how often things change",
+		Long: `Show, every --interval until Ctrl-C, how often things have changed since the last time:
+changes of a variable, what was added to a counter, messages that were sent to a chan and
+received from it, and how many wait, messages that were published to a topic. Without
+NAME, of all things that count.
+
+Looking does not disturb the region's programs. Maps and locks count nothing, and neither
+do variables of at most 8 bytes.`,
+		Example: `  sysvipc region hz orders
+  sysvipc region hz orders in --interval 5s --count 1`,
+		Args:              withRegion(0, -1, ""),
+		ValidArgsFunction: completeRegions,
+		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) }),
+	}
+	f := cmd.Flags()
+	f.IntVar(&o.count, "count", 0, "end after N intervals")
+	f.Var(&o.interval, "interval", "how long to count")
+	placeholder(cmd, "N", "count")
+	outputFlag(cmd, &o.output, "lines", "jsonl")
+	return cmd
+}
+
+// rate is one thing that is counted.
+type rate struct {
+	*shared.Any
+	at   time.Time
+	last shared.Position
+}
+
+func (o *regionHzOptions) run(cmd *cobra.Command, args []string) error {
+	switch {
+	case o.count < 0 || o.count == 0 && cmd.Flags().Changed("count"):
+		return usage("--count %d: at least 1", o.count)
+	case o.interval.d < time.Millisecond:
+		return usage("--interval %v: at least 1ms", o.interval.d)
+	}
+	region, err := lookAt(args[0])
+	if err != nil {
+		return err
+	}
+	defer region.Close()
+	rates, err := ratesOf(region, args[1:])
+	if err != nil {
+		return err
+	}
+	ctx, stop := whileRead(cmd.Context(), cmd.OutOrStdout())
+	defer stop()
+	ticker := time.NewTicker(o.interval.d)
+	defer ticker.Stop()
+	for n := 0; n < o.count || o.count == 0; n++ {
+		select {
+		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), errReaderGone) {
+				return errReaderGone
+			}
+			return ctx.Err()
+		case <-ticker.C:
+		}
+		for _, r := range rates {
+			if err := o.write(cmd, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ratesOf takes a first look at the things with these names, or at all that count.
+func ratesOf(region *shared.Observer, names []string) (rates []*rate, err error) {
+	all := len(names) == 0
+	if all {
+		things, err := region.Things()
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range things {
+			names = append(names, d.Name)
+		}
+	}
+	for _, name := range names {
+		a, err := region.Any(name)
+		if err != nil {
+			return nil, err
+		}
+		p, err := a.Position()
+		if err != nil && all {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		rates = append(rates, &rate{a, time.Now(), p})
+	}
+	if len(rates) == 0 {
+		return nil, fail(exitNotFound, "nothing in this region counts how often it changes")
+	}
+	return rates, nil
+}
+
+func (o *regionHzOptions) write(cmd *cobra.Command, r *rate) error {
+	p, err := r.Position()
+	if err != nil {
+		return err
+	}
+	at := time.Now()
+	per := at.Sub(r.at).Seconds()
+	in, out := float64(int64(p.In-r.last.In))/per, float64(int64(p.Out-r.last.Out))/per
+	r.at, r.last = at, p
+	waiting := any(nil)
+	text := fmt.Sprintf("%s\t%s/s", escapeText(r.Name), rounded(in))
+	if r.Kind == "chan" {
+		n, err := r.Len()
+		if err != nil {
+			return err
+		}
+		waiting = n
+		text = fmt.Sprintf("%s\t%s/s in\t%s/s out\t%d wait", escapeText(r.Name), rounded(in), rounded(out), n)
+	}
+	if o.output == "jsonl" {
+		line := record{{"schema", schema}, {"time", now()}, {"name", r.Name}, {"kind", r.Kind}, {"in_per_second", tenths(in)}, {"out_per_second", nil}, {"waiting", waiting}}
+		if r.Kind == "chan" {
+			line[5].value = tenths(out)
+		}
+		text = string(appendJSON(nil, line))
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
+	return err
+}
+
+func tenths(x float64) float64 { return math.Round(x*10) / 10 }
+
+// rounded is a rate for eyes.
+func rounded(x float64) string {
+	if math.Abs(x) >= 100 {
+		return fmt.Sprintf("%.0f", x)
+	}
+	return fmt.Sprintf("%.1f", x)
+}

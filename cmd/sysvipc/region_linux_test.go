@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared"
+)
+
+type regionLeg struct {
+	Qty  int32
+	Open bool
+}
+
+type regionQuote struct {
+	Bid, Ask float64
+	Symbol   shared.String[[8]byte]
+	Legs     [2]regionLeg
+}
+
+// makeRegion makes a region of every kind of thing.
+func makeRegion(name string) (r *shared.Region, err error) {
+	ctx := context.Background()
+	r, err = shared.Ensure(ctx, name, &shared.Options{Size: 4 << 20, Participants: 8, Entries: 64})
+	if err != nil {
+		return nil, err
+	}
+	best, err1 := shared.VarOf[regionQuote](r, "best")
+	_, err2 := shared.VarOf[float64](r, "price")
+	_, err3 := shared.CounterOf(r, "count")
+	_, err4 := shared.MutexOf(r, "book")
+	_, err5 := shared.ChanOf[regionLeg](r, "in", 4)
+	pos, err6 := shared.MapOf[int32, regionLeg](r, "pos", 3)
+	_, err7 := shared.VarOf[shared.String[[16]byte]](r, "motd")
+	_, err8 := shared.MutexOf(r, "evil\x1b[2J")
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
+		return nil, err
+	}
+	quote := regionQuote{Bid: 1.5, Ask: 2, Legs: [2]regionLeg{{7, true}}}
+	return r, errors.Join(quote.Symbol.Set("ACME"), best.Store(ctx, quote), pos.Store(ctx, 1, regionLeg{Qty: 10}))
+}
+
+// The scripts about regions have one more command:
+//
+//	region NAME    make a region of that name, with something of every kind in it
+func TestRegionScripts(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/region/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			if !ipctest.Alone(t) {
+				return
+			}
+			openPath(t)
+			p := scriptParams(t, file)
+			p.Cmds["region"] = func(ts *testscript.TestScript, _ bool, args []string) {
+				r, err := makeRegion(args[0])
+				ts.Check(err)
+				ts.Check(r.Close())
+				ts.Defer(func() { _ = r.Remove() })
+			}
+			testscript.Run(t, p)
+		})
+	}
+}
+
+// A recorder that is killed leaves what it had recorded; damage is found before anything
+// is replayed.
+func TestRecordings(t *testing.T) {
+	t.Parallel()
+	head := recordHead{Schema: recordSchema, Started: time.Now(), Order: byteOrder(), Things: []recordThing{{Name: "a", Size: 8}, {Name: "b", Size: 3}}}
+	var file bytes.Buffer
+	w, err := newRecordWriter(&file, head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		value := binary.LittleEndian.AppendUint64(nil, uint64(i))
+		if err := errors.Join(w.value(0, head.Started.Add(time.Duration(i)), value), w.value(1, head.Started, []byte("abc"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.end(); err != nil {
+		t.Fatal(err)
+	}
+	whole := file.Bytes()
+	in, err := newRecordReader(bytes.NewReader(whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		v, err := in.value()
+		if err != nil || v.thing != i%2 || i%2 == 0 && (binary.LittleEndian.Uint64(v.value) != uint64(i/2) || int(v.after) != i/2) {
+			t.Errorf("%d: got %+v (%v)", i, v, err)
+		}
+	}
+	if _, err := in.value(); err != io.EOF {
+		t.Errorf("got %v, want the end", err)
+	}
+	for n := range whole {
+		if complete, err := checkRecording(bytes.NewReader(whole[:n])); complete || n > 300 && err != nil {
+			t.Errorf("cut off at %d of %d: %v, %v", n, len(whole), complete, err)
+		}
+		changed := bytes.Clone(whole)
+		changed[n] ^= 0x10
+		if complete, err := checkRecording(bytes.NewReader(changed)); complete && err == nil {
+			t.Errorf("byte %d of %d changed: not noticed", n, len(whole))
+		}
+	}
+}
+
+// What the header says compiles without a warning, whatever the things are called.
+func TestRegionHeaderCompiles(t *testing.T) {
+	t.Parallel()
+	cc, err := exec.LookPath("gcc")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("needs gcc (apt-get install gcc libc6-dev)")
+		}
+		t.Skip("needs gcc (apt-get install gcc libc6-dev)")
+	}
+	if !ipctest.Alone(t) {
+		return
+	}
+	r, err := makeRegion("9 */ odd\\\"name?")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Remove()
+	defer r.Close()
+	type deep struct {
+		Int, Register int8
+		int           int64
+		Größe         uint16
+		_             [3]uint8
+		Z             complex128
+		Grid          [2][3]struct{ A, B [2][2]shared.String[[3]byte] }
+		Last          struct {
+			X uint8
+			Y [2]struct{ Z float32 }
+		}
+	}
+	_, err1 := shared.VarOf[deep](r, "a-b")
+	_, err2 := shared.VarOf[[2][3]deep](r, "a.b")
+	_, err3 := shared.VarOf[[3]bool](r, "a.b_find")
+	_, err4 := shared.ChanOf[[2]complex64](r, "*/ #error", 4)
+	_, err5 := shared.MapOf[int64, deep](r, "int", 4)
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	header, err := exec.Command("sysvipc", "region", "header", "--prefix", "odd one", fmt.Sprintf("shm:%d", r.Segment().ID())).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := append(append([]byte{}, header...), header...) // twice: it is guarded
+	source = append(source, "\nint main(void) { struct sysvipc_region r; return odd_one_attach(&r, SHM_RDONLY); }\n"...)
+	if err := os.WriteFile(filepath.Join(dir, "test.c"), source, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"-std=c11", "-O2"}, {"-std=gnu17", "-Wshadow", "-Wconversion", "-Wno-sign-conversion"}} {
+		args = append(args, "-Wall", "-Wextra", "-Werror", "-o", filepath.Join(dir, "test"), filepath.Join(dir, "test.c"))
+		if out, err := exec.Command(cc, args...).CombinedOutput(); err != nil {
+			t.Fatalf("gcc %v: %v\n%s", args, err, out)
+		}
+	}
+	if out, err := exec.Command(filepath.Join(dir, "test")).CombinedOutput(); err != nil {
+		t.Errorf("the program does not attach the region: %v %s", err, out)
+	}
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/shared"
+)
+
+func newRegionLsCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:     "ls",
+		Aliases: []string{"list"},
+		Short:   "List the regions of this machine",
+		Long: `List the segments that are regions of package shared: those with a key that begin as one.
+
+To find that out, each segment that has a key and that this user may read is attached for
+a moment, read-only: the kernel notes the time and our pid (attached, detached, lpid).
+"sysvipc ls" changes nothing.`,
+		Example: `  sysvipc region ls
+  sysvipc region ls -o json`,
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              inRegion(func(cmd *cobra.Command, _ []string) error { return runRegionLs(cmd, output) }),
+	}
+	outputFlag(cmd, &output, "table", "json", "name")
+	return cmd
+}
+
+// regionLine is what ls says of a region.
+type regionLine struct {
+	id           int
+	info         shared.Info
+	things       int
+	participants int
+	dead         int // participants that were killed and are not reaped
+}
+
+func runRegionLs(cmd *cobra.Command, output string) error {
+	lines, warnings, err := listRegions()
+	if err != nil {
+		return err
+	}
+	switch w := cmd.OutOrStdout(); output {
+	case "json":
+		d := startDocument(w, "regions")
+		for _, l := range lines {
+			d.add(l.record())
+		}
+		err = d.end(warnings)
+	case "name":
+		for _, l := range lines {
+			fmt.Fprintln(w, refName(sysvipc.KindSegment, l.id))
+		}
+	default:
+		if len(lines) == 0 {
+			fmt.Fprintln(cmd.ErrOrStderr(), "no regions")
+			break
+		}
+		t := newTable(tableColumn{"REGION", false}, tableColumn{"NAME", false}, tableColumn{"SIZE", true}, tableColumn{"USED", true}, tableColumn{"THINGS", true}, tableColumn{"PROCESSES", true}, tableColumn{"AGE", true})
+		for _, l := range lines {
+			name := escapeText(l.info.Name)
+			if name == "" {
+				name = "-"
+			}
+			for _, cell := range []string{
+				refName(sysvipc.KindSegment, l.id), name, formatSize(l.info.Size), formatSize(l.info.Used),
+				strconv.Itoa(l.things), strconv.Itoa(l.participants), formatAge(max(int64(time.Since(l.info.Created).Seconds()), 0)),
+			} {
+				t.add(cell)
+			}
+		}
+		err = t.write(w)
+	}
+	for _, text := range warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: "+text)
+	}
+	return err
+}
+
+// listRegions looks at each segment that has a key: what cannot be read is told.
+func listRegions() (lines []regionLine, warnings []string, err error) {
+	for st, err := range sysvipc.Segments() {
+		if err != nil {
+			return lines, warnings, err
+		}
+		if st.Key == sysvipc.Private || st.Size < 1024 || st.Destroyed {
+			continue
+		}
+		line, err := lookLine(st.ID)
+		switch {
+		case err == nil:
+			lines = append(lines, line)
+		case errors.Is(err, fs.ErrPermission):
+			warnings = append(warnings, fmt.Sprintf("shm:%d may be a region: this user may not read it", st.ID))
+		case errors.Is(err, shared.ErrNoRegion), errors.Is(err, sysvipc.ErrRemoved), errors.Is(err, fs.ErrNotExist):
+		default:
+			warnings = append(warnings, plainError{err}.Error())
+		}
+	}
+	return lines, warnings, nil
+}
+
+func lookLine(id int) (regionLine, error) {
+	o, err := shared.Look(sysvipc.SegmentByID(id))
+	if err != nil {
+		return regionLine{}, err
+	}
+	defer o.Close()
+	return lineOf(o, id)
+}
+
+func lineOf(o *shared.Observer, id int) (l regionLine, err error) {
+	l.id = id
+	if l.info, err = o.Info(); err != nil {
+		return l, err
+	}
+	things, err := o.Things()
+	if err != nil {
+		return l, err
+	}
+	all, err := o.Participants()
+	for _, p := range all {
+		if p.Alive {
+			l.participants++
+		} else {
+			l.dead++
+		}
+	}
+	l.things = len(things)
+	return l, err
+}
+
+func (l *regionLine) record() record {
+	var name any
+	if l.info.Name != "" {
+		name = l.info.Name
+	}
+	return record{
+		{"ref", refName(sysvipc.KindSegment, l.id)},
+		{"name", name},
+		{"size", l.info.Size},
+		{"used", l.info.Used},
+		{"thing_count", l.things},
+		{"max_things", l.info.Entries},
+		{"process_count", l.participants},
+		{"dead_count", l.dead},
+		{"max_processes", l.info.Participants},
+		{"created", l.info.Created},
+	}
+}

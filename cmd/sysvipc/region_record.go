@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/shared"
+)
+
+type regionRecordOptions struct {
+	file     string
+	count    int
+	duration durationFlag
+}
+
+func newRegionRecordCommand() *cobra.Command {
+	var o regionRecordOptions
+	cmd := &cobra.Command{
+		Use:   "record REGION -f FILE [NAME…]",
+		Short: "Record changes of variables, and messages of topics, to a file",
+		Long: `Record the values of variables, as they are and after each change, and the messages that
+are published to topics, with their times, until Ctrl-C, --count or --duration. Without
+NAME, all of them. "sysvipc region replay" plays the file back.
+
+Of changes of a variable that come faster than they can be read, the last is recorded. A
+topic loses nothing unless this command falls behind by the capacity of the topic: then
+it says how many. The messages of a chan cannot be recorded without taking them away.
+
+The file has a version, and a checksum for each value. If this command is killed, what
+was recorded until a moment before can still be replayed.`,
+		Example: `  sysvipc region record orders -f monday.rec
+  sysvipc region record orders -f best.rec best --duration 1m`,
+		Args:              withRegion(0, -1, ""),
+		ValidArgsFunction: completeRegions,
+		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) }),
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.file, "file", "f", "", "FILE to write")
+	f.IntVar(&o.count, "count", 0, "end after N values in all")
+	f.Var(&o.duration, "duration", "end after this time")
+	placeholder(cmd, "FILE", "file")
+	placeholder(cmd, "N", "count")
+	return cmd
+}
+
+// sample is a value that has just come.
+type sample struct {
+	thing int
+	at    time.Time
+	value []byte
+	err   error
+}
+
+func (o *regionRecordOptions) run(cmd *cobra.Command, args []string) (err error) {
+	switch {
+	case o.file == "":
+		return usage("where to? Give a file with -f")
+	case o.count < 0 || o.count == 0 && cmd.Flags().Changed("count"):
+		return usage("--count %d: at least 1", o.count)
+	}
+	r, err := join(cmd, args[0])
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	things, err := recordable(r, args[1:])
+	if err != nil {
+		return err
+	}
+	info, err := r.Info()
+	if err != nil {
+		return err
+	}
+	file, err := os.Create(o.file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	head := recordHead{Schema: recordSchema, Region: info.Name, Started: time.Now(), Order: byteOrder()}
+	for _, a := range things {
+		head.Things = append(head.Things, recordThing{a.Name, a.Kind, a.Type.Size(), a.Type.Fingerprint(), a.Type.String()})
+	}
+	out, err := newRecordWriter(file, head)
+	if err != nil {
+		return err
+	}
+	err = o.record(cmd.Context(), out, things)
+	if err = errors.Join(err, out.end()); err == nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "recorded %s\n", plural(int(out.count), "value"))
+	}
+	return err
+}
+
+// recordable returns the things with these names, or all that can be recorded.
+func recordable(r *shared.Region, names []string) (all []*shared.Any, err error) {
+	whole := len(names) == 0
+	if whole {
+		things, err := r.Things()
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range things {
+			names = append(names, d.Name)
+		}
+	}
+	for _, name := range names {
+		a, err := r.Any(name)
+		if err != nil {
+			return nil, err
+		}
+		switch can := a.Type != nil && slices.Contains([]string{"var", "topic"}, a.Kind); {
+		case can:
+			all = append(all, a)
+		case !whole:
+			return nil, thingError(a, "what can be recorded are vars and topics")
+		}
+	}
+	if len(all) == 0 {
+		return nil, fail(exitNotFound, "nothing in this region can be recorded: it has no var and no topic")
+	}
+	return all, nil
+}
+
+// record writes what comes until it shall end. To be interrupted is a good end.
+func (o *regionRecordOptions) record(ctx context.Context, out *recordWriter, things []*shared.Any) error {
+	if o.duration.set {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.duration.d)
+		defer cancel()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	samples := make(chan sample)
+	var sources sync.WaitGroup
+	defer sources.Wait()
+	defer cancel()
+	for i, a := range things {
+		sources.Go(func() {
+			for value, err := range samplesOf(ctx, a) {
+				select {
+				case samples <- sample{i, time.Now(), value, err}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}
+	// What was recorded reaches the file soon, also if nothing more comes.
+	flush := time.NewTicker(200 * time.Millisecond)
+	defer flush.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-flush.C:
+			if err := out.out.Flush(); err != nil {
+				return err
+			}
+		case s := <-samples:
+			if s.err != nil && ctx.Err() != nil {
+				return nil
+			}
+			if s.err != nil {
+				return s.err
+			}
+			if err := out.value(s.thing, s.at, s.value); err != nil {
+				return err
+			}
+			if int(out.count) == o.count {
+				return nil
+			}
+		}
+	}
+}
+
+// samplesOf yields what is to be recorded of a thing.
+func samplesOf(ctx context.Context, a *shared.Any) iter.Seq2[[]byte, error] {
+	return a.Watch(ctx)
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/shared"
+)
+
+type regionReplayOptions struct {
+	file  string
+	speed float64
+}
+
+func newRegionReplayCommand() *cobra.Command {
+	var o regionReplayOptions
+	cmd := &cobra.Command{
+		Use:   "replay REGION -f FILE",
+		Short: "Play a recording back into a region",
+		Long: `Play a recording of "sysvipc region record" back: set the variables and publish the
+messages that were recorded, in their order and with the pauses that were between them.
+The region must have the same things with the same types; it may be another one than that
+which was recorded, and on another machine.
+
+The whole file is checked before the first value is set. One that is cut off is replayed
+as far as it goes, with exit code 4; one that is damaged is not replayed at all.`,
+		Example: `  sysvipc region replay backtest -f monday.rec
+  sysvipc region replay backtest -f monday.rec --speed 10
+  sysvipc region replay backtest -f monday.rec --speed 0`,
+		Args:              withRegion(0, 0, ""),
+		ValidArgsFunction: completeRegions,
+		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) }),
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.file, "file", "f", "", "FILE to read")
+	f.Float64Var(&o.speed, "speed", 1, "so many times faster; 0 is without pauses")
+	placeholder(cmd, "FILE", "file")
+	placeholder(cmd, "FACTOR", "speed")
+	return cmd
+}
+
+func (o *regionReplayOptions) run(cmd *cobra.Command, args []string) error {
+	switch {
+	case o.file == "":
+		return usage("which recording? Give its file with -f")
+	case !(o.speed >= 0):
+		return usage("--speed %v: 0 or more", o.speed)
+	}
+	file, err := os.Open(o.file)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	whole, err := checkRecording(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.file, err)
+	}
+	r, err := join(cmd, args[0])
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	in, err := newRecordReader(file)
+	if err != nil {
+		return err
+	}
+	puts, err := o.targets(r, in.head)
+	if err != nil {
+		return err
+	}
+	if err := o.replay(cmd.Context(), in, puts); err != nil {
+		return err
+	}
+	if !whole {
+		return fail(exitNotPermitted, "%s: %w; %s replayed", o.file, errCutOff, plural(int(in.count), "value"))
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "replayed %s\n", plural(int(in.count), "value"))
+	return nil
+}
+
+// checkRecording reads all of a recording, and reports whether it has its end.
+func checkRecording(file io.Reader) (whole bool, err error) {
+	in, err := newRecordReader(file)
+	for err == nil {
+		_, err = in.value()
+	}
+	switch {
+	case err == io.EOF:
+		return true, nil
+	case errors.Is(err, errCutOff) && in != nil:
+		return false, nil
+	}
+	return false, err
+}
+
+// targets finds what was recorded in the region that it is played into.
+func (o *regionReplayOptions) targets(r *shared.Region, head recordHead) (puts []func(context.Context, []byte) error, err error) {
+	for _, d := range head.Things {
+		a, err := r.Any(d.Name)
+		if err != nil {
+			return nil, err
+		}
+		if a.Kind != d.Kind || a.Type == nil || a.Type.Fingerprint() != d.Fingerprint || a.Type.Size() != d.Size {
+			here := "what cannot be read"
+			if a.Type != nil {
+				here = a.Type.String()
+			}
+			return nil, fail(exitFailed, "%q is a %s of %s here, and was recorded as a %s of %s", a.Name, a.Kind, here, d.Kind, d.Type)
+		}
+		put, err := replayer(a)
+		if err != nil {
+			return nil, err
+		}
+		puts = append(puts, put)
+	}
+	return puts, nil
+}
+
+// replayer returns how to play a value back.
+func replayer(a *shared.Any) (func(context.Context, []byte) error, error) {
+	if a.Kind == "var" {
+		return func(ctx context.Context, value []byte) error {
+			return a.Update(ctx, func(now []byte) error {
+				copy(now, value)
+				return nil
+			})
+		}, nil
+	}
+	return sender(a)
+}
+
+func (o *regionReplayOptions) replay(ctx context.Context, in *recordReader, puts []func(context.Context, []byte) error) error {
+	start := time.Now()
+	for {
+		v, err := in.value()
+		if err == io.EOF || errors.Is(err, errCutOff) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if o.speed > 0 {
+			due := start.Add(time.Duration(float64(v.after) / o.speed))
+			select {
+			case <-time.After(time.Until(due)):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if err := puts[v.thing](ctx, v.value); err != nil {
+			return err
+		}
+	}
+}

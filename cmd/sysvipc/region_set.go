@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/shared"
+)
+
+type regionSetOptions struct {
+	key    string
+	delete bool
+	wait   waitFlags
+}
+
+func newRegionSetCommand() *cobra.Command {
+	var o regionSetOptions
+	cmd := &cobra.Command{
+		Use:   "set REGION NAME VALUE",
+		Short: "Set a variable, a counter, or an entry of a map",
+		Long: `Set a variable, a counter, or with --key an entry of a map, to a value in JSON; - reads it
+from standard input. The region's programs see it at once, and never half of it.
+
+Fields of structs that VALUE does not name stay as they are, and those of a new entry are
+zero. Arrays are given whole. An array of bytes may also be given as a string; a text
+needs no quotes if it is the whole value.
+
+It waits for a program that is writing the same thing at this moment. --delete deletes an
+entry of a map.`,
+		Example: `  sysvipc region set orders best '{"Bid":101.5,"Ask":102}'
+  sysvipc region set orders count 0
+  sysvipc region set orders positions --key 7 '{"Qty":10}'
+  sysvipc region set orders positions --key 7 --delete`,
+		Args:              withRegion(1, 2, "a NAME and a VALUE"),
+		ValidArgsFunction: completeRegions,
+		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) }),
+	}
+	textMayBeginWithDash(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.key, "key", "", "the entry of a map with this key, in JSON")
+	placeholder(cmd, "KEY", "key")
+	f.BoolVar(&o.delete, "delete", false, "delete the entry")
+	o.wait.add(cmd)
+	return cmd
+}
+
+func (o *regionSetOptions) run(cmd *cobra.Command, args []string) error {
+	byKey := cmd.Flags().Changed("key")
+	switch {
+	case o.delete && !byKey:
+		return usage("--delete deletes an entry of a map: give its --key")
+	case o.delete && len(args) > 2:
+		return usage("--delete takes no VALUE")
+	case !o.delete && len(args) < 3:
+		return usage("give a VALUE after the NAME, or - to read it from standard input")
+	}
+	text := ""
+	if !o.delete {
+		text = args[2]
+	}
+	if text == "-" {
+		input, err := io.ReadAll(cmd.InOrStdin())
+		if err != nil {
+			return err
+		}
+		text = string(input)
+	}
+	r, err := join(cmd, args[0])
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	a, err := r.Any(args[1])
+	if err != nil {
+		return err
+	}
+	if a.Kind == "map" && !byKey {
+		return usage("%q is a map: say which entry with --key", a.Name)
+	}
+	var key []byte
+	if byKey {
+		if key, err = theKey(a, o.key); err != nil {
+			return err
+		}
+	}
+	change := func(value []byte) error { return setFromText(a.Type, value, text, "VALUE") }
+	write := func(ctx context.Context) error {
+		switch a.Kind {
+		case "var", "counter":
+			return a.Update(ctx, change)
+		case "map":
+			if o.delete {
+				return deleteEntry(ctx, a, key)
+			}
+			return a.UpdateKey(ctx, key, func(value []byte, _ bool) error { return change(value) })
+		}
+		return thingError(a, "it has no value to set")
+	}
+	return doWaiting(cmd.Context(), &o.wait, "another program is writing "+a.Name, write)
+}
+
+func deleteEntry(ctx context.Context, a *shared.Any, key []byte) error {
+	deleted, err := a.DeleteKey(ctx, key)
+	if err == nil && !deleted {
+		return fail(exitNotFound, "map %q has no entry with the key %s", a.Name, jsonOf(a.Key, key))
+	}
+	return err
+}
+
+// doWaiting makes a call that waits until its context ends, as the flags want it.
+func doWaiting(ctx context.Context, w *waitFlags, what string, call func(context.Context) error) error {
+	return w.do(ctx, what, func() (bool, error) {
+		// An end that is over: what needs no waiting is done nevertheless.
+		over, cancel := context.WithTimeout(ctx, -1)
+		defer cancel()
+		err := call(over)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return false, nil
+		}
+		return true, err
+	}, call)
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/shared"
+)
+
+func newRegionShowCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "show REGION",
+		Short: "Show what is in a region, and who has it open",
+		Long: `Show what is in a region, with the types as Go declares them, and the processes that have
+it open. One that was killed and is not alive stands there until another process that
+sleeps in the region, or opens it, or "sysvipc region reap" has brought its work into
+order.
+
+-o json has the fields of each type, with their kinds, counts, sizes and offsets.`,
+		Example: `  sysvipc region show orders
+  sysvipc region show shm:5 -o json`,
+		Args:              withRegion(0, 0, ""),
+		ValidArgsFunction: completeRegions,
+		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return runRegionShow(cmd, args[0], output) }),
+	}
+	outputFlag(cmd, &output, "table", "json")
+	return cmd
+}
+
+func runRegionShow(cmd *cobra.Command, arg, output string) error {
+	seg, _, err := regionSegment(arg)
+	if err != nil {
+		return err
+	}
+	o, err := lookAt(arg)
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	line, err := lineOf(o, seg.ID())
+	if err != nil {
+		return err
+	}
+	things, err := o.Things()
+	if err != nil {
+		return err
+	}
+	all, err := o.Participants()
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		d := startDocument(cmd.OutOrStdout(), "regions")
+		d.add(append(line.record(), field{"things", thingRecords(things)}, field{"processes", participantRecords(all)}))
+		return d.end(nil)
+	}
+	return writeRegion(cmd.OutOrStdout(), line, things, all)
+}
+
+func thingRecords(things []shared.Thing) []record {
+	out := []record{}
+	for _, d := range things {
+		r := record{{"name", d.Name}, {"kind", d.Kind}, {"offset", d.Offset}, {"size", d.Size}, {"capacity", nil}, {"type", typeRecord(d.Type)}}
+		if d.Capacity > 0 {
+			r[4].value = d.Capacity
+		}
+		if d.Key != nil {
+			r = append(r, field{"key", typeRecord(d.Key)})
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// typeRecord is a type, or nil.
+func typeRecord(typ *shared.Type) any {
+	if typ == nil {
+		return nil
+	}
+	return record{{"go", typ.GoString()}, {"size", typ.Size()}, {"fields", fieldRecords([]shared.Field{typ.Root()})}}
+}
+
+func fieldRecords(fields []shared.Field) []record {
+	out := []record{}
+	for _, f := range fields {
+		kind, count := any(f.Kind), any(nil)
+		if f.Kind == "" {
+			kind = "struct"
+		}
+		if f.Count > 0 {
+			count = f.Count
+		}
+		r := record{{"name", f.Name}, {"kind", kind}, {"count", count}, {"size", f.Size}, {"offset", f.Offset}}
+		if len(f.Fields) > 0 {
+			r = append(r, field{"fields", fieldRecords(f.Fields)})
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func participantRecords(all []shared.Participant) []record {
+	out := []record{}
+	for _, p := range all {
+		var comm any
+		if name := commOf(p.PID); p.Alive && name != "" {
+			comm = name
+		}
+		out = append(out, record{
+			{"slot", p.Slot},
+			{"incarnation", int64(p.Incarnation)},
+			{"pid", p.PID},
+			{"comm", comm},
+			{"uid", p.UID},
+			{"joined", p.Joined},
+			{"alive", p.Alive},
+		})
+	}
+	return out
+}
+
+func writeRegion(w io.Writer, l regionLine, things []shared.Thing, all []shared.Participant) error {
+	name := ""
+	if l.info.Name != "" {
+		name = " " + escapeText(l.info.Name)
+	}
+	fmt.Fprintf(w, "Region%s in %s, made %s\n", name, refName(sysvipc.KindSegment, l.id), l.info.Created.Format(time.DateTime))
+	fmt.Fprintf(w, "%s, of which %s are used; %d of %d things, %d of %d processes\n",
+		formatSize(l.info.Size), formatSize(l.info.Used), l.things, l.info.Entries, l.participants, l.info.Participants)
+	if len(things) > 0 {
+		fmt.Fprintln(w)
+		t := newTable(tableColumn{"THING", false}, tableColumn{"KIND", false}, tableColumn{"CAPACITY", true}, tableColumn{"BYTES", true}, tableColumn{"TYPE", false})
+		for _, d := range things {
+			capacity := "-"
+			if d.Capacity > 0 {
+				capacity = strconv.Itoa(d.Capacity)
+			}
+			for _, cell := range []string{escapeText(d.Name), escapeText(d.Kind), capacity, formatSize(d.Size), thingType(d)} {
+				t.add(cell)
+			}
+		}
+		if err := t.write(w); err != nil {
+			return err
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	users := newView()
+	t := newTable(tableColumn{"PROCESS", true}, tableColumn{"NAME", false}, tableColumn{"USER", false}, tableColumn{"SLOT", true}, tableColumn{"INCARNATION", true}, tableColumn{"JOINED", false})
+	for _, p := range all {
+		name := escapeText(commOf(p.PID))
+		if !p.Alive {
+			name = "killed, and not reaped"
+		}
+		for _, cell := range []string{
+			strconv.Itoa(p.PID), name, users.userText(p.UID), strconv.Itoa(p.Slot), strconv.FormatUint(uint64(p.Incarnation), 10), p.Joined.Format(time.DateTime),
+		} {
+			t.add(cell)
+		}
+	}
+	return t.write(w)
+}
+
+// thingType is the type for eyes: as Go would have it, cut where it is long.
+func thingType(d shared.Thing) string {
+	if d.Type == nil {
+		return "-"
+	}
+	text := d.Type.GoString()
+	if d.Key != nil {
+		text = "map[" + d.Key.GoString() + "]" + text
+	}
+	if runes := []rune(escapeText(text)); len(runes) > 120 {
+		return string(runes[:119]) + "…"
+	}
+	return escapeText(text)
+}

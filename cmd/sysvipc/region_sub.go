@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/shared"
+)
+
+type regionSubOptions struct {
+	count  int
+	output string
+	wait   waitFlags
+}
+
+func newRegionSubCommand() *cobra.Command {
+	var o regionSubOptions
+	cmd := &cobra.Command{
+		Use:     "sub REGION NAME",
+		Aliases: []string{"recv"},
+		Short:   "Receive messages from a chan or a topic",
+		Long: `Receive messages from a chan, or those that are published to a topic from now on, and
+print each as a line of JSON, until Ctrl-C, until the chan is closed, or until --count.
+
+The messages of a chan are taken: no other receiver gets them. One that cannot be written,
+since the disk is full or the reader has gone, is put back at the end. The messages of a
+topic go to all its subscribers; this one delays nobody, and is told of messages that it
+lost because it was too slow.`,
+		Example: `  sysvipc region sub orders ticks
+  sysvipc region sub orders in --count 1 --timeout 2s`,
+		Args:              withRegion(1, 1, "a NAME"),
+		ValidArgsFunction: completeRegions,
+		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) }),
+	}
+	f := cmd.Flags()
+	f.IntVar(&o.count, "count", 0, "end after N messages")
+	placeholder(cmd, "N", "count")
+	o.wait.add(cmd)
+	outputFlag(cmd, &o.output, "lines", "jsonl")
+	return cmd
+}
+
+func (o *regionSubOptions) run(cmd *cobra.Command, args []string) error {
+	if o.count < 0 || o.count == 0 && cmd.Flags().Changed("count") {
+		return usage("--count %d: at least 1", o.count)
+	}
+	r, err := join(cmd, args[0])
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	a, err := r.Any(args[1])
+	if err != nil {
+		return err
+	}
+	if err := needType(a); err != nil {
+		return err
+	}
+	ignoreSIGPIPE()
+	ctx, stop := whileRead(cmd.Context(), cmd.OutOrStdout())
+	defer stop()
+	receive, end, err := o.receiver(cmd, a)
+	if err != nil {
+		return err
+	}
+	defer end()
+	out := &streamWriter{w: cmd.OutOrStdout(), name: a.Name, jsonl: o.output == "jsonl"}
+	err = o.receive(ctx, out, a, receive)
+	if errors.Is(context.Cause(ctx), errReaderGone) {
+		return errReaderGone
+	}
+	return err
+}
+
+// receiver returns how to receive from a chan or topic, and what to do at the end.
+func (o *regionSubOptions) receiver(cmd *cobra.Command, a *shared.Any) (receive func(context.Context) ([]byte, error), end func(), err error) {
+	switch a.Kind {
+	case "chan":
+		return a.Receive, func() {}, nil
+	}
+	return nil, nil, thingError(a, "messages come from a chan or a topic; \"sysvipc region watch\" is for a value")
+}
+
+func (o *regionSubOptions) receive(ctx context.Context, out *streamWriter, a *shared.Any, receive func(context.Context) ([]byte, error)) error {
+	for {
+		var message []byte
+		what := fmt.Sprintf("%q: no message", a.Name)
+		if out.lines > 0 {
+			what += fmt.Sprintf(" after %s", plural(out.lines, "message"))
+		}
+		err := doWaiting(ctx, &o.wait, what, func(ctx context.Context) (err error) {
+			message, err = receive(ctx)
+			return err
+		})
+		if errors.Is(err, io.EOF) {
+			if out.lines < o.count {
+				return fail(exitFailed, "%q is closed after %s", a.Name, plural(out.lines, "message"))
+			}
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := out.write(jsonOf(a.Type, message)); err != nil {
+			return putBackMessage(a, message, err)
+		}
+		if out.lines == o.count {
+			return nil
+		}
+	}
+}
+
+// putBackMessage saves a message of a chan that could not be written.
+func putBackMessage(a *shared.Any, message []byte, why error) error {
+	if a.Kind != "chan" {
+		return why
+	}
+	what := fmt.Sprintf("a message was taken from %q and could not be written: %v", a.Name, why)
+	over, cancel := context.WithTimeout(context.Background(), -1)
+	defer cancel()
+	if err := a.Send(over, message); err != nil {
+		return fail(exitFailed, "%s; it could not be put back, and is lost: %s", what, jsonOf(a.Type, message))
+	}
+	err := fail(exitFailed, "%s; it was put back at the end", what)
+	if errors.Is(why, syscall.EPIPE) {
+		return &exitError{exitSignal + int(syscall.SIGPIPE), err}
+	}
+	return err
+}
