@@ -16,9 +16,10 @@ const (
 	kindChan
 	kindTopic
 	kindDoc
+	kindRecords
 )
 
-var kindNames = map[uint32]string{kindMutex: "mutex", kindVar: "var", kindCounter: "counter", kindRWMutex: "rwmutex", kindMap: "map", kindChan: "chan", kindTopic: "topic", kindDoc: "doc"}
+var kindNames = map[uint32]string{kindMutex: "mutex", kindVar: "var", kindCounter: "counter", kindRWMutex: "rwmutex", kindMap: "map", kindChan: "chan", kindTopic: "topic", kindDoc: "doc", kindRecords: "records"}
 
 // thing is what this process knows of an entry, checked against the region's size: it
 // may touch size bytes at offset.
@@ -179,6 +180,9 @@ func (r *Region) add(v *view, e *entry, w wanted) (thing, error) {
 	}
 	e.shapeLen = uint32(copy(room, text))
 	atomic.StoreUint64(&h.free, start+size)
+	if repairs[w.kind] != nil {
+		v.mark(r.plan, e)
+	}
 	atomic.StoreUint32(&e.state, entryReady)
 	return t, nil
 }

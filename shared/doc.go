@@ -5,9 +5,9 @@
 // There is one place and what lies in it. A [Region] is a segment with a directory of
 // named things; each process that has it open is a participant. A [Mutex] or [RWMutex] is a
 // lock, a [Var] a variable of any type without pointers, a [Counter] an integer, a [Chan] a
-// queue of messages each of which one receiver gets, a [Topic] one of which all get each, a
-// [Map] a table, a [Doc] a value of any Go type. A thing is made by whoever declares it
-// first, and found by its name by all others.
+// queue of messages each of which one receiver gets, a [Topic] one of which all get each,
+// [Records] a queue of bytes, a [Map] a table, a [Doc] a value of any Go type. A thing is
+// made by whoever declares it first, and found by its name by all others.
 //
 //	r, err := shared.Ensure(ctx, "orders", nil)
 //	if err != nil {

@@ -3,10 +3,12 @@ package shared
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"os"
 	"structs"
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // slot is one participant: a process that has the region open. Its life word carries the
@@ -125,19 +127,34 @@ func (r *Region) reapDead(v *view) (found bool) {
 func (r *Region) recover(v *view, index int) {
 	s := v.slot(r.plan, index)
 	dead := ownerOf(index, atomic.LoadUint32(&s.incarnation))
-	for i := range uint64(r.config.entries) {
-		e := (*entry)(v.at(r.plan.table + i*entryLen))
-		if atomic.LoadUint32(&e.state) != entryReady {
-			continue
-		}
-		if repair := repairs[e.kind]; repair != nil {
-			if t, ok := r.entryThing(v, e); ok {
-				repair(r, v, t, dead)
+	for i := range (r.config.entries + 63) / 64 {
+		for marked := atomic.LoadUint64(v.marks(r.plan, i)); marked != 0; marked &= marked - 1 {
+			index := uint64(i)*64 + uint64(bits.TrailingZeros64(marked))
+			if index >= uint64(r.config.entries) {
+				break
+			}
+			e := (*entry)(v.at(r.plan.table + index*entryLen))
+			if atomic.LoadUint32(&e.state) != entryReady {
+				continue
+			}
+			if repair := repairs[e.kind]; repair != nil {
+				if t, ok := r.entryThing(v, e); ok {
+					repair(r, v, t, dead)
+				}
 			}
 		}
 	}
 	atomic.AddUint32(&s.incarnation, 1)
 }
+
+// mark notes that the entry's thing has a repair: so the others, however many, need not be
+// looked at. It comes before the entry is ready.
+func (v *view) mark(p plan, e *entry) {
+	index := uint32((uintptr(unsafe.Pointer(e)) - uintptr(v.at(p.table))) / entryLen)
+	atomic.OrUint64(v.marks(p, index/64), 1<<(index%64))
+}
+
+func (v *view) marks(p plan, i uint32) *uint64 { return (*uint64)(v.at(p.marks + 8*uint64(i))) }
 
 // repairs are what to do for each kind of thing when a participant has died.
 var repairs = map[uint32]func(r *Region, v *view, t thing, dead owner){
@@ -145,6 +162,7 @@ var repairs = map[uint32]func(r *Region, v *view, t thing, dead owner){
 	kindMap:     repairMap,
 	kindChan:    repairChan,
 	kindTopic:   repairTopic,
+	kindRecords: repairRecords,
 }
 
 var errNoSpace = errors.New("no space left in the region")
