@@ -14,6 +14,7 @@ import (
 //	0        header
 //	slots    participants, 128 bytes each
 //	table    entries, 512 bytes each, found by the hash of their name
+//	marks    one bit for each entry whose thing has to be looked after when a participant dies
 //	heap     everything else
 //
 // Offsets count from the start, since each process maps the region at an address of its
@@ -105,7 +106,7 @@ const (
 
 // plan is where the parts of a region lie: computed from config by everybody alike,
 // never read from the region.
-type plan struct{ slots, table, heap uint64 }
+type plan struct{ slots, table, marks, heap uint64 }
 
 var errCorrupt = errors.New("the region is damaged")
 
@@ -122,7 +123,8 @@ func (c *config) plan(size uint64) (plan, error) {
 	}
 	p := plan{slots: headerLen}
 	p.table = p.slots + uint64(c.slots)*slotLen
-	p.heap = p.table + uint64(c.entries)*entryLen
+	p.marks = p.table + uint64(c.entries)*entryLen
+	p.heap = p.marks + roundUp((uint64(c.entries)+7)/8, line)
 	if p.heap > c.size {
 		return plan{}, fmt.Errorf("%w: %d bytes have no room for %d participants and %d entries", errCorrupt, c.size, c.slots, c.entries)
 	}
