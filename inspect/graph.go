@@ -1,0 +1,133 @@
+package inspect
+
+import "slices"
+
+// findHolders says for each wait who is probably waited for.
+func (s *Snapshot) findHolders() {
+	for i := range s.Waits {
+		w := &s.Waits[i]
+		o := s.Object(w.Kind, w.ID)
+		if o == nil {
+			continue
+		}
+		for j := range o.Users {
+			u := &o.Users[j]
+			if u.Status != Alive || u.Process == nil {
+				continue
+			}
+			switch {
+			case u.Role == Operator && w.Operation == Operate && w.Semaphore >= 0:
+				// A process is one user, whatever number of semaphores it operated on.
+				if o.Semaphores[w.Semaphore].LastPID == u.PID {
+					w.heldBy(u, "operated on semaphore "+string(appendInt(nil, w.Semaphore))+" last")
+				}
+			case u.Role == Sender && w.Operation == Receive:
+				w.heldBy(u, "sent last")
+			case u.Role == Receiver && w.Operation == Send:
+				w.heldBy(u, "received last")
+			}
+		}
+	}
+}
+
+func (w *Wait) heldBy(u *User, why string) {
+	w.Holders = append(w.Holders, Holder{PID: u.PID, Process: u.Process, Self: u.PID == w.PID, Why: why})
+}
+
+// findCycles numbers the probable deadlocks: processes that wait for one another in a ring. A wait
+// for a time is none, since it ends. A process that operated last on the semaphore that it waits
+// for is no ring: consumers do so all day long.
+func (s *Snapshot) findCycles() {
+	waits := map[int][]*Wait{} // by process
+	for i := range s.Waits {
+		if w := &s.Waits[i]; w.Timeout == 0 {
+			waits[w.PID] = append(waits[w.PID], w)
+		}
+	}
+	// Tarjan's strongly connected components, on a stack of its own: chains may be long.
+	type frame struct{ pid, wait, holder int }
+	var (
+		order, low = map[int]int{}, map[int]int{}
+		onStack    = map[int]bool{}
+		stack      []int
+		component  = map[int]int{}
+		cycles     int
+	)
+	for _, start := range sortedKeys(waits) {
+		if order[start] != 0 {
+			continue
+		}
+		frames := []frame{{pid: start}}
+		for len(frames) > 0 {
+			f := &frames[len(frames)-1]
+			if order[f.pid] == 0 {
+				order[f.pid] = len(order) + 1
+				low[f.pid] = order[f.pid]
+				stack, onStack[f.pid] = append(stack, f.pid), true
+			}
+			next := 0
+			for f.wait < len(waits[f.pid]) && next == 0 {
+				holders := waits[f.pid][f.wait].Holders
+				if f.holder == len(holders) {
+					f.wait, f.holder = f.wait+1, 0
+					continue
+				}
+				h := holders[f.holder]
+				f.holder++
+				switch {
+				case h.Self || waits[h.PID] == nil:
+				case order[h.PID] == 0:
+					next = h.PID
+				case onStack[h.PID]:
+					low[f.pid] = min(low[f.pid], order[h.PID])
+				}
+			}
+			if next != 0 {
+				frames = append(frames, frame{pid: next})
+				continue
+			}
+			done := f.pid
+			frames = frames[:len(frames)-1]
+			if len(frames) > 0 {
+				up := frames[len(frames)-1].pid
+				low[up] = min(low[up], low[done])
+			}
+			if low[done] != order[done] {
+				continue
+			}
+			from := slices.Index(stack, done)
+			ring := stack[from:]
+			if len(ring) > 1 {
+				cycles++
+			}
+			for _, pid := range ring {
+				onStack[pid] = false
+				if len(ring) > 1 {
+					component[pid] = cycles
+				}
+			}
+			stack = stack[:from]
+		}
+	}
+	for i := range s.Waits {
+		w := &s.Waits[i]
+		c := component[w.PID]
+		if c == 0 || w.Timeout != 0 {
+			continue
+		}
+		for _, h := range w.Holders {
+			if !h.Self && component[h.PID] == c {
+				w.Cycle = c // and not another thread of the same process
+			}
+		}
+	}
+}
+
+func sortedKeys[V any](m map[int]V) []int {
+	keys := make([]int, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

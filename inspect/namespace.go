@@ -1,0 +1,37 @@
+package inspect
+
+// Namespace is an IPC namespace of this machine.
+type Namespace struct {
+	Inode uint64 // its number, as in the link /proc/PID/ns/ipc
+	Own   bool   // that of this process
+
+	// Processes is how many have a thread in it, and PIDs are the first of them.
+	Processes int
+	PIDs      []int
+	// Mounts are where it is bind-mounted, and Descriptors are the open files, /proc/PID/fd/N, that
+	// refer to it. Either keeps a namespace without any process.
+	Mounts, Descriptors []string
+
+	// Path is a file by which [In] gets there.
+	Path string
+}
+
+// maxNamed is how many processes, mounts and descriptors of a namespace are named.
+const maxNamed = 10
+
+// NamespaceList is all IPC namespaces that can be seen, that of this process first.
+type NamespaceList struct {
+	All      []Namespace
+	Complete bool     // nothing was hidden
+	Warnings []string // what was
+}
+
+// Find returns the namespace with this number, or nil.
+func (l *NamespaceList) Find(inode uint64) *Namespace {
+	for i := range l.All {
+		if l.All[i].Inode == inode {
+			return &l.All[i]
+		}
+	}
+	return nil
+}

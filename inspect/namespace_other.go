@@ -1,0 +1,19 @@
+//go:build !linux
+
+package inspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Namespaces needs Linux.
+func Namespaces(context.Context, *Options) (*NamespaceList, error) {
+	return nil, fmt.Errorf("inspect: only Linux has IPC namespaces: %w", errors.ErrUnsupported)
+}
+
+// In needs Linux.
+func In(string, func() error) error {
+	return fmt.Errorf("inspect: only Linux has IPC namespaces: %w", errors.ErrUnsupported)
+}

@@ -1,0 +1,13 @@
+//go:build !linux
+
+package inspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+func take(context.Context, *Options) (*Snapshot, error) {
+	return nil, fmt.Errorf("inspect: only Linux shows who uses what: %w", errors.ErrUnsupported)
+}
