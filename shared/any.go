@@ -29,7 +29,7 @@ func (a *Any) use(kind uint32, write bool) (*view, error) {
 		return nil, a.fail("it is a %s", a.Kind)
 	case write && a.thing.region.slot < 0:
 		return nil, a.fail("%w", ErrReadOnly)
-	case kind != kindMutex && a.Type == nil:
+	case kind != kindMutex && kind != kindDoc && a.Type == nil:
 		return nil, a.fail("%w: its type cannot be read", errCorrupt)
 	}
 	return a.thing.region.use()
@@ -231,7 +231,7 @@ func (a *Any) next(ctx context.Context, seen uint64, first bool) (value []byte, 
 // Position says how far a thing has come, to compute rates from. What a thing does not
 // count is 0.
 type Position struct {
-	In  uint64 // changes of a var, the value of a counter, messages that were sent
+	In  uint64 // changes of a var or doc, the value of a counter, messages that were sent or published
 	Out uint64 // messages that were received
 }
 
@@ -248,6 +248,10 @@ func (a *Any) Position() (Position, error) {
 		return Position{In: a.word(v)}, a.closed(v)
 	case kindChan:
 		return a.chanPosition()
+	case kindTopic:
+		return a.topicPosition()
+	case kindDoc:
+		return a.docPosition()
 	case kindVar:
 		if a.isWord() {
 			return Position{}, a.fail("changes of a value of at most 8 bytes are not counted")

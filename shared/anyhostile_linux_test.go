@@ -52,6 +52,8 @@ func lookAtAll(t *testing.T, r *Region) {
 		good(err)
 		_, err = a.Len()
 		good(err)
+		_, err = a.LoadDoc()
+		good(err)
 		n := 0
 		for e, err := range a.Entries() {
 			if good(err); err == nil {
@@ -71,6 +73,12 @@ func lookAtAll(t *testing.T, r *Region) {
 			good(a.Send(ctx, make([]byte, a.Type.Size())))
 			_, err = a.Receive(ctx)
 			good(err)
+			good(a.Publish(ctx, make([]byte, a.Type.Size())))
+			if s, err := a.Subscribe(Lossy); err == nil {
+				_, _, err = s.Next(ctx)
+				good(err)
+				good(s.Close())
+			}
 			cancel()
 		}
 	}
@@ -95,7 +103,9 @@ func TestAnyHostile(t *testing.T) {
 	_, err3 := ChanOf[pair](r, "c", 4)
 	m, err4 := MapOf[int32, pair](r, "m", 20)
 	_, err5 := MutexOf(r, "mu")
-	if err := errors.Join(err1, err2, err3, err4, err5, m.Store(t.Context(), 5, pair{})); err != nil {
+	_, err6 := TopicOf[pair](r, "t", 4)
+	d, err7 := DocOf[string](r, "d", 20)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, d.Store(t.Context(), "text"), m.Store(t.Context(), 5, pair{})); err != nil {
 		t.Fatal(err)
 	}
 	o, err := Look(r.Segment())
