@@ -1,0 +1,258 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+)
+
+// Options are the rare choices of [Connect]. The zero value, and nil, are right for most.
+type Options struct {
+	// Replicas is on how many servers new objects are kept: 1, 3 or 5. 0 is 3 if the
+	// server belongs to a cluster, else 1.
+	Replicas int
+	// Lease is for how long a process may be silent before what it holds with undo is
+	// given back: from 1 s. 0 is 10 s.
+	Lease time.Duration
+	// Metrics is told of what happens. Nil drops it.
+	Metrics Metrics
+}
+
+// Conn is a connection to a cluster of NATS servers with JetStream. It reconnects by
+// itself, for ever. Objects that were opened through it are closed with it. Safe for
+// concurrent use.
+type Conn struct {
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	replicas int
+	lease    time.Duration
+	metrics  Metrics
+	id       string // of this connection; messages and sessions are numbered under it
+	next     atomic.Uint64
+
+	mu      sync.Mutex
+	open    map[closer]struct{}
+	buckets map[string]bool // those that are known to exist
+}
+
+type closer interface {
+	close(ctx context.Context) error
+}
+
+// Connect connects to the servers at url, "nats://HOST:4222" or several with commas
+// between. TLS, credentials, NKeys and all else are nats.go's options, such as
+// [nats.UserCredentials], [nats.RootCAs] or [nats.InProcessServer].
+func Connect(ctx context.Context, url string, opts *Options, natsOpts ...nats.Option) (*Conn, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	server := thing{"server", url}
+	c := &Conn{
+		replicas: opts.Replicas, lease: opts.Lease, metrics: opts.Metrics, id: nuid.Next(),
+		open: map[closer]struct{}{}, buckets: map[string]bool{},
+	}
+	switch {
+	case c.lease == 0:
+		c.lease = 10 * time.Second
+	case c.lease < time.Second:
+		return nil, server.refuse("connect to", nil, "a lease of %v: servers count in seconds, so from 1s", c.lease)
+	}
+	if c.metrics == nil {
+		c.metrics = nowhere{}
+	}
+	patience := 5 * time.Second
+	if end, ok := ctx.Deadline(); ok {
+		patience = min(patience, max(time.Until(end), time.Millisecond))
+	}
+	all := slices.Concat([]nats.Option{
+		nats.Name("sysvipc"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
+		nats.ReconnectJitter(100*time.Millisecond, 500*time.Millisecond), nats.Timeout(patience),
+		nats.PingInterval(5 * time.Second), nats.MaxPingsOutstanding(2),
+	}, natsOpts)
+	nc, err := nats.Connect(url, all...)
+	if err != nil {
+		return nil, server.fail("connect to", err, "")
+	}
+	reconnected := nc.Opts.ReconnectedCB
+	nc.SetReconnectHandler(func(nc *nats.Conn) {
+		c.metrics.Count("reconnects", "", 1)
+		c.reconnected()
+		if reconnected != nil {
+			reconnected(nc)
+		}
+	})
+	c.nc = nc
+	if c.js, err = jetstream.New(nc); err != nil {
+		nc.Close()
+		return nil, server.fail("connect to", err, "")
+	}
+	if _, err := c.js.AccountInfo(ctx); err != nil {
+		nc.Close()
+		return nil, server.fail("connect to", err, "JetStream does not answer: start the server with -js")
+	}
+	if c.replicas == 0 {
+		c.replicas = 1
+		if nc.ConnectedClusterName() != "" {
+			c.replicas = 3
+		}
+	}
+	return c, nil
+}
+
+// Close closes the objects that were opened through it, gives back what they hold with
+// undo, and closes the connection.
+func (c *Conn) Close(ctx context.Context) error {
+	c.mu.Lock()
+	var open []closer
+	for o := range c.open {
+		open = append(open, o)
+	}
+	c.mu.Unlock()
+	var errs []error
+	for _, o := range open {
+		errs = append(errs, o.close(ctx))
+	}
+	if err := c.nc.FlushWithContext(withDeadline(ctx)); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+		errs = append(errs, thing{"server", c.nc.ConnectedUrlRedacted()}.fail("close", err, ""))
+	}
+	c.nc.Close()
+	return errors.Join(errs...)
+}
+
+// NATS returns the connection below, for what this package does not offer.
+func (c *Conn) NATS() *nats.Conn { return c.nc }
+
+// withDeadline is ctx for calls of nats.go that refuse one without a deadline.
+func withDeadline(ctx context.Context) context.Context {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	context.AfterFunc(ctx, cancel)
+	return ctx
+}
+
+func (c *Conn) opened(o closer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open[o] = struct{}{}
+}
+
+func (c *Conn) closed(o closer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.open, o)
+}
+
+func (c *Conn) reconnected() {
+	type hearer interface{ reconnected() }
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for o := range c.open {
+		if h, ok := o.(hearer); ok {
+			go h.reconnected()
+		}
+	}
+}
+
+// number returns a name that nobody else has given.
+func (c *Conn) number() string { return c.id + strconv.FormatUint(c.next.Add(1), 36) }
+
+// attempt is for how long one request waits for its answer before it is made again.
+const attempt = 3 * time.Second
+
+// persist makes a call to the servers until it is answered, for as long as ctx lasts:
+// servers restart, and clusters elect leaders. The call must be one that may be repeated.
+func persist(ctx context.Context, call func(context.Context) error) error {
+	pause := 20 * time.Millisecond
+	for {
+		once, cancel := context.WithTimeout(ctx, attempt)
+		err := call(once)
+		cancel()
+		if err == nil || !transient(err) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+		pause = min(2*pause, time.Second)
+	}
+}
+
+// transient reports whether a call may succeed if it is made again.
+func transient(err error) bool {
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		switch api.ErrorCode {
+		case jetstream.JSErrCodeJetStreamNotEnabledForAccount, jetstream.JSErrCodeJetStreamNotEnabled:
+			return false
+		case codeInProcess, codeConsumerOffline, codeBatchIncomplete, codeBatchInflight, codeBatchInflightStream:
+			return true
+		}
+		return (api.Code == 503 || api.Code == 500) && !isFull(err)
+	}
+	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, nats.ErrConnectionReconnecting) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrReconnectBufExceeded) ||
+		errors.Is(err, jetstream.ErrNoStreamResponse)
+}
+
+// Codes of the server's answers that nats.go has no name for.
+const (
+	codeInProcess           = 10158 // a message with this ID is being stored
+	codeConsumerOffline     = 10119
+	codeBatchIncomplete     = 10176
+	codeBatchInflight       = 10210
+	codeBatchInflightStream = 10211
+	codeBatchDuplicate      = 10201 // a message of the batch is stored already
+	codeWrongLastSequence   = 10071
+	codeWrongLastSequence2  = 10164 // the same, in a cluster, while another is being stored
+	codeStoreFailed         = 10077 // the stream is full, in its words
+	codeTooBig              = 10054
+)
+
+// isCode reports whether the server answered so.
+func isCode(err error, codes ...jetstream.ErrorCode) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode)
+}
+
+// ack is the server's answer to a message that it stores.
+type ack struct {
+	Error     *jetstream.APIError `json:"error"`
+	Seq       uint64              `json:"seq"`
+	Duplicate bool                `json:"duplicate"`
+}
+
+// store publishes a message to a stream once, and returns when the server has stored it
+// as durably as the stream is.
+func (c *Conn) store(ctx context.Context, msg *nats.Msg) (ack, error) {
+	var a ack
+	answer, err := c.nc.RequestMsgWithContext(ctx, msg)
+	if err != nil {
+		return a, err
+	}
+	if err := json.Unmarshal(answer.Data, &a); err != nil {
+		return a, fmt.Errorf("answer %.40q to a message: %w", answer.Data, err)
+	}
+	if a.Error != nil {
+		return a, a.Error
+	}
+	return a, nil
+}

@@ -1,0 +1,132 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Nodes are the servers of one cluster, in this process, on 127.0.0.1: for tests of what
+// happens when one dies. Safe for concurrent use.
+type Nodes struct {
+	dir    string
+	routes []int
+
+	mu      sync.Mutex
+	servers []*Server // nil: stopped
+	clients []string  // their addresses, which they keep when they start again
+}
+
+// StartNodes starts a cluster of n servers that keep their streams below dir, and waits
+// until it has a leader.
+func StartNodes(dir string, n int) (*Nodes, error) {
+	c := &Nodes{dir: dir, servers: make([]*Server, n), clients: make([]string, n)}
+	ports, err := freePorts(2 * n)
+	if err != nil {
+		return nil, err
+	}
+	c.routes = ports[:n]
+	for i := range n {
+		c.clients[i] = fmt.Sprintf("127.0.0.1:%d", ports[n+i])
+	}
+	errs := make(chan error, n)
+	for i := range n {
+		go func() { errs <- c.Start(i) }()
+	}
+	for range n {
+		err = errors.Join(err, <-errs)
+	}
+	if err == nil {
+		err = c.waitLeader()
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// freePorts returns ports that nobody listens on.
+func freePorts(n int) (ports []int, err error) {
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("embedded: %w", err)
+		}
+		defer l.Close()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+// URL returns the addresses of all servers.
+func (c *Nodes) URL() string { return "nats://" + strings.Join(c.clients, ",nats://") }
+
+// NodeURL returns the address of one server.
+func (c *Nodes) NodeURL(i int) string { return "nats://" + c.clients[i] }
+
+// Start starts a server that was stopped, with the directory that it had.
+func (c *Nodes) Start(i int) error {
+	s, err := Start(Options{
+		Dir: filepath.Join(c.dir, fmt.Sprintf("node%d", i)), Listen: c.clients[i],
+		cluster: &member{name: fmt.Sprintf("node%d", i), routes: c.routes, port: c.routes[i]},
+	})
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.servers[i] = s
+	return nil
+}
+
+// Stop stops a server: it leaves without a word, as one that is killed does, but for the
+// connections, which are closed.
+func (c *Nodes) Stop(i int) {
+	c.mu.Lock()
+	s := c.servers[i]
+	c.servers[i] = nil
+	c.mu.Unlock()
+	if s != nil {
+		s.Close()
+	}
+}
+
+// Leader returns the server that leads a stream, or -1 if none does now.
+func (c *Nodes) Leader(stream string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, s := range c.servers {
+		if s != nil && s.s.JetStreamIsStreamLeader("$G", stream) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (c *Nodes) waitLeader() error {
+	end := time.Now().Add(startTime)
+	for time.Now().Before(end) {
+		c.mu.Lock()
+		for _, s := range c.servers {
+			if s != nil && s.s.JetStreamIsLeader() && len(s.s.JetStreamClusterPeers()) == len(c.servers) {
+				c.mu.Unlock()
+				return nil
+			}
+		}
+		c.mu.Unlock()
+		time.Sleep(10 * time.Millisecond)
+	}
+	return fmt.Errorf("embedded: the cluster in %s has no leader after %v", c.dir, startTime)
+}
+
+// Close stops all servers.
+func (c *Nodes) Close() {
+	for i := range c.servers {
+		c.Stop(i)
+	}
+}

@@ -1,0 +1,122 @@
+// Package embedded runs NATS servers with JetStream inside this process: for one machine,
+// for tests, and for a program that wants to bring its own.
+//
+//	srv, err := embedded.Start(embedded.Options{Dir: "/var/lib/app/nats"})
+//	defer srv.Close()
+//	conn, err := cluster.Connect(ctx, srv.URL(), nil, srv.InProcess())
+//
+// Only who imports this package links the server.
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// Options say how a server runs.
+type Options struct {
+	// Dir is where its streams are kept, made if need be. A directory serves one server
+	// at a time.
+	Dir string
+	// Listen is the address for clients of other processes and machines, such as
+	// "127.0.0.1:4222"; with port 0 it is any free port. Empty: nobody but this process.
+	Listen string
+	// SyncAlways has the server wait for the disk after each message, so that what was
+	// acknowledged survives a power cut. Without, it is the page cache's: what was
+	// acknowledged survives the death of the process, and is on the disk within two
+	// minutes.
+	SyncAlways bool
+	// Log is told what the server logs. Nil drops it.
+	Log server.Logger
+
+	cluster *member
+}
+
+// member is a server's place in a cluster.
+type member struct {
+	name   string
+	routes []int // ports of all members
+	port   int   // its own
+}
+
+// startTime is for how long a server may recover its streams.
+const startTime = 60 * time.Second
+
+// Server is a NATS server inside this process. Safe for concurrent use.
+type Server struct {
+	s    *server.Server
+	opts Options
+}
+
+// Start starts a server and waits until it serves.
+func Start(opts Options) (*Server, error) {
+	if opts.Dir == "" {
+		return nil, errors.New("embedded: Options.Dir is empty: where are the streams to be kept?")
+	}
+	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("embedded: %w", err)
+	}
+	o := &server.Options{
+		ServerName: "sysvipc", JetStream: true, StoreDir: opts.Dir, NoSigs: true, NoLog: opts.Log == nil, DontListen: opts.Listen == "",
+		SyncAlways: opts.SyncAlways, NoSystemAccount: opts.cluster == nil,
+	}
+	if opts.Listen != "" {
+		host, port, err := net.SplitHostPort(opts.Listen)
+		if err != nil {
+			return nil, fmt.Errorf("embedded: address %q: %w", opts.Listen, err)
+		}
+		number, err := strconv.ParseUint(port, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("embedded: address %q: %w", opts.Listen, err)
+		}
+		o.Host, o.Port = host, int(number)
+		if number == 0 {
+			o.Port = server.RANDOM_PORT
+		}
+	}
+	if m := opts.cluster; m != nil {
+		o.ServerName = m.name
+		o.Cluster = server.ClusterOpts{Name: "sysvipc", Host: "127.0.0.1", Port: m.port, PoolSize: -1}
+		for _, port := range m.routes {
+			o.Routes = append(o.Routes, server.RoutesFromStr(fmt.Sprintf("nats://127.0.0.1:%d", port))...)
+		}
+	}
+	s, err := server.NewServer(o)
+	if err != nil {
+		return nil, fmt.Errorf("embedded: %w", err)
+	}
+	if opts.Log != nil {
+		s.SetLoggerV2(opts.Log, false, false, false)
+	}
+	s.Start()
+	if !s.ReadyForConnections(startTime) {
+		s.Shutdown()
+		return nil, fmt.Errorf("embedded: the server in %s does not serve after %v: does another one use the directory, or the address %s?", opts.Dir, startTime, opts.Listen)
+	}
+	if !s.JetStreamEnabled() {
+		s.Shutdown()
+		return nil, fmt.Errorf("embedded: the server in %s cannot use its directory", opts.Dir)
+	}
+	return &Server{s, opts}, nil
+}
+
+// URL returns the address for clients.
+func (s *Server) URL() string { return s.s.ClientURL() }
+
+// InProcess is an option for [cluster.Connect] that reaches the server without a network.
+//
+// [cluster.Connect]: https://pkg.go.dev/github.com/sysvipc/sysvipc/cluster#Connect
+func (s *Server) InProcess() nats.Option { return nats.InProcessServer(s.s) }
+
+// Close stops the server and waits until its files are closed.
+func (s *Server) Close() {
+	s.s.Shutdown()
+	s.s.WaitForShutdown()
+}

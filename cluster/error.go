@@ -1,0 +1,93 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+// ErrLeaseLost: the holder was not heard of for longer than its lease, so that what it
+// held may have been given to others. It cannot know when that happened: see [Grant].
+var ErrLeaseLost = errors.New("lease lost")
+
+// Error is the error that this package returns: what was tried on which object, why it
+// failed, and in brackets what to do. [errors.Is] works with the sentinels of package
+// sysvipc, with those of io/fs and context, and with nats.go's own.
+type Error struct {
+	Op   string // what was tried, such as "create" or "receive from"
+	Kind string // "queue", "semaphore set", "variable" or "server"
+	Name string // the object's name
+	Err  error  // why it failed
+
+	is   error  // the sentinel of package sysvipc that Err amounts to, or nil
+	hint string // what to do
+}
+
+// Error returns the whole sentence.
+func (e *Error) Error() string {
+	s := fmt.Sprintf("cluster: %s %s %q: %v", e.Op, e.Kind, e.Name, e.Err)
+	if e.hint != "" {
+		s += " (" + e.hint + ")"
+	}
+	return s
+}
+
+// Unwrap returns e.Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is reports whether the failure amounts to a sentinel of package sysvipc, or, for a
+// removed object, to [fs.ErrNotExist].
+func (e *Error) Is(target error) bool {
+	return e.is != nil && (target == e.is || e.is == sysvipc.ErrRemoved && target == fs.ErrNotExist)
+}
+
+// thing is what an error says of the object that a call was about.
+type thing struct{ kind, name string }
+
+func (t thing) fail(op string, err error, hint string) error {
+	if err == nil {
+		return nil
+	}
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	e := &Error{Op: op, Kind: t.kind, Name: t.name, Err: err, hint: hint}
+	var api *jetstream.APIError
+	switch {
+	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrConnectionClosed):
+		if hint == "" {
+			e.hint = "no server with JetStream answers: is it enabled, and has its cluster a leader?"
+		}
+	case errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamNotFound:
+		if op == "open" {
+			e.Err = fs.ErrNotExist
+			break
+		}
+		return t.removed(op)
+	}
+	return e
+}
+
+// refuse returns an error for what cannot be meant, or what does not fit.
+func (t thing) refuse(op string, is error, format string, args ...any) error {
+	err := errors.New("invalid argument")
+	if is != nil {
+		err = is
+	}
+	return &Error{Op: op, Kind: t.kind, Name: t.name, Err: err, is: is, hint: fmt.Sprintf(format, args...)}
+}
+
+func (t thing) removed(op string) error {
+	return &Error{Op: op, Kind: t.kind, Name: t.name, Err: sysvipc.ErrRemoved, is: sysvipc.ErrRemoved}
+}
+
+func (t thing) cancelled(op string, ctx context.Context) error {
+	return &Error{Op: op, Kind: t.kind, Name: t.name, Err: ctx.Err()}
+}

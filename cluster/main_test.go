@@ -1,0 +1,75 @@
+package cluster_test
+
+import (
+	"context"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/embedded"
+	"github.com/sysvipc/sysvipc/internal/ipctest"
+)
+
+func TestMain(m *testing.M) { ipctest.Main(withServer{m}) }
+
+// withServer runs the tests, and then stops the server that they share.
+type withServer struct{ m *testing.M }
+
+func (w withServer) Run() int {
+	code := w.m.Run()
+	if shared.dir != "" {
+		shared.Close()
+		os.RemoveAll(shared.dir)
+	}
+	return code
+}
+
+var shared struct {
+	sync.Once
+	*embedded.Server
+	dir string
+}
+
+// server returns the server for all tests that do not stop it.
+func server(t testing.TB) *embedded.Server {
+	t.Helper()
+	shared.Do(func() {
+		var err error
+		if shared.dir, err = os.MkdirTemp("", "sysvipc-cluster"); err != nil {
+			t.Fatal(err)
+		}
+		if shared.Server, err = embedded.Start(embedded.Options{Dir: shared.dir, Listen: "127.0.0.1:0"}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return shared.Server
+}
+
+// connect returns a connection of its own to the server for all.
+func connect(t testing.TB, opts *cluster.Options) *cluster.Conn {
+	t.Helper()
+	return connectTo(t, server(t).URL(), opts)
+}
+
+func connectTo(t testing.TB, url string, opts *cluster.Options) *cluster.Conn {
+	t.Helper()
+	c, err := cluster.Connect(t.Context(), url, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		c.Close(ctx)
+	})
+	return c
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

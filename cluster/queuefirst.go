@@ -1,0 +1,386 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+var errNoStream = jetstream.ErrStreamNotFound
+
+// relist is after what time a receiver that waits for more than one type asks which
+// there are: hints may be lost, and there is none of a receiver's death.
+const relist = 3 * time.Second
+
+// takeFirst takes the first message of several types. The consumers know only one type
+// each, so it first finds out which type is next, and then asks for one of that.
+func (q *Queue) takeFirst(ctx context.Context, s selection, n int, wait bool) (*item, error) {
+	if err := q.listen(); err != nil {
+		return nil, err
+	}
+	for {
+		q.mu.Lock()
+		news, known := q.news, q.may != nil
+		q.mu.Unlock()
+		if !known {
+			if err := q.list(ctx); err != nil {
+				return nil, err
+			}
+		}
+		it, err := q.look(ctx, s, n)
+		if it != nil || err != nil {
+			return it, err
+		}
+		if !wait {
+			// What is known comes from hints, which may be late.
+			if err := q.list(ctx); err != nil {
+				return nil, err
+			}
+			return q.look(ctx, s, n)
+		}
+		timer := time.NewTimer(relist)
+		select {
+		case <-news:
+		case <-timer.C:
+			q.forget()
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		}
+		timer.Stop()
+	}
+}
+
+// look takes the first message of those that there are now, or none.
+func (q *Queue) look(ctx context.Context, s selection, n int) (it *item, err error) {
+	q.mu.Lock()
+	q.looking++ // nothing goes back while messages are compared
+	era := q.era
+	q.mu.Unlock()
+	defer func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.looking--
+		if it != nil && q.era != era { // some of them were not asked
+			l := q.lane(it.typ)
+			l.items = slices.Insert(l.items, 0, it)
+			it = nil
+			q.wakeLocked()
+		}
+	}()
+	types := q.candidates(s)
+	if n == 1 && len(types) > 1 && !s.lowest {
+		it, err = q.walk(ctx, s)
+	}
+	if it == nil && err == nil {
+		it, err = q.probe(ctx, s, types, n)
+	}
+	return it, err
+}
+
+// listen begins to hear of messages that come.
+func (q *Queue) listen() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.done {
+		return errClosed
+	}
+	if q.hints != nil {
+		return nil
+	}
+	var err error
+	q.hints, err = q.conn.nc.Subscribe(q.hint("h")+".*", func(m *nats.Msg) {
+		typ, ok := q.typeOf(m.Subject)
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		// If it is known to have messages, nobody waits for it: who does has found it empty
+		// before, and marked it so.
+		if ok && q.may != nil && !q.may[typ] {
+			q.may[typ] = true
+			q.wakeLocked()
+		}
+	})
+	return err
+}
+
+func (q *Queue) wakeLocked() {
+	close(q.news)
+	q.news = make(chan struct{})
+	for _, l := range q.lanes {
+		l.change()
+	}
+}
+
+// reconnected forgets what may have changed meanwhile.
+func (q *Queue) reconnected() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.renew()
+}
+
+func (q *Queue) forget() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.may = nil
+}
+
+// list asks the servers which types there are.
+func (q *Queue) list(ctx context.Context) error {
+	// What comes while it asks is heard of: it counts as well.
+	q.mu.Lock()
+	q.may = map[int64]bool{}
+	q.mu.Unlock()
+	types, err := q.Types(ctx)
+	if err != nil {
+		q.mu.Lock()
+		q.may = nil
+		q.wakeLocked()
+		q.mu.Unlock()
+		if errors.Is(err, sysvipc.ErrRemoved) {
+			return errNoStream
+		}
+		return err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.may == nil {
+		q.may = map[int64]bool{}
+	}
+	fresh := false
+	for typ := range types {
+		fresh = fresh || !q.may[typ]
+		q.may[typ] = true
+	}
+	if fresh {
+		q.wakeLocked() // others who wait have seen the list while it was empty
+	}
+	return nil
+}
+
+// candidates returns the selected types that may have messages, in order.
+func (q *Queue) candidates(s selection) (types []int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for typ, yes := range q.may {
+		if yes && s.has(typ) {
+			types = append(types, typ)
+		}
+	}
+	for typ, l := range q.lanes {
+		if len(l.items) > 0 && s.has(typ) && !slices.Contains(types, typ) {
+			types = append(types, typ)
+		}
+	}
+	slices.Sort(types)
+	return types
+}
+
+// probe asks for messages of each of these types, and returns the first of those that
+// come. The lowest type is asked for alone, since the others would come in vain.
+func (q *Queue) probe(ctx context.Context, s selection, types []int64, n int) (*item, error) {
+	if s.lowest {
+		for _, typ := range types {
+			if err := q.fill(ctx, []int64{typ}, n); err != nil {
+				return nil, err
+			}
+			upTo := s
+			upTo.to = typ // a message of a higher type may be here already
+			if it := q.best(upTo); it != nil {
+				return it, nil
+			}
+		}
+		return nil, nil
+	}
+	if err := q.fill(ctx, types, n); err != nil {
+		return nil, err
+	}
+	return q.best(s), nil
+}
+
+// fill waits until each of the types has a message here, or none for us.
+func (q *Queue) fill(ctx context.Context, types []int64, n int) error {
+	for _, typ := range types {
+		if err := q.ofType(typ).make(ctx); err != nil {
+			return err
+		}
+	}
+	var asked []*lane
+	q.mu.Lock()
+	for _, typ := range types {
+		l := q.lane(typ)
+		if len(l.items) > 0 {
+			continue
+		}
+		if l.waits {
+			// Somebody waits for this type alone, and is served first.
+			q.doubt(typ, false)
+			continue
+		}
+		// If one comes from now on, it is heard of.
+		q.doubt(typ, false)
+		if err := l.pull(n, 0); err != nil {
+			q.mu.Unlock()
+			return err
+		}
+		l.again = l.back
+		asked = append(asked, l)
+	}
+	q.mu.Unlock()
+	for _, l := range asked {
+		for {
+			q.mu.Lock()
+			if l.again && !l.back {
+				l.again = false
+				l.pull(n, 0)
+			}
+			ready, changed := len(l.items) > 0 || l.left == 0 && !l.back, l.changed
+			if len(l.items) > 0 {
+				q.doubt(l.typ, true) // there may be more
+			}
+			q.mu.Unlock()
+			if ready {
+				break
+			}
+			timer := time.NewTimer(2 * time.Second)
+			select {
+			case <-changed:
+			case <-timer.C:
+				q.mu.Lock()
+				l.abandon()
+				q.may = nil
+				q.mu.Unlock()
+			case <-ctx.Done():
+				timer.Stop()
+				return ctx.Err()
+			}
+			timer.Stop()
+		}
+	}
+	return nil
+}
+
+// doubt notes whether a type may have messages.
+func (q *Queue) doubt(typ int64, may bool) {
+	if q.may != nil {
+		q.may[typ] = may
+	}
+}
+
+// best takes the first of the messages that are here.
+func (q *Queue) best(s selection) *item {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var from *lane
+	for typ, l := range q.lanes {
+		if len(l.items) > 0 && s.has(typ) && (from == nil || s.before(l.items[0], from.items[0])) {
+			from = l
+		}
+	}
+	if from == nil {
+		return nil
+	}
+	return from.take()
+}
+
+// walkMost is how many messages that others are at work on are passed by before all
+// types are asked.
+const walkMost = 8
+
+// walk looks for the first message, and asks for its type only: so nothing is taken that
+// is not received.
+func (q *Queue) walk(ctx context.Context, s selection) (*item, error) {
+	seq := uint64(1)
+	tried := map[int64]bool{}
+	for range walkMost {
+		m, err := q.peek(ctx, seq, q.subject+"*")
+		if m == nil || err != nil {
+			return nil, err
+		}
+		seq = m.seq + 1
+		if !s.has(m.typ) {
+			continue
+		}
+		if !tried[m.typ] {
+			tried[m.typ] = true
+			if err := q.fill(ctx, []int64{m.typ}, 1); err != nil {
+				return nil, err
+			}
+		}
+		q.mu.Lock()
+		if l := q.lane(m.typ); len(l.items) > 0 && l.items[0].seq <= m.seq {
+			it := l.take()
+			q.mu.Unlock()
+			return it, nil
+		}
+		q.mu.Unlock()
+	}
+	return nil, nil
+}
+
+// stored is a message as it lies in the stream.
+type stored struct {
+	sysvipc.Message
+	typ int64
+	seq uint64
+}
+
+// peek returns the first message from seq on with this subject, or nil if there is none.
+func (q *Queue) peek(ctx context.Context, seq uint64, subject string) (m *stored, err error) {
+	err = persist(ctx, func(ctx context.Context) error {
+		req := []byte(`{"seq":` + strconv.FormatUint(seq, 10) + `,"next_by_subj":"` + subject + `"}`)
+		answer, err := q.conn.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+q.stream, req)
+		if err != nil {
+			if errors.Is(err, nats.ErrNoResponders) && !q.exists(ctx) {
+				return errNoStream
+			}
+			return err
+		}
+		if status := answer.Header.Get("Status"); status != "" {
+			if status == "404" {
+				m = nil
+				return nil
+			}
+			return errors.New(answer.Header.Get("Description"))
+		}
+		typ, ok := q.typeOf(answer.Header.Get(jetstream.SubjectHeader))
+		at, err := strconv.ParseUint(answer.Header.Get(jetstream.SequenceHeader), 10, 64)
+		if !ok || err != nil {
+			return errors.New("the server's answer is not understood")
+		}
+		m = &stored{sysvipc.Message{Type: typ, Data: append([]byte{}, answer.Data...)}, typ, at}
+		return nil
+	})
+	return m, err
+}
+
+// Peek returns the message at this index, 0 being the first, and leaves it where it is:
+// one that somebody has taken and not yet acknowledged, too. It costs a question for each
+// message before it. It fails with ErrWouldBlock if there are fewer messages.
+func (q *Queue) Peek(ctx context.Context, index int) (sysvipc.Message, error) {
+	const op = "peek at"
+	if index < 0 {
+		return sysvipc.Message{}, q.refuse(op, nil, "index %d is negative", index)
+	}
+	q.settle(ctx)
+	for seq := uint64(1); ; index-- {
+		m, err := q.peek(ctx, seq, q.subject+"*")
+		switch {
+		case isGone(err):
+			return sysvipc.Message{}, q.removed(op)
+		case err != nil:
+			return sysvipc.Message{}, q.fail(op, err, "")
+		case m == nil:
+			return sysvipc.Message{}, q.refuse(op, sysvipc.ErrWouldBlock, "there are fewer messages")
+		case index == 0:
+			return m.Message, nil
+		}
+		seq = m.seq + 1
+	}
+}

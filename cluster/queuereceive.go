@@ -1,0 +1,307 @@
+package cluster
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+// Receive takes the first message that sel selects, or waits for one, and acknowledges
+// it. It fails with ErrRemoved if the queue is removed, and with the context's error if
+// that ends first; then no message was taken. If the connection breaks in the instant of
+// the acknowledgement, the message may be delivered again.
+//
+// [sysvipc.Any] and [sysvipc.Except] take the first of those that nobody else is at work
+// on; if several receive at once, the order between types is about that of sending.
+//
+// A receiver in a hurry is given messages in advance, up to 256, which nobody else gets
+// meanwhile: if it does not call again for 20 ms, they go back, and later ones may be
+// received before them. That begins when it has received 16 in a row. From then on
+// Receive does not wait for the answer to its acknowledgements.
+func (q *Queue) Receive(ctx context.Context, sel sysvipc.Selector) (sysvipc.Message, error) {
+	it, err := q.take(ctx, "receive from", sel, true)
+	if err != nil {
+		return sysvipc.Message{}, err
+	}
+	q.ack(it)
+	return it.message(), nil
+}
+
+// TryReceive takes the first message that sel selects, if there is one now, and reports
+// whether there was.
+func (q *Queue) TryReceive(ctx context.Context, sel sysvipc.Selector) (sysvipc.Message, bool, error) {
+	it, err := q.take(ctx, "receive from", sel, false)
+	if it == nil || err != nil {
+		return sysvipc.Message{}, false, err
+	}
+	q.ack(it)
+	return it.message(), true, nil
+}
+
+// Take is Receive without the acknowledgement: the message is delivered again, to
+// whoever receives then, if this process dies or is not heard of for as long as
+// [QueueOptions.AckWait] says.
+func (q *Queue) Take(ctx context.Context, sel sysvipc.Selector) (*Delivery, error) {
+	it, err := q.take(ctx, "take from", sel, true)
+	if err != nil {
+		return nil, err
+	}
+	d := &Delivery{Message: it.message(), Attempt: it.attempts, q: q, item: it}
+	q.hold(d)
+	return d, nil
+}
+
+// Messages receives messages for as long as the loop goes on, and waits for more. Each
+// is acknowledged when the loop's body has ended: one in whose body the process dies is
+// delivered again. It ends with an error: the context's, or ErrRemoved. The message of a
+// body that breaks off the loop is acknowledged, too.
+func (q *Queue) Messages(ctx context.Context, sel sysvipc.Selector) iter.Seq2[sysvipc.Message, error] {
+	return func(yield func(sysvipc.Message, error) bool) {
+		for {
+			it, err := q.take(ctx, "receive from", sel, true)
+			if err != nil {
+				yield(sysvipc.Message{}, err)
+				return
+			}
+			d := &Delivery{Message: it.message(), q: q, item: it}
+			q.hold(d)
+			more := yield(d.Message, nil)
+			q.release(d)
+			q.ack(it)
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+func (it *item) message() sysvipc.Message {
+	data := it.msg.Data
+	if data == nil {
+		data = []byte{}
+	}
+	return sysvipc.Message{Type: it.typ, Data: data}
+}
+
+// take takes the first message that sel selects; nil, if there is none and it is not to
+// wait. Those who wait for the same stand in line.
+func (q *Queue) take(ctx context.Context, op string, sel sysvipc.Selector, wait bool) (*item, error) {
+	s, err := q.selectionOf(sel)
+	if err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, q.cancelled(op, ctx)
+	}
+	q.mu.Lock()
+	turn := q.turns[sel]
+	if turn == nil {
+		turn = make(chan struct{}, 1)
+		q.turns[sel] = turn
+	}
+	hurry := q.hurry()
+	q.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+	default:
+		if !wait {
+			hurry = 1
+		}
+		select {
+		case turn <- struct{}{}:
+		case <-ctx.Done():
+			return nil, q.cancelled(op, ctx)
+		}
+	}
+	defer func() { <-turn }()
+	var it *item
+	if s.exact {
+		it, err = q.takeOf(ctx, q.ofType(s.from), hurry, wait)
+	} else {
+		it, err = q.takeFirst(ctx, s, hurry, wait)
+	}
+	switch {
+	case err == nil && it != nil:
+		q.served(it)
+		return it, nil
+	case err == nil:
+		return nil, nil
+	case isGone(err):
+		return nil, q.removed(op)
+	case ctx.Err() != nil:
+		return nil, q.cancelled(op, ctx)
+	}
+	return nil, q.fail(op, err, "")
+}
+
+func (q *Queue) ofType(typ int64) *lane {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.lane(typ)
+}
+
+const (
+	hurryPause = 20 * time.Millisecond // who calls again within it is in a hurry
+	hurryAfter = 16                    // this often
+	hurryMost  = 256                   // messages in advance
+)
+
+// hurry says how many messages to ask for.
+func (q *Queue) hurry() int {
+	if !q.last.IsZero() && time.Since(q.last) > hurryPause {
+		q.streak = 0
+	}
+	return max(1, min(hurryMost, q.streak-hurryAfter))
+}
+
+// served notes that a receiver got what it asked for.
+func (q *Queue) served(it *item) {
+	q.mu.Lock()
+	q.streak++
+	q.last = time.Now()
+	q.mu.Unlock()
+	q.conn.metrics.Count("received", q.name, 1)
+	if it.attempts > 1 {
+		q.conn.metrics.Count("redelivered", q.name, 1)
+	}
+}
+
+// watchIdle sees to it that what was given in advance goes back.
+func (q *Queue) watchIdle() {
+	if q.idle == nil {
+		q.idle = time.AfterFunc(hurryPause, q.idled)
+		return
+	}
+	q.idle.Reset(hurryPause)
+}
+
+func (q *Queue) idled() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.done {
+		return
+	}
+	if busy := time.Since(q.last); busy < hurryPause {
+		q.idle.Reset(hurryPause - busy)
+		return
+	}
+	if q.looking > 0 {
+		q.idle.Reset(hurryPause)
+		return
+	}
+	for _, l := range q.lanes {
+		if len(l.items) > 0 && l.left > 0 && time.Now().Before(l.until) {
+			q.idle.Reset(hurryPause) // more of them are on their way
+			return
+		}
+	}
+	q.returnAll()
+}
+
+// returnAll gives back what nobody took.
+func (q *Queue) returnAll() {
+	for _, l := range q.lanes {
+		if n := len(l.items); n > 0 {
+			l.giveBack()
+			q.conn.metrics.Count("returned", q.name, n)
+			q.conn.nc.Publish(q.hint("h")+"."+l.consumer[1:], nil)
+			q.doubt(l.typ, true)
+		}
+	}
+}
+
+// pullWait is for how long the server keeps a request for the first message.
+const pullWait = 20 * time.Second
+
+// takeOf takes the first message of one type.
+func (q *Queue) takeOf(ctx context.Context, l *lane, n int, wait bool) (*item, error) {
+	expires := pullWait
+	if !wait {
+		expires = 0
+	}
+	asked := false
+	for {
+		if err := l.make(ctx); err != nil {
+			return nil, err
+		}
+		q.mu.Lock()
+		if q.done {
+			q.mu.Unlock()
+			return nil, errClosed
+		}
+		if len(l.items) > 0 {
+			it := l.take()
+			q.mu.Unlock()
+			return it, nil
+		}
+		if asked && !l.back && l.left == 0 && l.empty && l.made && !wait {
+			q.mu.Unlock()
+			return nil, nil
+		}
+		if !wait && !asked && l.waits {
+			// Somebody else waits for this type already, so that there is none.
+			q.mu.Unlock()
+			return nil, nil
+		}
+		err := l.pull(n, expires)
+		asked = !l.back
+		changed, until := l.changed, l.until
+		q.mu.Unlock()
+		if err != nil && !transient(err) {
+			return nil, err
+		}
+		timer := time.NewTimer(min(time.Until(until), 5*time.Second))
+		select {
+		case <-changed:
+		case <-timer.C:
+			if !q.exists(ctx) {
+				return nil, errNoStream
+			}
+		case <-ctx.Done():
+			timer.Stop()
+			q.mu.Lock()
+			l.abandon()
+			l.change()
+			q.mu.Unlock()
+			return nil, ctx.Err()
+		}
+		timer.Stop()
+	}
+}
+
+// ack acknowledges an item, and waits for the answer unless the receiver is in a hurry.
+// Where senders wait for room, it tells them.
+func (q *Queue) ack(it *item) {
+	q.mu.Lock()
+	wanted := time.Now().Before(q.wanted)
+	hurried := q.hurry() > 1
+	if hurried && !wanted {
+		q.acked = it.msg.Reply
+	}
+	q.mu.Unlock()
+	if hurried && !wanted {
+		q.conn.nc.Publish(it.msg.Reply, wordAck)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), attempt)
+	defer cancel()
+	q.conn.nc.RequestWithContext(ctx, it.msg.Reply, wordAck)
+	if wanted {
+		q.conn.nc.Publish(q.hint("r"), nil)
+	}
+}
+
+// settle waits until the servers know what was acknowledged.
+func (q *Queue) settle(ctx context.Context) {
+	q.mu.Lock()
+	last := q.acked
+	q.acked = ""
+	q.mu.Unlock()
+	if last != "" {
+		ctx, cancel := context.WithTimeout(ctx, attempt)
+		defer cancel()
+		q.conn.nc.RequestWithContext(ctx, last, wordAck)
+	}
+}
