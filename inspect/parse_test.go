@@ -90,8 +90,8 @@ func FuzzParseStat(f *testing.F) {
 
 func TestParseStatus(t *testing.T) {
 	t.Parallel()
-	text := []byte("Name:\tx\nTgid:\t17\nUid:\t1\t2\t3\t4294967294\nCapEff:\t000001fffeffffff\n")
-	if got, ok := parseUIDs(text); !ok || got != [4]int{1, 2, 3, 4294967294} {
+	text := []byte("Name:\tx\nTgid:\t17\nUid:\t1\t2\t3\t65534\nCapEff:\t000001fffeffffff\n")
+	if got, ok := parseUIDs(text); !ok || got != [4]int{1, 2, 3, 65534} {
 		t.Errorf("got users %v, %v", got, ok)
 	}
 	if got, ok := parseStatusNumber(text, "CapEff:", true); !ok || got != 0x1fffeffffff {
