@@ -1,0 +1,128 @@
+// A C program in a region: it reads commands, a line each, and answers each with "ok WORD…" or "fail ERRNO". The header is
+// printed by "sysvipc region header" for the region of shared_linux_test.go.
+#include "region.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct sysvipc_region r;
+static struct sysvipc_thing quote, word;
+static struct sysvipc_chan in, out;
+static pthread_mutex_t *book;
+static int64_t *count;
+
+static int answer(int err)
+{
+	if (err)
+		printf("fail %d\n", err);
+	else
+		puts("ok");
+	return err;
+}
+
+static int begin(int flags)
+{
+	int err = t_attach(&r, flags);
+	if (!err)
+		err = t_quote_find(&r, &quote);
+	if (!err)
+		err = t_word_find(&r, &word);
+	if (!err)
+		err = t_count_find(&r, &count);
+	if (!err && !flags)
+		err = t_book_find(&r, &book);
+	return err;
+}
+
+static int join(void)
+{
+	int err = sysvipc_join(&r);
+	if (!err)
+		err = t_in_find(&r, &in);
+	if (!err)
+		err = t_out_find(&r, &out);
+	return err;
+}
+
+// add changes a quote so that its two numbers and its text stay in step.
+static void add(void *value, void *arg)
+{
+	struct t_quote *q = value;
+	q->N += *(int64_t *)arg;
+	q->Same[6] = q->Same[0] = q->N;
+	snprintf(q->Name, sizeof q->Name, "%lld", (long long)q->N);
+}
+
+static void add_word(void *value, void *arg) { *(t_word *)value += *(int64_t *)arg; }
+
+int main(void)
+{
+	char line[256], verb[32];
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while (fgets(line, sizeof line, stdin)) {
+		long long n = 0, m = 0;
+		sscanf(line, "%31s %lld %lld", verb, &n, &m);
+		struct t_quote q;
+		struct t_in message = {0, 0};
+		t_word w;
+		int err = 0;
+		if (!strcmp(verb, "attach"))
+			answer(begin((int)n));
+		else if (!strcmp(verb, "join"))
+			answer(join());
+		else if (!strcmp(verb, "detach"))
+			answer(sysvipc_detach(&r));
+		else if (!strcmp(verb, "load")) {
+			if ((err = t_quote_load(&r, &quote, &q)) || (err = t_word_load(&r, &word, &w)))
+				answer(err);
+			else
+				printf("ok %lld %lld %.*s %d %.2f %d\n", (long long)q.N, (long long)q.Same[6], (int)sizeof q.Name, q.Name, q.Flag, q.Price, (int)w);
+		} else if (!strcmp(verb, "store")) {
+			memset(&q, 0, sizeof q);
+			q.Price = 0.25;
+			q.Flag = true;
+			w = (t_word)n;
+			add(&q, &(int64_t){n});
+			answer((err = t_quote_store(&r, &quote, &q)) ? err : t_word_store(&r, &word, &w));
+		} else if (!strcmp(verb, "add")) { // N times, M each
+			for (; n > 0 && !err; n--) {
+				if (!(err = t_quote_update(&r, &quote, add, &(int64_t){m})))
+					err = t_word_update(&r, &word, add_word, &(int64_t){m});
+				sysvipc_counter_add(count, m);
+			}
+			answer(err);
+		} else if (!strcmp(verb, "look")) { // N times: is a value ever torn?
+			for (; n > 0 && !err; n--)
+				if (!(err = t_quote_load(&r, &quote, &q)) && (q.N != q.Same[0] || q.N != q.Same[6] || atoll(q.Name) != q.N))
+					err = EILSEQ;
+			answer(err);
+		} else if (!strcmp(verb, "lock"))
+			answer(pthread_mutex_lock(book));
+		else if (!strcmp(verb, "trylock"))
+			answer(pthread_mutex_trylock(book));
+		else if (!strcmp(verb, "consistent"))
+			answer(pthread_mutex_consistent(book));
+		else if (!strcmp(verb, "unlock"))
+			answer(pthread_mutex_unlock(book));
+		else if (!strcmp(verb, "drain")) { // until the end, or for M milliseconds; n is what to expect of a message
+			long long got = 0, sum = 0;
+			while (!(err = t_in_receive(&in, &message, (int)m))) {
+				got++;
+				sum += message.N;
+			}
+			printf("ok %lld %lld %d\n", got, sum, err);
+		} else if (!strcmp(verb, "receive")) {
+			if ((err = t_in_receive(&in, &message, (int)n)))
+				answer(err);
+			else
+				printf("ok %lld\n", (long long)message.N);
+		} else if (!strcmp(verb, "send")) { // from N on, until M
+			for (; n < m && !err; n++) {
+				struct t_out sent = {n, {0, 0, 0, 0, 0, 0, n}};
+				err = t_out_send(&out, &sent, -1);
+			}
+			answer(err);
+		} else
+			answer(ENOSYS);
+	}
+	return 0;
+}
