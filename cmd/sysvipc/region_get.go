@@ -85,7 +85,7 @@ func everything(region *shared.Observer) (all []*shared.Any, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if a.Kind == "mutex" || a.Type != nil {
+		if a.Kind == "mutex" || a.Codec != "" || a.Type != nil {
 			all = append(all, a)
 		}
 	}
@@ -170,21 +170,28 @@ func (o *valueWriter) value(a *shared.Any) error {
 			o.put(a, lockRecord(s))
 		}
 		return err
-	case "chan", "topic":
+	case "doc":
+		data, err := a.LoadDoc()
+		if err == nil {
+			o.put(a, docValue(a, data))
+		}
+		return err
+	case "topic":
+		p, err := a.Position()
+		if err == nil {
+			o.put(a, record{{"capacity", a.Capacity}, {"published", p.In}})
+		}
+		return err
+	case "chan":
 		p, err := a.Position()
 		if err != nil {
 			return err
 		}
-		r := record{{"capacity", a.Capacity}, {"sent", p.In}}
-		if a.Kind == "chan" {
-			n, err := a.Len()
-			if err != nil {
-				return err
-			}
-			r = append(r, field{"received", p.Out}, field{"waiting", n})
+		n, err := a.Len()
+		if err == nil {
+			o.put(a, record{{"capacity", a.Capacity}, {"sent", p.In}, {"received", p.Out}, {"waiting", n}})
 		}
-		o.put(a, r)
-		return nil
+		return err
 	}
 	return thingError(a, "there is nothing to print of it")
 }

@@ -45,11 +45,13 @@ func makeRegion(name string) (r *shared.Region, err error) {
 	pos, err6 := shared.MapOf[int32, regionLeg](r, "pos", 3)
 	_, err7 := shared.VarOf[shared.String[[16]byte]](r, "motd")
 	_, err8 := shared.MutexOf(r, "evil\x1b[2J")
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
+	_, err9 := shared.TopicOf[regionLeg](r, "ticks", 4)
+	config, err10 := shared.DocOf[map[string]string](r, "config", 100)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10); err != nil {
 		return nil, err
 	}
 	quote := regionQuote{Bid: 1.5, Ask: 2, Legs: [2]regionLeg{{7, true}}}
-	return r, errors.Join(quote.Symbol.Set("ACME"), best.Store(ctx, quote), pos.Store(ctx, 1, regionLeg{Qty: 10}))
+	return r, errors.Join(quote.Symbol.Set("ACME"), best.Store(ctx, quote), pos.Store(ctx, 1, regionLeg{Qty: 10}), config.Store(ctx, map[string]string{"user": "a\u009bb"}))
 }
 
 // The scripts about regions have one more command:

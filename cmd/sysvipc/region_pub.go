@@ -80,6 +80,8 @@ func sender(a *shared.Any) (func(context.Context, []byte) error, error) {
 	switch a.Kind {
 	case "chan":
 		return a.Send, nil
+	case "topic":
+		return a.Publish, nil
 	}
 	return nil, thingError(a, "messages are sent to a chan or a topic; \"sysvipc region set\" sets a value")
 }

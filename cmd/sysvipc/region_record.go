@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +21,7 @@ type regionRecordOptions struct {
 	file     string
 	count    int
 	duration durationFlag
+	talk     io.Writer
 }
 
 func newRegionRecordCommand() *cobra.Command {
@@ -92,6 +95,7 @@ func (o *regionRecordOptions) run(cmd *cobra.Command, args []string) (err error)
 	if err != nil {
 		return err
 	}
+	o.talk = cmd.ErrOrStderr()
 	err = o.record(cmd.Context(), out, things)
 	if err = errors.Join(err, out.end()); err == nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "recorded %s\n", plural(int(out.count), "value"))
@@ -138,12 +142,18 @@ func (o *regionRecordOptions) record(ctx context.Context, out *recordWriter, thi
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	samples := make(chan sample)
+	var lost atomic.Uint64
+	defer func() {
+		if n := lost.Load(); n > 0 {
+			fmt.Fprintf(o.talk, "sysvipc: %s lost: published faster than they could be recorded\n", plural(int(n), "message"))
+		}
+	}()
 	var sources sync.WaitGroup
 	defer sources.Wait()
 	defer cancel()
 	for i, a := range things {
 		sources.Go(func() {
-			for value, err := range samplesOf(ctx, a) {
+			for value, err := range samplesOf(ctx, a, &lost) {
 				select {
 				case samples <- sample{i, time.Now(), value, err}:
 				case <-ctx.Done():
@@ -181,6 +191,23 @@ func (o *regionRecordOptions) record(ctx context.Context, out *recordWriter, thi
 }
 
 // samplesOf yields what is to be recorded of a thing.
-func samplesOf(ctx context.Context, a *shared.Any) iter.Seq2[[]byte, error] {
-	return a.Watch(ctx)
+func samplesOf(ctx context.Context, a *shared.Any, lost *atomic.Uint64) iter.Seq2[[]byte, error] {
+	if a.Kind == "var" {
+		return a.Watch(ctx)
+	}
+	return func(yield func([]byte, error) bool) {
+		s, err := a.Subscribe(shared.Lossy)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer s.Close()
+		for {
+			message, missed, err := s.Next(ctx)
+			lost.Add(missed)
+			if !yield(message, err) || err != nil {
+				return
+			}
+		}
+	}
 }

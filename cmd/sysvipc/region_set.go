@@ -20,12 +20,12 @@ func newRegionSetCommand() *cobra.Command {
 	var o regionSetOptions
 	cmd := &cobra.Command{
 		Use:   "set REGION NAME VALUE",
-		Short: "Set a variable, a counter, or an entry of a map",
-		Long: `Set a variable, a counter, or with --key an entry of a map, to a value in JSON; - reads it
-from standard input. The region's programs see it at once, and never half of it.
+		Short: "Set a variable, a counter, a document, or an entry of a map",
+		Long: `Set a variable, a counter, a document, or with --key an entry of a map, to a value in
+JSON; - reads it from standard input. The region's programs see it at once, and never half of it.
 
 Fields of structs that VALUE does not name stay as they are, and those of a new entry are
-zero. Arrays are given whole. An array of bytes may also be given as a string; a text
+zero. Arrays and documents are given whole. An array of bytes may also be given as a string; a text
 needs no quotes if it is the whole value.
 
 It waits for a program that is writing the same thing at this moment. --delete deletes an
@@ -91,6 +91,12 @@ func (o *regionSetOptions) run(cmd *cobra.Command, args []string) error {
 		switch a.Kind {
 		case "var", "counter":
 			return a.Update(ctx, change)
+		case "doc":
+			change, err := setDoc(a, text)
+			if err != nil {
+				return err
+			}
+			return a.UpdateDoc(ctx, change)
 		case "map":
 			if o.delete {
 				return deleteEntry(ctx, a, key)

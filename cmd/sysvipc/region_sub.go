@@ -82,6 +82,19 @@ func (o *regionSubOptions) receiver(cmd *cobra.Command, a *shared.Any) (receive 
 	switch a.Kind {
 	case "chan":
 		return a.Receive, func() {}, nil
+	case "topic":
+		s, err := a.Subscribe(shared.Lossy)
+		if err != nil {
+			return nil, nil, err
+		}
+		next := func(ctx context.Context) ([]byte, error) {
+			message, lost, err := s.Next(ctx)
+			if lost > 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "sysvipc: %q: %s lost: published faster than they could be written\n", a.Name, plural(int(lost), "message"))
+			}
+			return message, err
+		}
+		return next, func() { _ = s.Close() }, nil
 	}
 	return nil, nil, thingError(a, "messages come from a chan or a topic; \"sysvipc region watch\" is for a value")
 }

@@ -28,8 +28,8 @@ func newRegionWatchCommand() *cobra.Command {
 		Long: `Print the value of a thing now and after each change, as a line of JSON, until Ctrl-C. Of
 changes that come faster than they are printed, the last is printed.
 
-A variable tells of its changes, and watching it takes no time while there is none: for
-that this command joins the region. A counter, and an entry of a map (--key), do not: they
+A variable or document tells of its changes, and watching it takes no time while there is
+none: for that this command joins the region. A counter, and an entry of a map (--key), do not: they
 are looked at every --interval. An entry that does not exist is null.`,
 		Example: `  sysvipc region watch orders best
   sysvipc region watch orders positions --key 7 --interval 1s
@@ -100,8 +100,8 @@ func (o *regionWatchOptions) watch(ctx context.Context, cmd *cobra.Command, args
 			value, err := a.Load()
 			return jsonOf(a.Type, value), err
 		})
-	case a.Kind != "var":
-		return thingError(a, "what can be watched is a var, a counter or an entry of a map; \"sysvipc region sub\" is for a chan or topic")
+	case a.Kind != "var" && a.Kind != "doc":
+		return thingError(a, "what can be watched is a var, a doc, a counter or an entry of a map; \"sysvipc region sub\" is for a chan or topic")
 	}
 	r, err := join(cmd, args[0])
 	if err != nil {
@@ -136,14 +136,18 @@ func (o *regionWatchOptions) follow(ctx context.Context, out *streamWriter, a *s
 		timer = time.AfterFunc(o.timeout.d, func() { cancel(tooLate) })
 		defer timer.Stop()
 	}
-	for value, err := range a.Watch(ctx) {
+	all, show := a.Watch(ctx), func(value []byte) rawJSON { return jsonOf(a.Type, value) }
+	if a.Kind == "doc" {
+		all, show = a.WatchDoc(ctx), func(data []byte) rawJSON { return docValue(a, data) }
+	}
+	for value, err := range all {
 		if err != nil {
 			if errors.Is(context.Cause(ctx), tooLate) {
 				return o.late(a.Name)
 			}
 			return err
 		}
-		if err := out.write(jsonOf(a.Type, value)); err != nil {
+		if err := out.write(show(value)); err != nil {
 			return err
 		}
 		if out.lines == o.count {
