@@ -116,7 +116,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 		newLsCommand(), newShowCommand(), newLimitsCommand(),
 		newMkCommand(), newSetCommand(), newRmCommand(),
 		newShmCommand(), newSemCommand(), newMsgCommand(), newRegionCommand(),
-		newRunCommand(), newDemoCommand(),
+		newRunCommand(), newDumpCommand(), newRestoreCommand(), newDemoCommand(),
 		newFtokCommand(), newVersionCommand(),
 	)
 	root.AddCommand(newTopics()...)

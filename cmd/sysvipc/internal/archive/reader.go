@@ -127,8 +127,9 @@ func (d *Reader) decode(b *block, v any) error {
 // content of the object before is passed over unchecked. After another error there is nothing more.
 func (d *Reader) Next() (*Object, error) {
 	if d.object != nil {
-		if err := d.content(nil, false); d.lost != nil {
-			return nil, err
+		_ = d.content(nil, false)
+		if d.lost != nil {
+			return nil, d.lost
 		}
 	}
 	if d.ended {

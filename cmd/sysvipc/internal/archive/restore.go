@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"syscall"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/glimpse"
 )
 
 // RestoreOptions are choices of [Reader.Restore].
@@ -56,7 +58,7 @@ const private = 0o600
 func finish(m made, o *Object, uid, gid int, err error) (int, error) {
 	if err == nil && (uid != o.UID || gid != o.GID) {
 		if err = m.Chown(o.UID, o.GID); err != nil {
-			err = fmt.Errorf("give it to its owner, %d:%d: %w", o.UID, o.GID, err)
+			err = fmt.Errorf("it cannot be given to its owner %d:%d: %w", o.UID, o.GID, err)
 		}
 	}
 	if err == nil {
@@ -96,12 +98,17 @@ func (d *Reader) fillSegment(ctx context.Context, seg *sysvipc.Segment, progress
 	if err != nil {
 		return err
 	}
+	to := io.WriterAt(mem)
+	if file, fileErr := glimpse.File(mem, seg.ID()); fileErr == nil {
+		defer file.Close()
+		to = file
+	}
 	err = d.Content(true, func(position int64, p []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		progress(int64(len(p)))
-		return writeTouching(mem, position, p)
+		return writeTouching(to, position, p)
 	})
 	if closeErr := mem.Close(); err == nil {
 		err = closeErr
@@ -110,7 +117,7 @@ func (d *Reader) fillSegment(ctx context.Context, seg *sysvipc.Segment, progress
 }
 
 // writeTouching writes bytes into fresh memory, and does not touch pages that stay zero: they take no memory then.
-func writeTouching(mem *sysvipc.Memory, position int64, p []byte) error {
+func writeTouching(to io.WriterAt, position int64, p []byte) error {
 	for len(p) > 0 {
 		// To the end of the page that position is in, and then page by page.
 		n := func(from int) int {
@@ -128,7 +135,7 @@ func writeTouching(mem *sysvipc.Memory, position int64, p []byte) error {
 		if used == 0 {
 			continue
 		}
-		if _, err := mem.WriteAt(p[:used], position); err != nil {
+		if _, err := to.WriteAt(p[:used], position); err != nil {
 			return err
 		}
 		p, position = p[used:], position+int64(used)

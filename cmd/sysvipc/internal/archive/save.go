@@ -119,7 +119,7 @@ func (a *Writer) endWith(err error) error {
 	return err
 }
 
-// copySegment adds what is no hole, in blocks.
+// copySegment adds what is no hole.
 func (a *Writer) copySegment(ctx context.Context, view *glimpse.View, progress func(int64)) error {
 	told := int64(0)
 	for at := int64(0); ; {
@@ -131,27 +131,31 @@ func (a *Writer) copySegment(ctx context.Context, view *glimpse.View, progress f
 		if err != nil {
 			return err
 		}
-		// A block ends where the hole begins, or at a multiple of its size.
-		end = min(end, start-start%blockSize+blockSize)
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		err = a.Fill(start, int(end-start), func(p []byte) error {
-			n, err := view.ReadAt(p, start)
-			if n == len(p) {
-				return nil
+		for start < end {
+			// A block ends at a multiple of its size.
+			next := min(end, start-start%blockSize+blockSize)
+			if err := ctx.Err(); err != nil {
+				return err
 			}
-			if err == nil || err == io.EOF {
-				err = io.ErrUnexpectedEOF
+			if err := a.Fill(start, int(next-start), func(p []byte) error { return readAll(view, p, start) }); err != nil {
+				return err
 			}
-			return err
-		})
-		if err != nil {
-			return err
+			progress(next - told)
+			start, told = next, next
 		}
-		progress(end - told)
-		at, told = end, end
+		at = end
 	}
+}
+
+func readAll(r io.ReaderAt, p []byte, off int64) error {
+	n, err := r.ReadAt(p, off)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 func (a *Writer) saveSet(id int, s *Saved) error {

@@ -12,14 +12,15 @@ import (
 // Writer writes objects to a stream. Not safe for concurrent use; what it is given is packed
 // on all processors. Its blocks take some MiB.
 type Writer struct {
-	w       io.Writer
-	free    chan *block // not in use
-	work    chan *block // to pack
-	order   chan *block // to write, in this order
-	written chan struct{}
+	w     io.Writer
+	free  chan *block // not in use
+	work  chan *block // to pack
+	order chan *block // to write, in this order
+	done  chan struct{}
 
-	mu  sync.Mutex
-	err error // of the stream
+	mu      sync.Mutex
+	err     error // of the stream
+	written int64 // bytes of the file
 
 	current *block // takes data
 	number  uint32
@@ -44,7 +45,7 @@ func NewWriter(w io.Writer, h Header) (*Writer, error) {
 	n := 2*workers + 2
 	a := &Writer{
 		w: w, free: make(chan *block, n), work: make(chan *block, n), order: make(chan *block, n),
-		written: make(chan struct{}),
+		done: make(chan struct{}),
 	}
 	for range n {
 		a.free <- nil // made when they are needed
@@ -63,7 +64,7 @@ func NewWriter(w io.Writer, h Header) (*Writer, error) {
 
 // writeBlocks writes the blocks in order until there are no more.
 func (a *Writer) writeBlocks() {
-	defer close(a.written)
+	defer close(a.done)
 	for b := range a.order {
 		<-b.ready
 		if a.failed() == nil {
@@ -71,14 +72,20 @@ func (a *Writer) writeBlocks() {
 			if err == nil {
 				_, err = a.w.Write(b.stored)
 			}
-			if err != nil {
-				a.mu.Lock()
-				a.err = err
-				a.mu.Unlock()
-			}
+			a.mu.Lock()
+			a.err = err
+			a.written += headLen + int64(len(b.stored))
+			a.mu.Unlock()
 		}
 		a.free <- b
 	}
+}
+
+// Written returns how many bytes the file has. It is final after Close.
+func (a *Writer) Written() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return int64(prefaceLen) + a.written
 }
 
 func (a *Writer) failed() error {
@@ -200,7 +207,7 @@ func (a *Writer) Close() error {
 func (a *Writer) stop() {
 	close(a.work)
 	close(a.order)
-	<-a.written
+	<-a.done
 }
 
 // allZero compares with zeros page by page, since most blocks end it with the first byte.

@@ -88,7 +88,7 @@ func Attach(id int) (*View, error) {
 		return nil, err
 	}
 	v := &View{Through: "an attach of its own", r: mem, size: int64(mem.Len()), done: mem.Close}
-	if file, err := mappedFile("self", id, v.size); err == nil {
+	if file, err := mappedFile(id, v.size, os.O_RDONLY); err == nil {
 		err = mem.Close()
 		v.r, v.file, v.done = file, file, file.Close
 		if err != nil {
@@ -98,6 +98,12 @@ func Attach(id int) (*View, error) {
 	}
 	v.all = untouched(id)
 	return v, nil
+}
+
+// File opens the memory of a segment that this process has attached as a file, for reading and writing. It needs
+// CAP_CHECKPOINT_RESTORE. Through it whole ranges are copied where memory would fault page by page.
+func File(mem *sysvipc.Memory, id int) (*os.File, error) {
+	return mappedFile(id, int64(mem.Len()), os.O_RDWR)
 }
 
 // untouched reports whether no page of the segment was ever touched. Only the list of all

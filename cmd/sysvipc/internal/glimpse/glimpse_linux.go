@@ -119,7 +119,7 @@ func parseMappings(text []byte, id int) (found []mapping) {
 // through reads the segment by the memory file behind one of the mappings, for which CAP_CHECKPOINT_RESTORE is needed, or
 // by the memory of the process, for which one must be allowed to trace it.
 func through(pid string, maps []mapping, id int, size int64) (*View, error) {
-	file, err := openMapped(pid, maps, id, size)
+	file, err := openMapped(pid, maps, id, size, os.O_RDONLY)
 	if err == nil {
 		return &View{Through: "process " + pid, Exact: true, r: file, size: size, file: file, done: file.Close}, nil
 	}
@@ -141,20 +141,20 @@ func through(pid string, maps []mapping, id int, size int64) (*View, error) {
 	return v, nil
 }
 
-// mappedFile opens the memory file of a segment that the process has attached.
-func mappedFile(pid string, id int, size int64) (*os.File, error) {
-	maps, err := mappings(pid, id)
+// mappedFile opens the memory file of a segment that this process has attached.
+func mappedFile(id int, size int64, flag int) (*os.File, error) {
+	maps, err := mappings("self", id)
 	if err != nil {
 		return nil, err
 	}
-	return openMapped(pid, maps, id, size)
+	return openMapped("self", maps, id, size, flag)
 }
 
-func openMapped(pid string, maps []mapping, id int, size int64) (*os.File, error) {
+func openMapped(pid string, maps []mapping, id int, size int64, flag int) (*os.File, error) {
 	err := error(fs.ErrNotExist)
 	for _, m := range maps {
 		var file *os.File
-		if file, err = os.Open("/proc/" + pid + "/map_files/" + m.name); err != nil {
+		if file, err = os.OpenFile("/proc/"+pid+"/map_files/"+m.name, flag, 0); err != nil {
 			continue
 		}
 		// Between the two looks at the process, something else may have come to this address.

@@ -14,4 +14,4 @@ func isNoData(error) bool { return false }
 // Open needs Linux.
 func Open(int) (*View, error) { return nil, errors.ErrUnsupported }
 
-func mappedFile(string, int, int64) (*os.File, error) { return nil, errors.ErrUnsupported }
+func mappedFile(int, int64, int) (*os.File, error) { return nil, errors.ErrUnsupported }

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"io/fs"
+	"time"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+)
+
+// archivedColumns are those that a file keeps.
+var archivedColumns = mustColumns("ref,type,id,key,key_hex,mode,mode_str,uid,owner,gid,group,cuid,cgid,changed,size,destroyed,locked,nsems,messages,bytes,max_bytes")
+
+func mustColumns(list string) []*column {
+	cols, err := columnList(list)
+	if err != nil {
+		panic(err) // a column is misspelt in this package
+	}
+	return cols
+}
+
+// archived is an object in a file, as if it were there.
+func archived(o *archive.Object) entry {
+	kept := sysvipc.Object{
+		Kind: o.SysvKind(), ID: o.ID, Key: o.SysvKey(), Mode: fs.FileMode(o.Mode), UID: o.UID, GID: o.GID, CUID: o.CUID, CGID: o.CGID,
+	}
+	if o.Changed != 0 {
+		kept.Changed = time.Unix(o.Changed, 0)
+	}
+	switch kept.Kind {
+	case sysvipc.KindSegment:
+		return segmentEntry(&sysvipc.SegmentStat{Object: kept, Size: o.Size, Locked: o.Locked, Destroyed: o.Destroyed})
+	case sysvipc.KindSemaphores:
+		return setEntry(&sysvipc.SemaphoreSetStat{Object: kept, Len: o.Len})
+	default:
+		return queueEntry(&sysvipc.QueueStat{Object: kept, Messages: o.Messages, Bytes: int(o.Bytes), MaxBytes: int(o.MaxBytes)})
+	}
+}
+
+// archivedRecord is the JSON of an object in a file.
+func archivedRecord(v *view, o *archive.Object) record {
+	f := format{cols: archivedColumns}
+	e := archived(o)
+	return f.record(v, &e)
+}
+
+// describeArchived says in a few words which object it is.
+func describeArchived(v *view, o *archive.Object) string {
+	e := archived(o)
+	what := plural(o.Messages, "message")
+	switch {
+	case e.seg != nil:
+		what = formatSize(o.Size) + " bytes"
+	case e.set != nil:
+		what = plural(o.Len, "semaphore")
+	}
+	key := "no key"
+	if o.Key != 0 {
+		key = o.SysvKey().String()
+	}
+	return what + ", " + key + ", " + v.userText(o.UID)
+}

@@ -1,0 +1,316 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+)
+
+type dumpOptions struct {
+	file             string
+	only             []string
+	noAttach, noSync bool
+	dryRun           bool
+	output           string
+}
+
+func newDumpCommand() *cobra.Command {
+	var o dumpOptions
+	cmd := &cobra.Command{
+		Use:     "dump -f FILE",
+		GroupID: groupUse,
+		Short:   "Save objects with all that is in them to a file",
+		Long: `Save all objects of this IPC namespace to a file, or those that --only names: segments
+with their bytes, semaphore sets with their values, queues with their messages in order;
+and of each its ID, key, mode and owner. "sysvipc restore" makes them again.
+
+The file is packed and has checksums. It gets its name when it is whole and on the disk;
+until then, what had that name stays. Only its owner may read it. With - as FILE the dump
+goes to standard output. Memory that nobody has touched takes no room in it.
+
+Looking changes nothing, except for segments that nobody has attached, or whose users'
+memory this user may not read: these are attached for a moment, read-only, and the kernel
+notes the time and our pid (attached, detached, lpid). Where root is not asked, pages of them that
+nobody has touched take memory once they are read. --no-attach leaves them out (exit
+code 4).
+
+It is no snapshot: who must have objects that fit together stops their users first. A
+segment that others write meanwhile may be torn. What cannot be saved: times, pids, the
+creator, attaches, what SEM_UNDO would give back, huge pages.
+
+An object that cannot be read is told, the others are saved, and the exit code is that of
+the first failure. Segments that are removed already, and go with their last detach, are
+saved only if --only names them.`,
+		Example: `  sysvipc dump -f before-upgrade.sysv
+  sysvipc dump -f orders.sysv --only msg:name=orders --only sem:5
+  sysvipc ls --mine -o name | sysvipc dump -f mine.sysv --only -
+  sysvipc dump -f - | ssh backup 'cat >ipc.sysv'`,
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.file, "file", "f", "", "the `FILE` to write, or - for standard output")
+	f.StringArrayVar(&o.only, "only", nil, "save only this object; may be repeated; - reads REFs from standard input")
+	placeholder(cmd, "REF", "only")
+	f.BoolVar(&o.noAttach, "no-attach", false, "leave out what cannot be read without attaching it")
+	f.BoolVar(&o.noSync, "no-sync", false, "do not wait until the file is on the disk")
+	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "only tell what would be saved")
+	outputFlag(cmd, &o.output, "table", "json")
+	mustComplete(cmd, "only", completeRefs(0, anyKind...))
+	return cmd
+}
+
+// target is an object to save, and how many bytes it has.
+type target struct {
+	kind  sysvipc.Kind
+	id    int
+	bytes int64
+	named bool // by --only
+}
+
+func (o *dumpOptions) run(cmd *cobra.Command) error {
+	if o.file == "" && !o.dryRun {
+		return usage("to which file? Give -f FILE, or -f - for standard output")
+	}
+	if o.file == "-" && !o.dryRun && isTerminal(cmd.OutOrStdout()) {
+		return usage("-f -: standard output is a terminal, which a dump would confuse")
+	}
+	d := &dumping{dumpOptions: o, cmd: cmd, v: newView()}
+	targets, err := d.targets()
+	if err != nil {
+		return err
+	}
+	report := cmd.OutOrStdout()
+	if o.file == "-" && !o.dryRun {
+		report = cmd.ErrOrStderr()
+	}
+	if o.output == "json" {
+		d.doc = startDocument(report, "objects")
+	}
+	size := int64(0)
+	if o.dryRun {
+		err = d.tell(report, targets)
+	} else {
+		size, err = d.save(targets)
+	}
+	if d.doc != nil {
+		if err != nil {
+			d.warnings = append(d.warnings, unprefixed(err))
+		}
+		if endErr := d.doc.end(d.warnings); err == nil {
+			err = endErr
+		}
+	} else if err == nil && !o.dryRun {
+		fmt.Fprintf(report, "saved %s to %s (%s of %s)\n", countKinds(d.kinds), escapeText(o.file), formatSize(size), formatSize(d.bytes))
+	}
+	if err != nil {
+		return err
+	}
+	return d.first
+}
+
+// dumping is one run.
+type dumping struct {
+	*dumpOptions
+	cmd      *cobra.Command
+	v        *view
+	doc      *document // nil: no JSON
+	bar      *progress
+	warnings []string
+	first    error // of an object
+	kinds    map[sysvipc.Kind]int
+	bytes    int64
+}
+
+// targets are the objects to save.
+func (d *dumping) targets() (targets []target, err error) {
+	if len(d.only) > 0 {
+		refs, err := parseRefs(d.cmd, d.only, anyKind...)
+		if err != nil {
+			return nil, err
+		}
+		d.first = each(d.cmd, refs, d.note, func(r ref, id int) error {
+			e, err := stat(r.kind, id)
+			if err == nil {
+				targets = append(targets, targetOf(&e, true))
+			}
+			return err
+		})
+		if len(targets) == 0 && d.first != nil {
+			return nil, d.first
+		}
+		return targets, nil
+	}
+	removed := 0
+	for e, err := range list(anyKind) {
+		if err != nil {
+			return nil, err
+		}
+		if e.seg != nil && e.seg.Destroyed {
+			removed++
+			continue
+		}
+		targets = append(targets, targetOf(e, false))
+	}
+	if removed > 0 {
+		fmt.Fprintf(d.cmd.ErrOrStderr(), "sysvipc: %s left out: removed already, and gone with the last detach (--only names them)\n", plural(removed, "segment"))
+	}
+	return targets, nil
+}
+
+func targetOf(e *entry, named bool) target {
+	t := target{kind: e.Kind, id: e.ID, named: named}
+	switch {
+	case e.seg != nil:
+		t.bytes = e.seg.Size
+	case e.set != nil:
+		t.bytes = 2 * int64(e.set.Len)
+	default:
+		t.bytes = int64(e.queue.Bytes)
+	}
+	return t
+}
+
+func (d *dumping) note(err error) { d.warnings = append(d.warnings, unprefixed(err)) }
+
+// failed tells of an object that is not saved.
+func (d *dumping) failed(err error) {
+	d.bar.clear()
+	report(d.cmd.ErrOrStderr(), d.cmd, err)
+	d.note(err)
+	if d.first == nil {
+		d.first = &exitError{code: exitCode(err)}
+	}
+}
+
+// tell says what would be saved.
+func (d *dumping) tell(w io.Writer, targets []target) error {
+	for _, t := range targets {
+		e, err := stat(t.kind, t.id)
+		switch {
+		case err != nil:
+			continue // gone
+		case d.doc != nil:
+			f := format{cols: archivedColumns}
+			d.doc.add(append(f.record(d.v, &e), field{"saved", false}))
+		default:
+			fmt.Fprintf(w, "would save %s (%s)\n", refName(t.kind, t.id), d.v.describe(&e))
+		}
+	}
+	return nil
+}
+
+// save writes the file and returns its size.
+func (d *dumping) save(targets []target) (size int64, err error) {
+	total := int64(0)
+	for _, t := range targets {
+		total += t.bytes
+	}
+	d.bar = newProgress(d.cmd.ErrOrStderr(), total)
+	defer d.bar.clear()
+	out, err := d.open()
+	if err != nil {
+		return 0, err
+	}
+	defer out.abandon()
+	d.kinds = map[sysvipc.Kind]int{}
+	for _, t := range targets {
+		if err := d.saveOne(d.cmd.Context(), out.w, t); err != nil {
+			return 0, err
+		}
+	}
+	if err := out.commit(); err != nil {
+		return 0, fmt.Errorf("the dump is not whole: %w", err)
+	}
+	return out.w.Written(), nil
+}
+
+// saveOne returns an error only if no other object can be saved any more.
+func (d *dumping) saveOne(ctx context.Context, w *archive.Writer, t target) error {
+	s, err := w.Save(ctx, t.kind, t.id, archive.SaveOptions{NoAttach: d.noAttach, Progress: d.bar.add})
+	switch {
+	case w.Err() != nil:
+		return fmt.Errorf("write the dump: %w", w.Err())
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, fs.ErrNotExist) && !t.named:
+		return nil // it was removed meanwhile
+	case err != nil:
+		d.failed(fail(exitCode(err), "%s is not saved: %s", refName(t.kind, t.id), unprefixed(err)))
+		return nil
+	}
+	d.kinds[t.kind]++
+	d.bytes += t.bytes
+	if t.kind != sysvipc.KindSegment {
+		d.bar.add(t.bytes)
+	}
+	if s.InUse {
+		d.bar.clear()
+		err := fmt.Errorf("%s was in use while it was saved: messages may be missing, or not belong together", s.Ref())
+		report(d.cmd.ErrOrStderr(), d.cmd, err)
+		d.note(err)
+	}
+	if d.doc != nil {
+		d.doc.add(append(archivedRecord(d.v, &s.Object), field{"saved", true}, field{"was_attached", s.Attached}, field{"in_use", s.InUse}))
+	}
+	return nil
+}
+
+// sink is where a dump goes.
+type sink struct {
+	w       *archive.Writer
+	commit  func() error
+	abandon func()
+}
+
+// open begins the file. What is no regular file, such as a pipe, is written as it is.
+func (d *dumping) open() (*sink, error) {
+	host, _ := os.Hostname()
+	ns, _ := os.Readlink("/proc/self/ns/ipc")
+	h := archive.Header{Host: host, Namespace: ns, Program: "sysvipc dump"}
+	stream := d.cmd.OutOrStdout()
+	if d.file != "-" {
+		info, err := os.Stat(d.file)
+		if err != nil || info.Mode().IsRegular() {
+			f, err := archive.Create(d.file, h)
+			if err != nil {
+				return nil, err
+			}
+			return &sink{f.Writer, func() error { return f.Commit(!d.noSync) }, f.Abandon}, nil
+		}
+		if stream, err = os.OpenFile(d.file, os.O_WRONLY, 0); err != nil {
+			return nil, err
+		}
+	}
+	w, err := archive.NewWriter(stream, h)
+	if err != nil {
+		return nil, err
+	}
+	return &sink{w, w.Close, func() { w.Close() }}, nil
+}
+
+// countKinds is "3 objects (1 shm, 2 msg)".
+func countKinds(kinds map[sysvipc.Kind]int) string {
+	var parts []string
+	n := 0
+	for _, k := range kindWords {
+		if kinds[k.kind] > 0 {
+			n += kinds[k.kind]
+			parts = append(parts, fmt.Sprintf("%d %s", kinds[k.kind], k.word))
+		}
+	}
+	if len(parts) == 0 {
+		return "no objects"
+	}
+	return fmt.Sprintf("%s (%s)", plural(n, "object"), strings.Join(parts, ", "))
+}

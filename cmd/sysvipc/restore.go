@@ -1,0 +1,274 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+)
+
+type restoreOptions struct {
+	file                         string
+	only                         []string
+	sameID, skipExisting, dryRun bool
+	output                       string
+}
+
+func newRestoreCommand() *cobra.Command {
+	var o restoreOptions
+	cmd := &cobra.Command{
+		Use:     "restore -f FILE",
+		GroupID: groupUse,
+		Short:   "Make the objects of a file again",
+		Long: `Make the objects of a file that "sysvipc dump" wrote again, all or those that --only
+names by what they were then: with their keys, modes, owners, bytes, values, and messages
+in order. Objects that were given away need root to be given to their owners again.
+
+Each gets a new ID, unless --same-id says that it shall have the one that it had (root).
+Programs that know the key find it; those that know the ID need --same-id.
+
+An object is restored whole or not at all: one whose part of the file is damaged or missing is left
+out, and so is one that the kernel refuses; the others are restored, each failure is told, and
+the exit code is that of the first one. Until it is whole, only its owner may use it. An object
+whose key is taken, or its ID with --same-id, is refused (exit code 5), and what has the key stays;
+--skip-existing leaves it out without a failure. --dry-run also checks the whole file.`,
+		Example: `  sysvipc restore -f before-upgrade.sysv --dry-run
+  sysvipc restore -f before-upgrade.sysv --same-id
+  sysvipc restore -f orders.sysv --only msg:name=orders
+  ssh backup 'cat ipc.sysv' | sysvipc restore -f - --skip-existing`,
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.file, "file", "f", "", "the `FILE` to read, or - for standard input")
+	f.StringArrayVar(&o.only, "only", nil, "restore only this object, by its ID or key in the file; may be repeated")
+	placeholder(cmd, "REF", "only")
+	f.BoolVar(&o.sameID, "same-id", false, "give each object the ID that it had (root)")
+	f.BoolVar(&o.skipExisting, "skip-existing", false, "leave out objects whose key or ID is taken")
+	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "only tell what would be restored, and check the file")
+	outputFlag(cmd, &o.output, "table", "json")
+	mustComplete(cmd, "only", cobra.NoFileCompletions)
+	return cmd
+}
+
+func (o *restoreOptions) run(cmd *cobra.Command) error {
+	if o.file == "" {
+		return usage("from which file? Give -f FILE, or -f - for standard input")
+	}
+	d := &restoring{restoreOptions: o, cmd: cmd, v: newView()}
+	for _, text := range o.only {
+		r, err := parseRef(text)
+		if err != nil {
+			return err
+		}
+		d.wanted = append(d.wanted, wanted{ref: r})
+	}
+	in, size, err := d.open()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	d.bar = newProgress(cmd.ErrOrStderr(), size)
+	defer d.bar.clear()
+	r, err := archive.NewReader(counting{in, d.bar})
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.name(), err)
+	}
+	if o.output == "json" {
+		d.doc = startDocument(cmd.OutOrStdout(), "objects")
+	}
+	err = d.all(r)
+	if d.doc != nil {
+		if err != nil {
+			d.warnings = append(d.warnings, unprefixed(err))
+		}
+		if endErr := d.doc.end(d.warnings); err == nil {
+			err = endErr
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return d.first
+}
+
+// restoring is one run.
+type restoring struct {
+	*restoreOptions
+	cmd      *cobra.Command
+	v        *view
+	doc      *document // nil: no JSON
+	bar      *progress
+	wanted   []wanted
+	warnings []string
+	first    error // of an object
+}
+
+// wanted is an object that --only names.
+type wanted struct {
+	ref
+	found bool
+}
+
+func (d *restoring) name() string {
+	if d.file == "-" {
+		return "standard input"
+	}
+	return escapeText(d.file)
+}
+
+func (d *restoring) open() (in io.ReadCloser, size int64, err error) {
+	if d.file == "-" {
+		return io.NopCloser(d.cmd.InOrStdin()), 0, nil
+	}
+	f, err := os.Open(d.file)
+	if err != nil {
+		return nil, 0, err
+	}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		size = info.Size()
+	}
+	return f, size, nil
+}
+
+// all restores what is wanted. An error is one of the file, after which nothing can be read.
+func (d *restoring) all(r *archive.Reader) error {
+	for o, err := range r.Objects() {
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.name(), err)
+		}
+		if !d.wants(o) {
+			continue
+		}
+		id, err := d.one(r, o)
+		if ctxErr := d.cmd.Context().Err(); ctxErr != nil && err != nil {
+			return ctxErr
+		}
+		if err := d.tell(o, id, err); err != nil {
+			return err
+		}
+	}
+	for _, w := range d.wanted {
+		if !w.found {
+			d.failed(fail(exitNotFound, "%s is not in %s", w.text, d.name()))
+		}
+	}
+	return nil
+}
+
+// wants reports whether an object shall be restored. Those that --only names by a key may be several.
+func (d *restoring) wants(o *archive.Object) bool {
+	yes := len(d.wanted) == 0
+	for i := range d.wanted {
+		w := &d.wanted[i]
+		if w.kind == o.SysvKind() && (w.id >= 0 && w.id == o.ID || w.id < 0 && w.key == o.SysvKey()) {
+			w.found, yes = true, true
+		}
+	}
+	return yes
+}
+
+// one restores an object, or finds out whether that would be possible.
+func (d *restoring) one(r *archive.Reader, o *archive.Object) (int, error) {
+	if !d.dryRun {
+		return r.Restore(d.cmd.Context(), o, archive.RestoreOptions{SameID: d.sameID})
+	}
+	if err := r.Content(true, func(int64, []byte) error { return d.cmd.Context().Err() }); err != nil {
+		return -1, err
+	}
+	if o.Key != 0 {
+		if _, err := (ref{kind: o.SysvKind(), id: -1, key: o.SysvKey()}).find(); err == nil {
+			return -1, fs.ErrExist
+		}
+	}
+	if d.sameID {
+		if _, err := stat(o.SysvKind(), o.ID); err == nil {
+			return -1, fs.ErrExist
+		}
+	}
+	return -1, nil
+}
+
+// tell says what became of an object; id is its new one.
+func (d *restoring) tell(o *archive.Object, id int, err error) error {
+	outcome, as := "restored", any(nil)
+	switch {
+	case errors.Is(err, fs.ErrExist) && d.skipExisting:
+		outcome = "skipped"
+	case err != nil:
+		outcome = "failed"
+		d.failed(d.explain(o, err))
+	case d.dryRun:
+		outcome = "would restore"
+	default:
+		as = refName(o.SysvKind(), id)
+	}
+	if d.doc != nil {
+		d.doc.add(append(archivedRecord(d.v, o), field{"outcome", strings.ReplaceAll(outcome, " ", "-")}, field{"restored_as", as}))
+		return d.doc.flush()
+	}
+	if outcome == "failed" {
+		return nil
+	}
+	d.bar.clear()
+	line := outcome + " " + o.Ref()
+	if as != nil && as != o.Ref() {
+		line += fmt.Sprintf(" as %v", as)
+	}
+	if outcome == "skipped" {
+		line += ": " + d.taken(o)
+	}
+	_, err = fmt.Fprintf(d.cmd.OutOrStdout(), "%s (%s)\n", line, describeArchived(d.v, o))
+	return err
+}
+
+// taken says what stands in the way of an object.
+func (d *restoring) taken(o *archive.Object) string {
+	if o.Key != 0 {
+		if id, err := (ref{kind: o.SysvKind(), id: -1, key: o.SysvKey()}).find(); err == nil {
+			return fmt.Sprintf("%s has its key", refName(o.SysvKind(), id))
+		}
+	}
+	return "its ID is taken"
+}
+
+// explain makes an error of an object one for the user.
+func (d *restoring) explain(o *archive.Object, err error) error {
+	var damage *archive.Damage
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return fail(exitRefused, "%s is not restored: %s (--skip-existing leaves such out)", o.Ref(), d.taken(o))
+	case errors.As(err, &damage):
+		return fail(exitFailed, "%w; it is not restored", err)
+	}
+	return fail(codeFor(o, err), "%s is not restored: %s", o.Ref(), unprefixed(err))
+}
+
+// codeFor is the exit code for an object that the kernel did not make: it says EINVAL to what is larger than one may be.
+func codeFor(o *archive.Object, err error) int {
+	if lim, limErr := sysvipc.ReadLimits(); limErr == nil && errors.Is(err, syscall.EINVAL) {
+		if uint64(o.Size) > lim.Segments.MaxSize || o.Len > lim.Semaphores.MaxPerSet {
+			return exitLimit
+		}
+	}
+	return exitCode(err)
+}
+
+// failed tells of an object that is not restored.
+func (d *restoring) failed(err error) {
+	d.bar.clear()
+	report(d.cmd.ErrOrStderr(), d.cmd, err)
+	d.warnings = append(d.warnings, unprefixed(err))
+	if d.first == nil {
+		d.first = &exitError{code: exitCode(err)}
+	}
+}
