@@ -1,6 +1,9 @@
 package shared
 
 import (
+	"errors"
+	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -54,6 +57,9 @@ var guardians struct {
 
 // startGuardians makes the guardians, once.
 func startGuardians() error {
+	if strconv.IntSize != 64 {
+		return fmt.Errorf("shared: on 32-bit ports: %w", errors.ErrUnsupported)
+	}
 	guardians.once.Do(func() {
 		registerLate()
 		for i := range guardians.all {

@@ -3,8 +3,10 @@
 package shared
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"time"
 )
@@ -25,3 +27,15 @@ func (r *Region) listen(*view, *uint32, uint32) {}
 func registerLate() {}
 
 func stopLate() {}
+
+type regionFile struct{ *os.File }
+
+func (r *Region) enterFile(context.Context, *config) error { return errors.ErrUnsupported }
+
+func (f *regionFile) attach() (memory, error) { return nil, errors.ErrUnsupported }
+
+func (f *regionFile) sync(*view) error { return errors.ErrUnsupported }
+
+func (f *regionFile) remove() error { return errors.ErrUnsupported }
+
+func (f *regionFile) close() error { return f.Close() }

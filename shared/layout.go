@@ -33,8 +33,9 @@ type header struct {
 	free uint64 // where the heap's unused part begins
 
 	_      [16]byte
-	alarms uint64 // how often everybody who waits was asked to look again
-	_      [184]byte
+	alarms uint64   // how often everybody who waits was asked to look again
+	boot   [16]byte // of a region in a file: the boot of the system in which it was last opened
+	_      [168]byte
 }
 
 // node is a lock word with its place in a robust list: the layout of a robust

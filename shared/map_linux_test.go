@@ -440,7 +440,7 @@ func TestMapHostileBytes(t *testing.T) {
 	mustDo(t, err)
 	defer r.Close()
 	m := mapOf[uint64, uint64](t, r, 100)
-	const heap = 512 + 4*128 + 4*512
+	const heap = 512 + 4*128 + 4*512 + 64
 	mem, err := r.Segment().Attach(nil)
 	mustDo(t, err)
 	defer mem.Close()

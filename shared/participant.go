@@ -77,7 +77,7 @@ func (r *Region) join(v *view) error {
 // brought into order like that of a dead owner, through a second mapping.
 func (r *Region) leave(v *view) error {
 	first := &v.slot(r.plan, r.slot).life
-	second, err := r.segment.Attach(nil)
+	second, err := r.attach()
 	if err != nil { // no room for it
 		atomic.AddUint32(&v.slot(r.plan, r.slot).incarnation, 1)
 		r.guardian.unlock(first)

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,9 +43,10 @@ const (
 // A process that is killed, at any instant, leaves the region usable for the others: see
 // each type for what becomes of its work.
 type Region struct {
-	name     string
-	segment  *sysvipc.Segment
-	memory   *sysvipc.Memory
+	name     string           // or the path of the file
+	segment  *sysvipc.Segment // or nil
+	file     *regionFile      // or nil
+	memory   memory
 	view     atomic.Pointer[view] // nil once closed
 	config   config               // this process's own copy, checked
 	plan     plan
@@ -59,6 +59,20 @@ type Region struct {
 	mu    sync.Mutex
 	local map[uint64]chan struct{} // see localLock
 	read  map[uint64]bool          // where this participant's counts of readers are
+}
+
+// memory is the mapping of a segment or a file: see [sysvipc.Memory].
+type memory interface {
+	Hold() (bytes []byte, hold any)
+	Close() error
+}
+
+// attach maps what the region lies in, once more if need be.
+func (r *Region) attach() (memory, error) {
+	if r.file != nil {
+		return r.file.attach()
+	}
+	return r.segment.Attach(nil)
 }
 
 // view is the region's memory. Whoever has one may touch the memory: the address range
@@ -166,34 +180,45 @@ func powerOfTwo(n uint64) uint64 {
 
 // attach joins the region in seg. New, if not nil, is what it is made with if it is raw.
 func attach(ctx context.Context, name string, seg *sysvipc.Segment, fresh *config) (*Region, error) {
-	if strconv.IntSize != 64 {
-		return nil, fmt.Errorf("shared: on 32-bit ports: %w", errors.ErrUnsupported)
-	}
+	r := newRegion(name)
+	r.segment = seg
 	if err := startGuardians(); err != nil {
 		return nil, err
 	}
-	mem, err := seg.Attach(nil)
+	mem, err := r.attach()
 	if err != nil {
 		return nil, err
 	}
-	bytes, hold := mem.Hold()
-	r := &Region{name: name, segment: seg, memory: mem, local: make(map[uint64]chan struct{}), read: make(map[uint64]bool), bell: newBell()}
-	v := &view{bytes: bytes, hold: hold}
-	if err = r.settle(ctx, v, fresh); err == nil {
-		err = r.join(v)
-	}
-	if err != nil {
+	r.memory = mem
+	if err := r.enter(func(v *view) error { return r.settle(ctx, v, fresh) }); err != nil {
 		mem.Close()
 		return nil, fmt.Errorf("shared: region %q (shm:%d): %w", name, seg.ID(), err)
 	}
-	r.view.Store(v)
 	return r, nil
+}
+
+func newRegion(name string) *Region {
+	return &Region{name: name, local: make(map[uint64]chan struct{}), read: make(map[uint64]bool), bell: newBell()}
+}
+
+// enter joins the region in the memory, which settle checks first.
+func (r *Region) enter(settle func(v *view) error) error {
+	bytes, hold := r.memory.Hold()
+	v := &view{bytes: bytes, hold: hold}
+	if err := settle(v); err != nil {
+		return err
+	}
+	if err := r.join(v); err != nil {
+		return err
+	}
+	r.view.Store(v)
+	return nil
 }
 
 // settle makes the region if it is raw, or its creator was killed, and checks it.
 func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
 	if len(v.bytes) < headerLen {
-		return fmt.Errorf("a segment of %d bytes is no region", len(v.bytes))
+		return fmt.Errorf("%d bytes are no region", len(v.bytes))
 	}
 	h := v.header()
 	if s := atomic.LoadUint32(&h.state); s < stateReady {
@@ -258,7 +283,7 @@ func (r *Region) check(v *view) error {
 	if r.plan, err = r.config.plan(uint64(len(v.bytes))); err != nil {
 		return err
 	}
-	if stored := cString(r.config.name[:]); stored != r.name {
+	if stored := cString(r.config.name[:]); r.file == nil && stored != r.name {
 		return fmt.Errorf("it is region %q: two names with one key; give one of them another name, or use EnsureKey", stored)
 	}
 	return nil
@@ -306,13 +331,21 @@ func (r *Region) Close() error {
 	r.sleepers.sendAway()
 	err := r.leave(v)
 	r.bell.wakeIf(func(uint64) bool { return true })
+	if r.file != nil {
+		err = errors.Join(err, r.file.close())
+	}
 	return err
 }
 
-// Remove removes the segment. Whoever has the region open keeps it until Close.
-func (r *Region) Remove() error { return r.segment.Remove() }
+// Remove removes the segment or the file. Whoever has the region open keeps it until Close.
+func (r *Region) Remove() error {
+	if r.file != nil {
+		return r.file.remove()
+	}
+	return r.segment.Remove()
+}
 
-// Segment returns the segment that the region lies in.
+// Segment returns the segment that the region lies in, or nil if that is a file.
 func (r *Region) Segment() *sysvipc.Segment { return r.segment }
 
 // localLock returns what orders the goroutines of this process that want the lock at
