@@ -99,7 +99,7 @@ enum { SYSVIPC_MUTEX = 1, SYSVIPC_VAR = 2, SYSVIPC_COUNTER = 3, SYSVIPC_CHAN = 6
 /* A region that this process has attached. It must not be moved after sysvipc_join. */
 struct sysvipc_region {
 	unsigned char *base;
-	uint64_t size, table, heap, events; /* events: bytes of an event */
+	uint64_t size, table, heap, events; /* where table and heap begin; bytes of an event */
 	uint32_t slots, entries;
 	bool writable;
 	int slot; /* of this process, or -1 */
@@ -157,7 +157,7 @@ static inline int sysvipc_check(struct sysvipc_region *r, uint64_t size, const c
 	r->entries = h.entries;
 	r->events = ((uint64_t)h.slots + 63) / 64 * 8;
 	r->table = sizeof h + (uint64_t)h.slots * sizeof(struct sysvipc_slot);
-	r->heap = r->table + (uint64_t)h.entries * sizeof(struct sysvipc_entry);
+	r->heap = r->table + (uint64_t)h.entries * sizeof(struct sysvipc_entry) + sysvipc_round(((uint64_t)h.entries + 7) / 8, 64);
 	return r->heap > r->size ? EPROTO : 0;
 }
 
