@@ -26,7 +26,8 @@ type Options struct {
 	Perm fs.FileMode
 	// Participants is how many processes may have it open at a time, 64 if 0.
 	Participants int
-	// Entries is how many named things it may hold, 4,096 if 0.
+	// Entries is how many named things it may hold, 4,096 if 0, or fewer in a region of
+	// less than 8 MiB. An entry takes 512 bytes.
 	Entries int
 }
 
@@ -163,9 +164,13 @@ func (o *Options) config(name string) (config, fs.FileMode, error) {
 		entries: uint32(powerOfTwo(uint64(max(orElse(int64(o.Entries), defaultEntries), 0)))),
 		created: time.Now().UnixNano(),
 	}
+	for o.Entries == 0 && c.entries > 16 && uint64(c.entries)*entryLen > c.size/4 {
+		c.entries /= 2
+	}
 	copy(c.name[:], name)
 	if _, err := c.plan(c.size); err != nil {
-		return c, 0, fmt.Errorf("shared: region %q cannot be made with these options: %w", name, err)
+		return c, 0, fmt.Errorf("shared: a region of %d bytes with %d participants and %d entries cannot be made: it needs %d bytes and room for what is in it, at most 1,048,576 of each",
+			c.size, c.slots, c.entries, headerLen+uint64(c.slots)*slotLen+uint64(c.entries)*(entryLen+1))
 	}
 	return c, fs.FileMode(orElse(int64(o.Perm), defaultPerm)), nil
 }
