@@ -8,14 +8,17 @@ import (
 
 func newMsgCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:                   "msg send|recv|peek",
+		Use:                   "msg send|recv|peek|tail|stats|drain|move",
 		GroupID:               groupUse,
-		Short:                 "Send, receive and look at messages",
+		Short:                 "Send, receive, look at and move messages",
 		Args:                  verbs,
 		RunE:                  missingVerb,
 		DisableFlagsInUseLine: true,
 	}
-	cmd.AddCommand(newMsgSendCommand(), newMsgRecvCommand(), newMsgPeekCommand())
+	cmd.AddCommand(
+		newMsgSendCommand(), newMsgRecvCommand(), newMsgPeekCommand(), newMsgTailCommand(), newMsgStatsCommand(),
+		newMsgDrainCommand(), newMsgMoveCommand(),
+	)
 	return cmd
 }
 

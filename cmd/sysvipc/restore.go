@@ -28,18 +28,19 @@ func newRestoreCommand() *cobra.Command {
 		Use:     "restore -f FILE",
 		GroupID: groupUse,
 		Short:   "Make the objects of a file again",
-		Long: `Make the objects of a file that "sysvipc dump" wrote again, all or those that --only
-names by what they were then: with their keys, modes, owners, bytes, values, and messages
-in order. Objects that were given away need root to be given to their owners again.
+		Long: `Make the objects of a file that "sysvipc dump" wrote again, all or those that --only names
+by what they were then: with their keys, modes, owners, bytes, values, and messages in
+order. Objects that were given away need root to be given to their owners again.
 
 Each gets a new ID, unless --same-id says that it shall have the one that it had (root).
 Programs that know the key find it; those that know the ID need --same-id.
 
-An object is restored whole or not at all: one whose part of the file is damaged or missing is left
-out, and so is one that the kernel refuses; the others are restored, each failure is told, and
-the exit code is that of the first one. Until it is whole, only its owner may use it. An object
-whose key is taken, or its ID with --same-id, is refused (exit code 5), and what has the key stays;
---skip-existing leaves it out without a failure. --dry-run also checks the whole file.`,
+An object is restored whole or not at all: one whose part of the file is damaged or
+missing is left out, and so is one that the kernel refuses; the others are restored, each
+failure is told, and the exit code is that of the first one. Until it is whole, only its
+owner may use it. An object whose key is taken, or its ID with --same-id, is refused (exit
+code 5), and what has the key stays; --skip-existing leaves it out without a failure.
+--dry-run also checks the whole file.`,
 		Example: `  sysvipc restore -f before-upgrade.sysv --dry-run
   sysvipc restore -f before-upgrade.sysv --same-id
   sysvipc restore -f orders.sysv --only msg:name=orders

@@ -84,6 +84,7 @@ A JSON document is an object with these fields:
   warnings  a list of sentences
   objects   a list of objects (ls, show, mk, sem get)
   messages  a list of messages instead (msg recv, msg peek)
+  types     a list of message types instead (msg stats)
   limits    a list of limits instead (limits)
 
 An object has the columns below that its kind has, and "unknown", the names of those that
@@ -93,10 +94,14 @@ ages are seconds, times are RFC 3339. -O leaves only the columns that it names. 
 adds "semaphores" to a set: a list of objects with "index", "value", "pid" (who operated
 on it last), "ncnt" (how many wait to acquire it), "zcnt" (how many wait for zero) and
 "unknown". "mk" adds "made": whether the object is new. "sem get" has "ref" and "values"
-only.
+only. "dump" and "restore" have what the file keeps; "dump" adds "saved", "was_attached" and
+"in_use", "restore" adds "outcome" (restored, would-restore, skipped or failed) and
+"restored_as".
 
 A message has "type", "size" and "text", or "base64" instead of "text" if it is not
-UTF-8; "msg peek" adds "index".
+UTF-8; "msg peek" adds "index". A type has "type", "messages", "bytes", "smallest",
+"largest", "first" (the index of its first message) and "sizes": how many "messages" have
+"up_to" so many bytes.
 
 A limit has "name", "what", "value", "used", "percent", "sysctl" and "field": "used" and
 "percent" are null for what limits one object or call, "sysctl" for what cannot be
