@@ -30,21 +30,33 @@ var shared struct {
 	sync.Once
 	*embedded.Server
 	dir string
+	err error
 }
 
 // server returns the server for all tests that do not stop it.
 func server(t testing.TB) *embedded.Server {
 	t.Helper()
+	check(t, start())
+	return shared.Server
+}
+
+func start() error {
 	shared.Do(func() {
-		var err error
-		if shared.dir, err = os.MkdirTemp("", "sysvipc-cluster"); err != nil {
-			t.Fatal(err)
-		}
-		if shared.Server, err = embedded.Start(embedded.Options{Dir: shared.dir, Listen: "127.0.0.1:0"}); err != nil {
-			t.Fatal(err)
+		if shared.dir, shared.err = os.MkdirTemp("", "sysvipc-cluster"); shared.err == nil {
+			shared.Server, shared.err = embedded.Start(embedded.Options{Dir: shared.dir, Listen: "127.0.0.1:0"})
 		}
 	})
-	return shared.Server
+	return shared.err
+}
+
+// exampleServer is the same for examples.
+var exampleServer = exampled{}
+
+type exampled struct{}
+
+func (exampled) URL() string {
+	start()
+	return shared.URL()
 }
 
 // connect returns a connection of its own to the server for all.

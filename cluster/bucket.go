@@ -1,0 +1,135 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// The bucket holds an entry for each semaphore set, lease and variable. It is a
+// key-value bucket as nats.go and the command nats know it, but for two things: its
+// entries are read from the leader only, since another replica may be behind, and leases
+// have a time to live.
+const (
+	bucket       = "sysvipc"
+	bucketStream = "KV_" + bucket
+	bucketPrefix = "$KV." + bucket + "."
+)
+
+// markerTime is for how long the server shows that a lease has ended, to those who were
+// cut off when it did.
+const markerTime = 10 * time.Minute
+
+// openBucket makes the bucket if there is none.
+func (c *Conn) openBucket(ctx context.Context) error {
+	c.mu.Lock()
+	known := c.buckets[bucket]
+	c.mu.Unlock()
+	if known {
+		return nil
+	}
+	err := persist(ctx, func(ctx context.Context) error {
+		_, err := c.js.Stream(ctx, bucketStream)
+		if !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return err
+		}
+		_, err = c.js.CreateStream(ctx, jetstream.StreamConfig{
+			Name: bucketStream, Description: "sysvipc semaphore sets and variables", Subjects: []string{bucketPrefix + ">"},
+			MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, Discard: jetstream.DiscardNew, Replicas: c.replicas,
+			AllowRollup: true, DenyDelete: true, AllowMsgTTL: true, SubjectDeleteMarkerTTL: markerTime,
+		})
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			err = nil
+		}
+		return err
+	})
+	if err == nil {
+		c.mu.Lock()
+		c.buckets[bucket] = true
+		c.mu.Unlock()
+	}
+	return err
+}
+
+// entry is what a key holds.
+type entry struct {
+	data     []byte
+	revision uint64 // 0: nothing was ever written, or it is long gone
+}
+
+// read returns what a key holds, from the leader.
+func (c *Conn) read(ctx context.Context, key string) (e entry, err error) {
+	req := []byte(`{"last_by_subj":"` + bucketPrefix + key + `"}`)
+	err = persist(ctx, func(ctx context.Context) error {
+		e = entry{}
+		answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+bucketStream, req)
+		if err != nil {
+			return err
+		}
+		var got struct {
+			Error   *jetstream.APIError `json:"error"`
+			Message struct {
+				Seq    uint64 `json:"seq"`
+				Header []byte `json:"hdrs"`
+				Data   []byte `json:"data"`
+			} `json:"message"`
+		}
+		if err := json.Unmarshal(answer.Data, &got); err != nil {
+			return fmt.Errorf("answer %.40q: %w", answer.Data, err)
+		}
+		switch {
+		case got.Error == nil:
+			e = entry{got.Message.Data, got.Message.Seq}
+		case got.Error.ErrorCode != jetstream.JSErrCodeMessageNotFound:
+			return got.Error
+		}
+		return nil
+	})
+	return e, err
+}
+
+// swap writes a key if its revision is still this one; 0: if there is nothing. It
+// returns the new revision, or 0 if it was not. It goes on for a while after the end of
+// ctx, since what it did must be known. With a ttl the entry ends by itself.
+func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint64, ttl time.Duration) (uint64, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	id := c.number()
+	msg := &nats.Msg{Subject: bucketPrefix + key, Data: data, Header: nats.Header{
+		jetstream.MsgIDHeader:               {id},
+		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(revision, 10)},
+	}}
+	if ttl > 0 {
+		msg.Header[jetstream.MsgTTLHeader] = []string{ttl.String()}
+	}
+	tries := 0
+	var a ack
+	err := persist(ctx, func(ctx context.Context) (err error) {
+		tries++
+		a, err = c.store(ctx, msg)
+		return err
+	})
+	if !isCode(err, codeWrongLastSequence, codeWrongLastSequence2) {
+		return a.Seq, err
+	}
+	if tries == 1 {
+		return 0, nil
+	}
+	// An earlier try, whose answer was lost, may have done it. The server knows, since it
+	// stores a message with this ID only once: it would answer with the one that it has.
+	probe := &nats.Msg{Subject: bucketPrefix + "probe", Header: nats.Header{jetstream.MsgIDHeader: {id}}}
+	err = persist(ctx, func(ctx context.Context) (err error) {
+		a, err = c.store(ctx, probe)
+		return err
+	})
+	if err != nil || !a.Duplicate {
+		return 0, err
+	}
+	return a.Seq, nil
+}

@@ -1,0 +1,311 @@
+package cluster_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cluster"
+)
+
+func wantValue(t *testing.T, s *cluster.SemaphoreSet, want int) {
+	t.Helper()
+	if got, err := s.At(0).Value(t.Context()); err != nil || got != want {
+		t.Fatalf("the value is %d, %v; want %d", got, err, want)
+	}
+}
+
+func TestSemaphoresComeAndGo(t *testing.T) {
+	t.Parallel()
+	c := connect(t, nil)
+	if _, err := c.OpenSemaphores(t.Context(), t.Name()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("open gives %v, want ErrNotExist", err)
+	}
+	// However many race, one set comes out, with its values.
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			s, err := c.EnsureSemaphores(t.Context(), t.Name(), 0)
+			if err == nil {
+				err = s.At(0).Release(t.Context(), 1)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	s, err := c.OpenSemaphores(t.Context(), t.Name())
+	check(t, err)
+	wantValue(t, s, 8)
+	if _, err := c.CreateSemaphores(t.Context(), t.Name(), 0); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("create gives %v, want ErrExist", err)
+	}
+	g, err := s.Take(t.Context(), sysvipc.Add(0, -1))
+	check(t, err)
+	check(t, s.Remove(t.Context()))
+	if _, err := c.OpenSemaphores(t.Context(), t.Name()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("open gives %v, want ErrNotExist", err)
+	}
+	// One that is made again goes on with the tokens.
+	next := newSet(t, c, 1)
+	again, err := next.Take(t.Context(), sysvipc.Add(0, -1))
+	check(t, err)
+	if again.Token <= g.Token {
+		t.Errorf("token %d after %d", again.Token, g.Token)
+	}
+	if _, err := s.TryDo(t.Context(), sysvipc.Add(0, 1)); !errors.Is(err, sysvipc.ErrRemoved) {
+		t.Errorf("the old set gives %v, want ErrRemoved", err)
+	}
+}
+
+// What was taken with undo comes back: at Close, and when the holder is silent.
+func TestSemaphoreUndo(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, connect(t, nil), 1)
+	open := func(opts *cluster.Options) (*cluster.Conn, *cluster.SemaphoreSet) {
+		c := connect(t, opts)
+		s, err := c.OpenSemaphores(t.Context(), t.Name())
+		check(t, err)
+		return c, s
+	}
+	_, holder := open(nil)
+	check(t, holder.At(0).Undo().Acquire(t.Context(), 1))
+	wantValue(t, s, 0)
+	check(t, holder.At(0).Undo().Release(t.Context(), 1))
+	check(t, holder.At(0).Undo().Acquire(t.Context(), 1))
+	waited := make(chan error, 1)
+	go func() { waited <- s.At(0).Acquire(soon(t), 1) }()
+	check(t, holder.Close(t.Context()))
+	check(t, <-waited)
+	check(t, s.At(0).Release(t.Context(), 1))
+
+	conn, dying := open(&cluster.Options{Lease: time.Second})
+	g, err := dying.Take(t.Context(), sysvipc.Add(0, -1))
+	check(t, err)
+	conn.NATS().Close()
+	next, err := s.Take(soon(t), sysvipc.Add(0, -1))
+	check(t, err)
+	if next.Token <= g.Token {
+		t.Errorf("token %d after %d", next.Token, g.Token)
+	}
+	<-g.Lost()
+	if err := g.Give(t.Context()); !errors.Is(err, cluster.ErrLeaseLost) {
+		t.Errorf("the dead gives back with %v, want ErrLeaseLost", err)
+	}
+	check(t, next.Give(t.Context()))
+	wantValue(t, s, 1)
+	// Those who only try see it, too.
+	conn, dying = open(&cluster.Options{Lease: time.Second})
+	check(t, dying.At(0).Undo().Acquire(t.Context(), 1))
+	conn.NATS().Close()
+	eventually(t, "it can be taken", func() bool {
+		ok, err := s.At(0).TryAcquire(t.Context(), 1)
+		check(t, err)
+		return ok
+	})
+}
+
+// A lease that is renewed lasts.
+func TestSemaphoreLeaseLasts(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, connect(t, &cluster.Options{Lease: time.Second}), 1)
+	g, err := s.Take(t.Context(), sysvipc.Add(0, -1))
+	check(t, err)
+	other, err := connect(t, nil).OpenSemaphores(t.Context(), t.Name())
+	check(t, err)
+	short, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+	defer cancel()
+	if err := other.At(0).Acquire(short, 1); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the deadline", err)
+	}
+	select {
+	case <-g.Lost():
+		t.Error("the lease is lost")
+	default:
+	}
+	check(t, g.Give(t.Context()))
+	wantValue(t, other, 1)
+}
+
+// Nobody is let in twice, nobody is forgotten.
+func TestSemaphoreExcludes(t *testing.T) {
+	t.Parallel()
+	var inside, entered atomic.Int32
+	var last atomic.Uint64
+	newSet(t, connect(t, nil), 1)
+	var wg sync.WaitGroup
+	for range 4 {
+		s, err := connect(t, nil).OpenSemaphores(t.Context(), t.Name())
+		check(t, err)
+		for range 3 {
+			wg.Go(func() {
+				for range 20 {
+					g, err := s.Take(soon(t), sysvipc.Add(0, -1))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if n := inside.Add(1); n != 1 {
+						t.Errorf("%d are inside", n)
+					}
+					if old := last.Swap(g.Token); old >= g.Token {
+						t.Errorf("token %d after %d", g.Token, old)
+					}
+					entered.Add(1)
+					inside.Add(-1)
+					if err := g.Give(t.Context()); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if n := entered.Load(); n != 4*3*20 {
+		t.Errorf("%d entered, want %d", n, 4*3*20)
+	}
+}
+
+// A waiter that was granted something and died before it knew does not keep it.
+func TestSemaphoreDeadWaiter(t *testing.T) {
+	t.Parallel()
+	s := newSet(t, connect(t, nil), 0)
+	conn := connect(t, &cluster.Options{Lease: time.Second})
+	dying, err := conn.OpenSemaphores(t.Context(), t.Name())
+	check(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go dying.At(0).Acquire(ctx, 1) // without undo
+	eventually(t, "it waits", func() bool {
+		n, _, err := s.At(0).Waiters(t.Context())
+		check(t, err)
+		return n == 1
+	})
+	conn.NATS().Close()
+	check(t, s.At(0).Release(t.Context(), 1))
+	check(t, s.At(0).Acquire(soon(t), 1))
+}
+
+// store is something that a grant protects. It keeps the largest token that it has seen.
+type store struct {
+	mu    sync.Mutex
+	token uint64
+	value string
+}
+
+var errStale = errors.New("stale token")
+
+func (s *store) write(token uint64, value string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if token < s.token {
+		return errStale
+	}
+	s.token, s.value = token, value
+	return nil
+}
+
+func ExampleGrant() {
+	ctx := context.Background()
+	protected := &store{}
+	lock := func() (*cluster.Conn, *cluster.Grant) {
+		conn, err := cluster.Connect(ctx, exampleServer.URL(), &cluster.Options{Lease: time.Second})
+		if err != nil {
+			panic(err)
+		}
+		set, err := conn.EnsureSemaphores(ctx, "example", 1)
+		if err != nil {
+			panic(err)
+		}
+		grant, err := set.Take(ctx, sysvipc.Add(0, -1))
+		if err != nil {
+			panic(err)
+		}
+		return conn, grant
+	}
+	conn, first := lock()
+	conn.NATS().Close() // as if this process were stopped for a while
+
+	conn, second := lock() // so another one gets the lock
+	defer conn.Close(ctx)
+	fmt.Println("second:", protected.write(second.Token, "new"))
+	fmt.Println("first:", protected.write(first.Token, "old"))
+	fmt.Println("kept:", protected.value)
+	// Output:
+	// second: <nil>
+	// first: stale token
+	// kept: new
+}
+
+type quote struct {
+	Price int
+	Tags  []string
+}
+
+func TestVar(t *testing.T) {
+	t.Parallel()
+	v, err := cluster.VarOf[quote](t.Context(), connect(t, nil), t.Name())
+	check(t, err)
+	other, err := cluster.VarOf[quote](t.Context(), connect(t, nil), t.Name())
+	check(t, err)
+	if got, err := v.Load(t.Context()); err != nil || got.Price != 0 {
+		t.Errorf("a new one holds %v, %v", got, err)
+	}
+	watched := make(chan quote, 1000)
+	ctx, cancel := context.WithCancel(soon(t))
+	ended := make(chan error, 1)
+	go func() {
+		for q, err := range other.Watch(ctx) {
+			if err != nil {
+				ended <- err
+				return
+			}
+			watched <- q
+		}
+	}()
+	if q := <-watched; q.Price != 0 {
+		t.Errorf("it first watched %v", q)
+	}
+	check(t, v.Store(t.Context(), quote{1, []string{"a"}}))
+	ok, err := other.CompareAndSwap(t.Context(), quote{2, nil}, quote{3, nil})
+	if ok || err != nil {
+		t.Errorf("swapped what was not there: %v, %v", ok, err)
+	}
+	ok, err = other.CompareAndSwap(t.Context(), quote{1, []string{"a"}}, quote{2, nil})
+	if !ok || err != nil {
+		t.Errorf("not swapped: %v, %v", ok, err)
+	}
+	var wg sync.WaitGroup
+	for _, v := range []*cluster.Var[quote]{v, other} {
+		for range 2 {
+			wg.Go(func() {
+				for range 25 {
+					if err := v.Update(t.Context(), func(q *quote) { q.Price++ }); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if got, err := v.Load(t.Context()); err != nil || got.Price != 102 {
+		t.Errorf("it holds %v, %v; want 102", got, err)
+	}
+	for q := range watched {
+		if q.Price == 102 {
+			break
+		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the watch ended with %v", err)
+	}
+}

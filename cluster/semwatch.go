@@ -1,0 +1,170 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// watch tells a set of its changes, and of the ends of sessions, for as long as it is
+// open: whoever waits once will wait again.
+type watch struct {
+	set     *SemaphoreSet
+	watcher jetstream.KeyWatcher
+	cancel  context.CancelFunc
+	ended   chan struct{}
+}
+
+// begin starts the watch if there is none, and returns when it has told what there is.
+func (s *SemaphoreSet) begin(ctx context.Context) error {
+	s.starting.Lock()
+	defer s.starting.Unlock()
+	s.mu.Lock()
+	begun, closed := s.watch != nil, s.done
+	s.mu.Unlock()
+	if begun {
+		return nil
+	}
+	if closed {
+		return errClosed
+	}
+	w := &watch{set: s, ended: make(chan struct{})}
+	own, cancel := context.WithCancel(context.Background())
+	w.cancel = cancel
+	var kv jetstream.KeyValue
+	err := persist(ctx, func(ctx context.Context) (err error) {
+		if kv, err = s.conn.js.KeyValue(ctx, bucket); err == nil {
+			w.watcher, err = kv.WatchFiltered(own, []string{s.key, "lease." + s.tok + ".*"})
+		}
+		return err
+	})
+	if err != nil {
+		cancel()
+		return err
+	}
+	ready := make(chan struct{})
+	go w.run(own, ready)
+	select {
+	case <-ready:
+	case <-ctx.Done():
+		w.stop()
+		return ctx.Err()
+	}
+	s.mu.Lock()
+	s.watch = w
+	s.mu.Unlock()
+	return nil
+}
+
+func (w *watch) stop() {
+	w.cancel()
+	w.watcher.Stop()
+	<-w.ended
+}
+
+// run hears of the sessions and the set in the order of their writing: a session's lease
+// is written before the set first names it, so one that is named and not known has ended.
+func (w *watch) run(ctx context.Context, ready chan struct{}) {
+	defer close(w.ended)
+	s := w.set
+	alive := map[string]bool{}
+	complete := false
+	var last *semState
+	for {
+		var e jetstream.KeyValueEntry
+		var ok bool
+		select {
+		case e, ok = <-w.watcher.Updates():
+			if !ok {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+		switch {
+		case e == nil:
+			complete = true
+			close(ready)
+		case e.Key() == s.key:
+			st, err := decodeState(e.Value())
+			if err != nil {
+				continue
+			}
+			last = st
+			s.heard(st, e.Revision())
+		default:
+			id := e.Key()[len("lease.")+len(s.tok)+1:]
+			if e.Operation() == jetstream.KeyValuePut {
+				alive[id] = true
+				continue
+			}
+			delete(alive, id)
+		}
+		if !complete || last == nil || last.Removed || last.Made != s.made {
+			continue
+		}
+		var dead []string
+		for id := range last.sessions() {
+			if !alive[id] {
+				dead = append(dead, id)
+			}
+		}
+		if len(dead) > 0 {
+			s.reap(ctx, dead)
+		}
+	}
+}
+
+// reap gives back what sessions held that have ended.
+func (s *SemaphoreSet) reap(ctx context.Context, dead []string) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	s.change(ctx, func(st *semState) (bool, error) {
+		found := false
+		for _, id := range dead {
+			found = st.end(id) || found
+		}
+		if found {
+			s.conn.metrics.Count("reaped", s.name, len(dead))
+		}
+		return found, nil
+	})
+}
+
+// live returns the set's session, and takes a lease if there is none.
+func (s *SemaphoreSet) live(ctx context.Context, undo bool) (*session, error) {
+	s.starting.Lock()
+	defer s.starting.Unlock()
+	s.mu.Lock()
+	own, closed := s.session, s.done
+	s.mu.Unlock()
+	if closed {
+		return nil, errClosed
+	}
+	if own != nil && !own.alive() {
+		own.lose()
+		own.mu.Lock()
+		held := own.undo
+		own.mu.Unlock()
+		if held {
+			return nil, ErrLeaseLost
+		}
+		own = nil
+	}
+	if own == nil {
+		var err error
+		if own, err = s.conn.newSession(ctx, s.tok); err != nil {
+			return nil, err
+		}
+		s.mu.Lock()
+		s.session = own
+		s.mu.Unlock()
+	}
+	if undo {
+		own.mu.Lock()
+		own.undo = true
+		own.mu.Unlock()
+	}
+	return own, nil
+}

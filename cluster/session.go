@@ -1,0 +1,107 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// session is by what the others know that this process lives: a lease, which is an entry
+// that ends by itself unless it is written anew in time.
+type session struct {
+	conn *Conn
+	key  string
+	id   string
+	lost chan struct{} // closed when it must be taken for ended
+
+	mu       sync.Mutex
+	revision uint64
+	until    time.Time // when it is lost; sooner than for the servers, whose time begins later
+	ended    bool
+	undo     bool // something is held with it
+	renewal  *time.Timer
+	limit    *time.Timer
+}
+
+// newSession takes a lease on the set with this token.
+func (c *Conn) newSession(ctx context.Context, tok string) (*session, error) {
+	s := &session{conn: c, id: c.number(), lost: make(chan struct{})}
+	s.key = "lease." + tok + "." + s.id
+	sent := time.Now()
+	revision, err := c.swap(ctx, s.key, nil, 0, c.lease)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.revision, s.until = revision, sent.Add(c.lease)
+	s.renewal = time.AfterFunc(c.lease/3, s.renew)
+	s.limit = time.AfterFunc(time.Until(s.until), s.lose)
+	return s, nil
+}
+
+// renew writes the lease anew.
+func (s *session) renew() {
+	s.mu.Lock()
+	sent := time.Now()
+	if s.ended || !sent.Before(s.until) {
+		s.mu.Unlock()
+		s.lose()
+		return
+	}
+	revision, until := s.revision, s.until
+	s.mu.Unlock()
+	ctx, cancel := context.WithDeadline(context.Background(), until)
+	defer cancel()
+	next, err := s.conn.swap(ctx, s.key, nil, revision, s.conn.lease)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended:
+	case err != nil:
+		s.renewal.Reset(s.conn.lease / 10)
+	case next == 0: // it has ended, and somebody may have seen that
+		go s.lose()
+	default:
+		s.revision = next
+		s.until = sent.Add(s.conn.lease)
+		s.limit.Reset(time.Until(s.until))
+		s.renewal.Reset(s.conn.lease / 3)
+	}
+}
+
+// lose ends the session if it was not renewed in time.
+func (s *session) lose() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.ended = true
+	s.renewal.Stop()
+	s.limit.Stop()
+	close(s.lost)
+	s.conn.metrics.Count("leases_lost", s.key, 1)
+}
+
+// alive reports whether it may be relied on now.
+func (s *session) alive() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.ended && time.Now().Before(s.until)
+}
+
+// leave ends the session in order, when nothing is held any more.
+func (s *session) leave(ctx context.Context) {
+	s.mu.Lock()
+	ended := s.ended
+	s.ended = true
+	s.renewal.Stop()
+	s.limit.Stop()
+	revision := s.revision
+	s.mu.Unlock()
+	if !ended {
+		// Its last word ends soon.
+		s.conn.swap(ctx, s.key, nil, revision, time.Second)
+	}
+}

@@ -1,0 +1,180 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Var is a variable of type T that the servers keep as JSON. Before the first Store it
+// has T's zero value. Safe for concurrent use.
+type Var[T any] struct {
+	thing
+	conn *Conn
+	key  string
+}
+
+// VarOf returns the variable with this name. It holds nothing in this process.
+func VarOf[T any](ctx context.Context, c *Conn, name string) (*Var[T], error) {
+	tok, err := token(name)
+	if err != nil {
+		return nil, err
+	}
+	v := &Var[T]{thing{"variable", name}, c, "var." + tok}
+	if err := c.openBucket(ctx); err != nil {
+		return nil, v.fail("open", err, "")
+	}
+	return v, nil
+}
+
+// Load returns the value.
+func (v *Var[T]) Load(ctx context.Context) (T, error) {
+	value, _, _, err := v.load(ctx, "load")
+	return value, err
+}
+
+// Revision returns the value, and a number that grows with each change of it.
+func (v *Var[T]) Revision(ctx context.Context) (T, uint64, error) {
+	value, _, revision, err := v.load(ctx, "load")
+	return value, revision, err
+}
+
+func (v *Var[T]) load(ctx context.Context, op string) (value T, data []byte, revision uint64, err error) {
+	e, err := v.conn.read(ctx, v.key)
+	if err == nil {
+		value, err = v.decode(e.data)
+	}
+	if err != nil {
+		return value, nil, 0, v.wrong(ctx, op, err)
+	}
+	return value, e.data, e.revision, nil
+}
+
+func (v *Var[T]) wrong(ctx context.Context, op string, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		return v.cancelled(op, ctx)
+	}
+	return v.fail(op, err, "")
+}
+
+// decode reads a value; nothing is the zero value.
+func (v *Var[T]) decode(data []byte) (value T, err error) {
+	if len(data) > 0 {
+		err = json.Unmarshal(data, &value)
+	}
+	return value, err
+}
+
+// Store sets the value.
+func (v *Var[T]) Store(ctx context.Context, value T) error {
+	return v.Update(ctx, func(x *T) { *x = value })
+}
+
+// Update changes the value by change, which no other writer comes between: if one does,
+// change is called again with what that one wrote.
+func (v *Var[T]) Update(ctx context.Context, change func(*T)) error {
+	_, err := v.update(ctx, func(value *T, _ []byte) (bool, error) { change(value); return true, nil })
+	return err
+}
+
+// CompareAndSwap sets the value to new if it is old, which their JSON tells, and reports
+// whether it was.
+func (v *Var[T]) CompareAndSwap(ctx context.Context, old, new T) (bool, error) {
+	want, err := json.Marshal(old)
+	if err != nil {
+		return false, v.fail("swap", err, "")
+	}
+	return v.update(ctx, func(value *T, _ []byte) (bool, error) {
+		got, err := json.Marshal(*value)
+		if err != nil || !bytes.Equal(got, want) {
+			return false, err
+		}
+		*value = new
+		return true, nil
+	})
+}
+
+func (v *Var[T]) update(ctx context.Context, change func(*T, []byte) (bool, error)) (bool, error) {
+	const op = "update"
+	for {
+		value, data, revision, err := v.load(ctx, op)
+		if err != nil {
+			return false, err
+		}
+		if write, err := change(&value, data); err != nil || !write {
+			return false, v.fail(op, err, "")
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			return false, v.fail(op, err, "")
+		}
+		next, err := v.conn.swap(ctx, v.key, text, revision, 0)
+		if err != nil {
+			return false, v.wrong(ctx, op, err)
+		}
+		if next > 0 {
+			return true, nil
+		}
+		if ctx.Err() != nil {
+			return false, v.cancelled(op, ctx)
+		}
+	}
+}
+
+// Watch yields the value now and after each change, until ctx is done, with an error at
+// the end. Of changes that come while the connection is lost it yields the last.
+func (v *Var[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		var w jetstream.KeyWatcher
+		err := persist(ctx, func(once context.Context) error {
+			kv, err := v.conn.js.KeyValue(once, bucket)
+			if err == nil {
+				w, err = kv.Watch(ctx, v.key)
+			}
+			return err
+		})
+		if err != nil {
+			yield(none, v.wrong(ctx, "watch", err))
+			return
+		}
+		defer w.Stop()
+		any := false
+		for {
+			var e jetstream.KeyValueEntry
+			ok := false
+			select {
+			case e, ok = <-w.Updates():
+			case <-ctx.Done():
+			}
+			switch {
+			case ctx.Err() != nil:
+				yield(none, v.cancelled("watch", ctx))
+				return
+			case !ok:
+				yield(none, v.fail("watch", errClosed, ""))
+				return
+			case e == nil && any: // all that was there
+				continue
+			case e == nil:
+				if !yield(none, nil) {
+					return
+				}
+				continue
+			}
+			any = true
+			value, err := v.decode(e.Value())
+			if err != nil {
+				yield(none, v.fail("watch", err, ""))
+				return
+			}
+			if !yield(value, nil) {
+				return
+			}
+		}
+	}
+}
