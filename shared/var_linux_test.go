@@ -56,7 +56,7 @@ func TestVarIsNeverTorn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for seen := 0; seen < 1000; {
+		for seen := 0; seen < 100; {
 			q, err := x.Load()
 			if err != nil || !whole(q) {
 				t.Fatalf("torn: %+v (%v)", q, err)

@@ -9,6 +9,7 @@
  *   chansend ID B N     send N messages, B at a time, and wait until the last has arrived
  *   many ID N           send N/2 messages into a Vyukov ring beside another process that
  *                       does too, and wait until two more have received them all
+ *   crowd N             wake N threads that sleep on one futex, until the last has gone on
  *
  * The other sides, which never answer: chanecho ID, chansink ID B, manysource ID,
  * manysink ID I.
@@ -253,6 +254,37 @@ static void many_take(struct many *q, uint64_t *m)
 	}
 }
 
+/* ---- a crowd of threads ---- */
+
+static a32 gate;
+
+static void *sleeper(void *unused)
+{
+	(void)unused;
+	while (!atomic_load(&gate))
+		syscall(SYS_futex, &gate, FUTEX_WAIT, 0, NULL, NULL, 0);
+	return NULL;
+}
+
+static long crowd(int n)
+{
+	pthread_t all[n];
+	pthread_attr_t small;
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 64 << 10);
+	atomic_store(&gate, 0);
+	for (int i = 0; i < n; i++)
+		if (pthread_create(&all[i], &small, sleeper, NULL))
+			abort();
+	usleep(200000);
+	long start = now();
+	atomic_store(&gate, 1);
+	syscall(SYS_futex, &gate, FUTEX_WAKE, n, NULL, NULL, 0);
+	for (int i = 0; i < n; i++)
+		pthread_join(all[i], NULL);
+	return now() - start;
+}
+
 static void *attach(int id)
 {
 	void *p = shmat(id, NULL, 0);
@@ -278,6 +310,11 @@ int main(void)
 	while (fgets(line, sizeof line, stdin)) {
 		int a = 0, b = 0, n = 0;
 		sscanf(line, "%19s %d %d %d", verb, &a, &b, &n);
+		if (!strcmp(verb, "crowd")) {
+			printf("%ld\n", crowd(a));
+			fflush(stdout);
+			continue;
+		}
 		if (strcmp(verb, "mutex") && strcmp(verb, "load") && strcmp(verb, "store") && !base) {
 			base = attach(a);
 			there.c = base;
