@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A lock is the robust lock of one node. Its word is 0, or the TID of the guardian that
@@ -67,6 +68,9 @@ func (g *guardian) unlock(n *node) {
 	}
 	g.end()
 	g.mu.Unlock()
+	if leavers.waiting.Load() > 0 {
+		leavers.wake()
+	}
 }
 
 // pick returns the guardian for a new holder.
@@ -116,6 +120,51 @@ func (r *Region) unlessClosed(v *view, n *node, g *guardian, died bool) (*guardi
 		return nil, false, r.closed()
 	}
 	return g, died, nil
+}
+
+// leavers are the Closes of this process that wait until its writers, who hold a lock for
+// as long as a write takes, have given it back.
+var leavers leaving
+
+type leaving struct {
+	waiting atomic.Int32
+	mu      sync.Mutex
+	changed *sync.Cond // made by the first
+}
+
+// await returns when gone says so, which it asks again whenever a lock is given back, or
+// after limit: then it returns false.
+func (l *leaving) await(limit time.Duration, gone func() bool) bool {
+	l.waiting.Add(1)
+	defer l.waiting.Add(-1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changed == nil {
+		l.changed = sync.NewCond(&l.mu)
+	}
+	late := false
+	alarm := time.AfterFunc(limit, func() {
+		l.mu.Lock()
+		late = true
+		l.mu.Unlock()
+		l.wake()
+	})
+	defer alarm.Stop()
+	for !gone() {
+		if late {
+			return false
+		}
+		l.changed.Wait()
+	}
+	return true
+}
+
+func (l *leaving) wake() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changed != nil {
+		l.changed.Broadcast()
+	}
 }
 
 // sleepers are the goroutines of this process that sleep on locks of a region. Close sends

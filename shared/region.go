@@ -56,6 +56,7 @@ type Region struct {
 	guardian *guardian // of the slot
 	bell     *bell
 	sleepers sleepers
+	kept     atomic.Int32 // locks of its Mutexes and RWMutexes that this process holds
 
 	mu    sync.Mutex
 	local map[uint64]chan struct{} // see localLock
@@ -316,7 +317,9 @@ func (v *view) done() { runtime.KeepAlive(v) }
 func (r *Region) closed() error { return fmt.Errorf("shared: region %q: %w", r.name, fs.ErrClosed) }
 
 // Close leaves the region. It fails, and changes nothing, while this process holds a
-// lock in it.
+// [Mutex] or an [RWMutex] in it. Goroutines that wait in the region get [fs.ErrClosed]. For
+// those that are just writing it waits; if one of them does so for a second, in a function
+// that it was given, Close fails.
 func (r *Region) Close() error {
 	v := r.view.Load()
 	if v == nil {
@@ -325,13 +328,21 @@ func (r *Region) Close() error {
 	if n := r.readLocks(v); n > 0 {
 		return fmt.Errorf("shared: close region %q: this process holds %d locks in it for reading", r.name, n)
 	}
+	if n := r.kept.Load(); n > 0 {
+		return fmt.Errorf("shared: close region %q: this process holds %d locks in it", r.name, n)
+	}
 	if !r.view.CompareAndSwap(v, nil) {
 		return r.closed()
 	}
 	// Whoever takes a lock from here on sees that the region is closed, and gives it back.
-	if n := heldIn(v); n > 1 {
-		r.view.Store(v)
-		return fmt.Errorf("shared: close region %q: this process holds %d locks in it", r.name, n-1)
+	if heldIn(v) > 1 {
+		r.bell.wakeIf(func(uint64) bool { return true }) // some hold one as they wait
+		r.ring(v, r.slot)
+		gone := leavers.await(time.Second, func() bool { return r.kept.Load() > 0 || heldIn(v) <= 1 })
+		if n := r.kept.Load(); n > 0 || !gone {
+			r.view.Store(v)
+			return fmt.Errorf("shared: close region %q: this process holds %d locks in it", r.name, max(int(n), heldIn(v)-1))
+		}
 	}
 	r.sleepers.sendAway()
 	err := r.leave(v)
