@@ -27,6 +27,7 @@ var demoChapters = []demoChapter{
 	{"What the page cannot do: a wait is called off", demoCancel},
 	{"What the page cannot do: eight processes make one set", demoRace},
 	{"Perl itself", demoPerl},
+	{"What the page gives up: a shared variable", demoShared},
 }
 
 // demoLimit is how long the tour may take before something must be stuck.
@@ -39,7 +40,8 @@ func newDemoCommand() *cobra.Command {
 		Short:   "A guided tour with real processes, which checks itself",
 		Long: `Go through the programs of the Perl manual's page on System V IPC with real processes,
 and through what that page cannot do: a killed holder, a wait that is called off, a race
-of creators. Where perl is installed, real Perl programs take part.
+of creators, a variable that processes share. Where perl is installed, real Perl programs
+take part.
 
 Each step is shown as a command line that you can use yourself. Each claim is checked, and
 the end says how many were: the exit code is 0 only if all were right. The tour takes a few
@@ -50,7 +52,7 @@ seconds and leaves nothing behind, also after Ctrl-C.`,
 		},
 		DisableFlagsInUseLine: true,
 	}
-	cmd.AddCommand(newDemoCreatorCommand())
+	cmd.AddCommand(newDemoCreatorCommand(), newDemoSharerCommand())
 	return cmd
 }
 
@@ -100,6 +102,7 @@ func (t *tour) tell(chapters []demoChapter) (err error) {
 		t.title(fmt.Sprintf("%d. %s", i+1, c.title))
 		first := t.checks + 1
 		c.tell(t)
+		t.must(t.ctx.Err()) // it may have taken that for something that is missing
 		t.told = append(t.told, toldChapter{c.title, first, t.checks})
 	}
 	return nil

@@ -135,6 +135,7 @@ func TestDemoSabotaged(t *testing.T) {
 		{2, "msg recv * --type 2"},
 		{4, "sem give *"},
 		{5, "demo creator *"},
+		{7, "demo sharer *"},
 	} {
 		script := t.TempDir() + "/sysvipc"
 		text := fmt.Sprintf("#!/bin/bash\ncase \"$*\" in %s) exit 0;; esac\nexec -a sysvipc '%s' \"$@\"\n", strings.ReplaceAll(c.sabotage, " ", `\ `), exe)
