@@ -34,7 +34,7 @@ type header struct {
 
 	_      [16]byte
 	alarms uint64   // how often everybody who waits was asked to look again
-	boot   [16]byte // of a region in a file: the boot of the system in which it was last opened
+	boot   [16]byte // of a region in a file: in which boot of the system, and in which file, it was last opened
 	_      [168]byte
 }
 

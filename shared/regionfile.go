@@ -9,7 +9,7 @@ import (
 
 // EnsureFile opens the region in the file at path, or makes it. It is a region like those
 // in segments, and what is in it is still there after a reboot: who had it open then counts
-// as killed. The file takes its whole size on the disk from the beginning, so that there is
+// as killed, as in a copy of the file. The file takes its whole size on the disk from the beginning, so that there is
 // room for all that is written.
 //
 // The file must be on a file system of this machine, whose processes alone may have it

@@ -2,15 +2,13 @@ package shared
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"math"
 	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"unsafe"
 
@@ -27,11 +25,11 @@ type regionFile struct {
 
 // enterFile makes the region if that is to be done, and joins it.
 func (r *Region) enterFile(ctx context.Context, fresh *config) error {
-	boot, err := bootID()
+	f := r.file
+	boot, err := f.bootID()
 	if err != nil {
 		return err
 	}
-	f := r.file
 	if err := f.lock(ctx, unix.LOCK_SH); err != nil {
 		return err
 	}
@@ -61,7 +59,9 @@ func (r *Region) enterFile(ctx context.Context, fresh *config) error {
 			return r.settle(ctx, v, nil)
 		}
 		h := v.header()
-		h.init = node{}
+		if h.state < stateReady {
+			h.init = node{} // of a creator that is dead
+		}
 		if err := r.settle(ctx, v, fresh); err != nil {
 			return err
 		}
@@ -238,15 +238,18 @@ func (f *regionFile) lock(ctx context.Context, how int) error {
 	}
 }
 
-// bootID returns what tells one boot of the system from all others: random(4).
-func bootID() (id [16]byte, err error) {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+// bootID returns what tells this boot of the system from all others, and this file from a
+// copy that was made while somebody had it open: by random(4) and statx(2).
+func (f *regionFile) bootID() (id [16]byte, err error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return id, fmt.Errorf("which boot this is: %w", err)
 	}
-	n, err := hex.Decode(id[:], []byte(strings.ReplaceAll(strings.TrimSpace(string(text)), "-", "")))
-	if err != nil || n != len(id) {
-		return id, errors.New("which boot this is: boot_id has an unknown form: " + strconv.Quote(string(text)))
+	var st unix.Statx_t
+	if err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_INO|unix.STATX_BTIME, &st); err != nil {
+		return id, os.NewSyscallError("statx", err)
 	}
-	return id, nil
+	h := fnv.New128a()
+	fmt.Fprintf(h, "%s%d:%d %d %d.%d", boot, st.Dev_major, st.Dev_minor, st.Ino, st.Btime.Sec, st.Btime.Nsec)
+	return [16]byte(h.Sum(nil)), nil
 }

@@ -134,6 +134,17 @@ func TestFileOutlivesItsProcesses(t *testing.T) {
 				before, err = os.ReadFile(path)
 				mustNot(t, err)
 			}
+			if reboot { // a copy is on its own
+				mustNot(t, os.WriteFile(path+"2", before, 0o600))
+				r := ensureFile(t, path+"2")
+				m, err := MutexOf(r, "m")
+				mustNot(t, err)
+				if err := m.Lock(ctx); !errors.Is(err, ErrOwnerDied) {
+					t.Errorf("got %v", err)
+				}
+				m.MarkConsistent()
+				mustNot(t, m.Unlock(), r.Close())
+			}
 			p.Kill()
 			if reboot {
 				copy(before[unsafe.Offsetof(header{}.boot):], "another boot ID.")
