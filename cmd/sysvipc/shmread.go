@@ -8,11 +8,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/glimpse"
 )
 
 type shmReadOptions struct {
 	offset, length sizeFlag
 	hex, text      bool
+	noAttach       bool
 }
 
 func newShmReadCommand() *cobra.Command {
@@ -29,10 +31,14 @@ it leaves out the NULs at the end. On a terminal, control characters are escaped
 Reading attaches the segment for a moment, read-only: the kernel notes the time and our
 pid (attached, detached, lpid). Other programs may be writing meanwhile: take their
 semaphore first if they have one. Pages that nobody has ever touched take memory once
-they are read.`,
+they are read.
+
+--no-attach reads through a process that has it attached, so that no field of the kernel
+changes. This needs root, or leave to trace such a process: exit code 4 otherwise.`,
 		Example: `  sysvipc shm read shm:5 >copy
   sysvipc shm read shm:key=0x4d2 --offset 1K --length 60 --hex
-  sysvipc shm read shm:name=motd --text`,
+  sysvipc shm read shm:name=motd --text
+  sysvipc shm read shm:5 --no-attach --hex --length 256`,
 		Args:              withRef(sysvipc.KindSegment, 0, 0, ""),
 		ValidArgsFunction: completeRefs(1, sysvipc.KindSegment),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
@@ -42,6 +48,7 @@ they are read.`,
 	f.Var(&o.length, "length", "number of bytes (default: to the end)")
 	f.BoolVar(&o.hex, "hex", false, "as hexadecimal and text, 16 bytes on a line")
 	f.BoolVar(&o.text, "text", false, "as text, without the NULs at its end")
+	addNoAttach(cmd, &o.noAttach)
 	cmd.MarkFlagsMutuallyExclusive("hex", "text")
 	return cmd
 }
@@ -51,12 +58,12 @@ func (o *shmReadOptions) run(cmd *cobra.Command, arg string) error {
 	if err != nil {
 		return err
 	}
-	mem, err := sysvipc.SegmentByID(id).Attach(&sysvipc.AttachOptions{ReadOnly: true})
+	mem, err := o.open(id)
 	if err != nil {
 		return err
 	}
 	defer mem.Close()
-	size := int64(mem.Len())
+	size := mem.Size()
 	length := size - o.offset.n
 	switch {
 	case length < 0:
@@ -80,6 +87,14 @@ func (o *shmReadOptions) run(cmd *cobra.Command, arg string) error {
 		return h.end()
 	}
 	return copyChunks(cmd, w, section)
+}
+
+func (o *shmReadOptions) open(id int) (bytesOf, error) {
+	if o.noAttach {
+		return glimpse.Open(id)
+	}
+	mem, err := sysvipc.SegmentByID(id).Attach(&sysvipc.AttachOptions{ReadOnly: true})
+	return attachedMemory{mem}, err
 }
 
 // copyChunks copies as much as there is, and stops between two chunks when it shall.

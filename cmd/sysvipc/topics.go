@@ -85,6 +85,8 @@ A JSON document is an object with these fields:
   objects   a list of objects (ls, show, mk, sem get)
   messages  a list of messages instead (msg recv, msg peek)
   types     a list of message types instead (msg stats)
+  matches   a list of matches instead (shm grep)
+  ranges    a list of ranges that differ instead (shm diff)
   limits    a list of limits instead (limits)
 
 An object has the columns below that its kind has, and "unknown", the names of those that
@@ -102,6 +104,9 @@ A message has "type", "size" and "text", or "base64" instead of "text" if it is 
 UTF-8; "msg peek" adds "index". A type has "type", "messages", "bytes", "smallest",
 "largest", "first" (the index of its first message) and "sizes": how many "messages" have
 "up_to" so many bytes.
+
+A match has "ref", "offset", "size" and "text" or "base64"; a range has "offset" and
+"size".
 
 A limit has "name", "what", "value", "used", "percent", "sysctl" and "field": "used" and
 "percent" are null for what limits one object or call, "sysctl" for what cannot be
