@@ -252,9 +252,10 @@ type quote struct {
 
 func TestVar(t *testing.T) {
 	t.Parallel()
-	v, err := cluster.VarOf[quote](t.Context(), connect(t, nil), t.Name())
+	name := fmt.Sprint(t.Name(), time.Now().UnixNano()) // variables stay
+	v, err := cluster.VarOf[quote](t.Context(), connect(t, nil), name)
 	check(t, err)
-	other, err := cluster.VarOf[quote](t.Context(), connect(t, nil), t.Name())
+	other, err := cluster.VarOf[quote](t.Context(), connect(t, nil), name)
 	check(t, err)
 	if got, err := v.Load(t.Context()); err != nil || got.Price != 0 {
 		t.Errorf("a new one holds %v, %v", got, err)
