@@ -429,3 +429,45 @@ func TestAnyManyFields(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// An observer of a file.
+func TestLookFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r, err := shared.EnsureFile(t.Context(), dir+"/region", &shared.Options{Size: 1 << 20, Entries: 16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := shared.VarOf[point](r, "x")
+	mustDo(t, err, x.Store(t.Context(), point{3, 4}))
+	o, err := shared.LookFile(dir + "/region")
+	mustDo(t, err)
+	a, err := o.Any("x")
+	mustDo(t, err)
+	value, err := a.Load()
+	mustDo(t, err)
+	wantJSON(t, a.Type, value, point{3, 4})
+	all, err := o.Participants()
+	if len(all) != 1 || !all[0].Alive || err != nil {
+		t.Errorf("got %+v (%v)", all, err)
+	}
+	// A copy was not opened yet: whoever stands in it has nothing to do with it.
+	bytes, err := os.ReadFile(dir + "/region")
+	mustDo(t, err, os.WriteFile(dir+"/copy", bytes, 0o600), os.WriteFile(dir+"/other", []byte("text"), 0o600))
+	c, err := shared.LookFile(dir + "/copy")
+	mustDo(t, err)
+	all, err = c.Participants()
+	if len(all) != 1 || all[0].Alive || err != nil {
+		t.Errorf("got %+v (%v)", all, err)
+	}
+	mustDo(t, c.Close(), o.Close(), r.Close())
+	if _, err := a.Load(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := shared.LookFile(dir + "/other"); !errors.Is(err, shared.ErrNoRegion) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := shared.LookFile(dir + "/none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+}

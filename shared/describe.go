@@ -11,16 +11,19 @@ import (
 	"github.com/sysvipc/sysvipc"
 )
 
-// ErrNoRegion: a segment does not begin as a region does.
-var ErrNoRegion = errors.New("this segment is no region")
+// ErrNoRegion: a segment, or a file, does not begin as a region does.
+var ErrNoRegion = errors.New("this is no region")
 
 // Observer reads a region, and takes no part in it: it has attached the segment for
 // reading only, takes no slot, and nobody in the region notices. The kernel does: it
 // counts the attach, and notes the time and the pid. Safe for concurrent use.
-type Observer struct{ r *Region }
+type Observer struct {
+	r     *Region
+	stale bool // it lies in a file, and nobody has opened it since the system was started
+}
 
-// Look attaches a region for reading only. It fails with [ErrNoRegion] if the segment is
-// none. Close it.
+// Look attaches the region in a segment for reading only. It fails with [ErrNoRegion] if
+// there is none. Close it.
 func Look(seg *sysvipc.Segment) (*Observer, error) {
 	if strconv.IntSize != 64 {
 		return nil, fmt.Errorf("shared: on 32-bit ports: %w", errors.ErrUnsupported)
@@ -29,19 +32,28 @@ func Look(seg *sysvipc.Segment) (*Observer, error) {
 	if err != nil {
 		return nil, err
 	}
-	bytes, hold := mem.Hold()
-	v := &view{bytes: bytes, hold: hold}
-	r := &Region{segment: seg, memory: mem, local: make(map[uint64]chan struct{}), slot: -1}
-	if err := r.observe(v); err != nil {
-		_ = mem.Close()
+	o, err := observe(&Region{segment: seg, memory: mem})
+	if err != nil {
 		return nil, fmt.Errorf("shared: shm:%d: %w", seg.ID(), err)
 	}
-	r.view.Store(v)
-	return &Observer{r}, nil
+	return o, nil
 }
 
-// observe checks a region that this process only reads. Its name is what it says.
-func (r *Region) observe(v *view) error {
+// observe looks at the region in r's memory, which this process only reads. Its name is
+// what it says.
+func observe(r *Region) (*Observer, error) {
+	bytes, hold := r.memory.Hold()
+	v := &view{bytes: bytes, hold: hold}
+	r.local, r.slot = make(map[uint64]chan struct{}), -1
+	if err := r.believe(v); err != nil {
+		_ = r.memory.Close()
+		return nil, err
+	}
+	r.view.Store(v)
+	return &Observer{r: r}, nil
+}
+
+func (r *Region) believe(v *view) error {
 	if len(v.bytes) < headerLen || v.header().magic != magic {
 		return ErrNoRegion
 	}
@@ -52,7 +64,7 @@ func (r *Region) observe(v *view) error {
 	return r.check(v)
 }
 
-// Close detaches the segment.
+// Close detaches the region.
 func (o *Observer) Close() error {
 	v := o.r.view.Load()
 	if v == nil || !o.r.view.CompareAndSwap(v, nil) {
@@ -136,8 +148,15 @@ func (r *Region) Participants() ([]Participant, error) {
 	return all, nil
 }
 
-// Participants is [Region.Participants].
-func (o *Observer) Participants() ([]Participant, error) { return o.r.Participants() }
+// Participants is [Region.Participants]. Nobody is alive in a file that was not opened since
+// the system was started.
+func (o *Observer) Participants() ([]Participant, error) {
+	all, err := o.r.Participants()
+	for i := range all {
+		all[i].Alive = all[i].Alive && !o.stale
+	}
+	return all, err
+}
 
 // Reap brings into order what participants that were killed have left at work, and reports
 // whether there were any. It is needed only where nobody sleeps in the region and nobody
