@@ -26,6 +26,47 @@ type Options struct {
 	Lease time.Duration
 	// Metrics is told of what happens. Nil drops it.
 	Metrics Metrics
+	// Note is told what a person should know of the connection: that it is lost, or there
+	// again. Nil drops it.
+	Note func(what string, err error)
+	// Files, for who has no nats.Option at hand: with NATS credentials, with the seed of
+	// an NKey, with the certificates that the servers' must go back to, and with this
+	// client's certificate and its key.
+	Credentials, NKey, RootCA, Cert, Key string
+}
+
+// nats returns the options that stand for o's fields.
+func (o *Options) nats() (opts []nats.Option, err error) {
+	note := o.Note
+	if note == nil {
+		note = func(string, error) {}
+	}
+	opts = []nats.Option{
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil { // else it is our own Close
+				note("connection to the servers lost", err)
+			}
+		}),
+		nats.ReconnectHandler(func(c *nats.Conn) { note("connected again to "+c.ConnectedUrlRedacted(), nil) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { note("nats", err) }),
+	}
+	if o.Credentials != "" {
+		opts = append(opts, nats.UserCredentials(o.Credentials))
+	}
+	if o.NKey != "" {
+		key, err := nats.NkeyOptionFromSeed(o.NKey)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, key)
+	}
+	if o.RootCA != "" {
+		opts = append(opts, nats.RootCAs(o.RootCA))
+	}
+	if o.Cert != "" || o.Key != "" {
+		opts = append(opts, nats.ClientCert(o.Cert, o.Key))
+	}
+	return opts, nil
 }
 
 // Conn is a connection to a cluster of NATS servers with JetStream. It reconnects by
@@ -74,7 +115,11 @@ func Connect(ctx context.Context, url string, opts *Options, natsOpts ...nats.Op
 	if end, ok := ctx.Deadline(); ok {
 		patience = min(patience, max(time.Until(end), time.Millisecond))
 	}
-	all := slices.Concat([]nats.Option{
+	own, err := opts.nats()
+	if err != nil {
+		return nil, server.fail("connect to", err, "NKey is the file with the seed")
+	}
+	all := slices.Concat(own, []nats.Option{
 		nats.Name("sysvipc"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
 		nats.ReconnectJitter(100*time.Millisecond, 500*time.Millisecond), nats.Timeout(patience),
 		nats.PingInterval(5 * time.Second), nats.MaxPingsOutstanding(2),

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cluster"
+)
+
+// bridgeFlags are what the verb bridge is told.
+type bridgeFlags struct {
+	servers
+	queue, subject      string
+	send, receive, both bool
+	typ, except         int64
+	state               string
+	window              durationFlag
+	messages, bytes     int64
+	stats               durationFlag
+}
+
+func newBridgeCommand() *cobra.Command {
+	b := &bridgeFlags{window: durationFlag{d: 10 * time.Minute}, stats: durationFlag{d: time.Minute}}
+	cmd := &cobra.Command{
+		Use:   "bridge --queue REF --subject S --send|--recv|--both --nats URL|--embedded [DIR]",
+		Short: "Join a message queue of this machine to one of the cluster",
+		Long: `Carry messages between a kernel queue of this machine and the queue S of a NATS cluster,
+so that programs that know only their kernel queue can be on several machines. Types, the
+order of each type, NUL bytes and empty messages are kept. Nothing is lost when the bridge
+is killed, a server restarts, or a queue is full or not there for a while.
+
+--send carries from the kernel queue to the cluster, --recv from the cluster to the kernel
+queue. --both does both, and has to be told which types leave this machine: --type N sends
+type N and receives all others, --except N sends all but N and receives N. The other
+machine says it the other way round.
+
+What can come twice: see docs/scale.md. The bridge keeps a journal below --state.
+
+SIGTERM and Ctrl-C finish what was begun; the exit code is then 0.`,
+		Example: `  sysvipcd bridge --queue msg:name=orders --subject orders --send --embedded --listen :4222
+  sysvipcd bridge --queue msg:key=0x4d2 --subject orders --recv --nats nats://first:4222
+  sysvipcd bridge --queue msg:ftok=/srv/app:R --subject app --both --type 1 --nats nats://a,nats://b,nats://c`,
+		DisableFlagsInUseLine: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 && b.embedded { // as in: --embedded DIR
+				b.dir = args[0]
+				return nil
+			}
+			if len(args) > 0 {
+				return usage("unexpected argument %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return b.run(cmd) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&b.queue, "queue", "", "`REF` of the kernel queue: msg:ID, msg:key=K, msg:name=NAME, msg:ftok=PATH:PROJ")
+	f.StringVar(&b.subject, "subject", "", "`NAME` of the queue of the cluster, made if need be")
+	f.BoolVar(&b.send, "send", false, "carry to the cluster")
+	f.BoolVar(&b.receive, "recv", false, "carry from the cluster")
+	f.BoolVar(&b.both, "both", false, "do both, with --type or --except")
+	f.Int64Var(&b.typ, "type", 0, "send type `N` only")
+	f.Int64Var(&b.except, "except", 0, "send all types but `N`")
+	f.StringVar(&b.state, "state", stateDir(), "`DIR` for the journals")
+	f.Var(&b.window, "window", "for how long the servers recognise a message that is sent again, if the queue is new")
+	f.Int64Var(&b.messages, "max-messages", 0, "at most `N` messages on the cluster's queue, if it is new; then senders wait")
+	f.Int64Var(&b.bytes, "max-bytes", 0, "at most `N` bytes, likewise")
+	f.Var(&b.stats, "stats", "log the counts this often; 0 not at all")
+	b.add(cmd, "nats")
+	b.addEmbedded(cmd)
+	return cmd
+}
+
+// way is one direction of a bridge.
+type way struct {
+	bridge *cluster.Bridge
+	name   string
+	carry  func(*cluster.Bridge, context.Context) error
+}
+
+func (b *bridgeFlags) run(cmd *cobra.Command) error {
+	open, err := b.check()
+	if err != nil {
+		return err
+	}
+	log, err := b.logger(cmd)
+	if err != nil {
+		return err
+	}
+	if b.dir == "" {
+		b.dir = filepath.Join(b.state, "nats")
+	}
+	ctx := cmd.Context()
+	m := newMeter()
+	conn, stop, err := b.connect(ctx, log, m)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := conn.Close(ctx); err != nil {
+			log.Warn("the end was not in order", "err", err)
+		}
+	}()
+	ways, err := b.ways(ctx, conn, open)
+	if err != nil {
+		return err
+	}
+	return carry(ctx, log, m, b.stats.d, ways)
+}
+
+// check looks for what cannot be meant.
+func (b *bridgeFlags) check() (func() (*sysvipc.Queue, error), error) {
+	directions := 0
+	for _, d := range []bool{b.send, b.receive, b.both} {
+		if d {
+			directions++
+		}
+	}
+	selects := b.typ != 0 || b.except != 0
+	switch {
+	case b.queue == "":
+		return nil, usage("--queue is missing: which kernel queue?")
+	case b.subject == "":
+		return nil, usage("--subject is missing: which queue of the cluster?")
+	case directions != 1:
+		return nil, usage("one of --send, --recv and --both is needed")
+	case (b.url != "") == b.embedded:
+		return nil, usage("one of --nats and --embedded is needed")
+	case b.typ < 0 || b.except < 0 || b.typ != 0 && b.except != 0:
+		return nil, usage("--type or --except takes a type, which is at least 1")
+	case b.both && !selects:
+		return nil, usage("--both needs --type or --except: else what came from the cluster would go there again")
+	case b.receive && selects:
+		return nil, usage("--recv carries all types: --type and --except are for --send and --both")
+	}
+	return local(b.queue)
+}
+
+// ways returns the directions to carry.
+func (b *bridgeFlags) ways(ctx context.Context, conn *cluster.Conn, open func() (*sysvipc.Queue, error)) (ways []way, err error) {
+	sel, there, here := sysvipc.Any, b.subject, b.subject
+	number := strconv.FormatInt(b.typ+b.except, 10)
+	switch {
+	case b.typ != 0:
+		sel = sysvipc.OfType(b.typ)
+	case b.except != 0:
+		sel = sysvipc.Except(b.except)
+	}
+	if b.both { // two queues, since the two machines must not take what they sent
+		there, here = b.subject+"/"+number, b.subject+"/!"+number
+		if b.except != 0 {
+			there, here = here, there
+		}
+	}
+	add := func(suffix, name string, sel sysvipc.Selector, f func(*cluster.Bridge, context.Context) error) error {
+		q, err := conn.EnsureQueue(ctx, name, &cluster.QueueOptions{Duplicates: b.window.d, MaxMessages: b.messages, MaxBytes: b.bytes})
+		ways = append(ways, way{&cluster.Bridge{
+			Local: open, Remote: q, Select: sel, Journal: filepath.Join(b.state, url.PathEscape(name+" "+b.queue)+"."+suffix),
+		}, suffix, f})
+		return err
+	}
+	if b.send || b.both {
+		err = add("send", there, sel, (*cluster.Bridge).Send)
+	}
+	if err == nil && (b.receive || b.both) {
+		err = add("recv", here, sysvipc.Any, (*cluster.Bridge).Receive)
+	}
+	return ways, err
+}
+
+// carry carries all ways until ctx ends or one fails.
+func carry(ctx context.Context, log *slog.Logger, m *meter, every time.Duration, ways []way) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make([]error, len(ways))
+	for i, w := range ways {
+		w.bridge.Note = func(what string, err error) {
+			if err != nil {
+				log.Warn(what, "way", w.name, "err", err)
+				return
+			}
+			log.Warn(what, "way", w.name)
+		}
+		wg.Go(func() {
+			defer cancel()
+			errs[i] = w.carry(w.bridge, ctx)
+		})
+	}
+	log.Info("carrying", "ways", len(ways))
+	if every > 0 {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		go func() {
+			for {
+				select {
+				case <-tick.C:
+					log.Info("so far", m.attrs()...)
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	log.Info("done", m.attrs()...)
+	return errors.Join(errs...)
+}

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/embedded"
+	"github.com/sysvipc/sysvipc/internal/ipctest"
+)
+
+// mainVar has the test binary be the command.
+const mainVar = "SYSVIPCD_TEST_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(mainVar) != "" {
+		os.Unsetenv(mainVar)
+		main()
+	}
+	ipctest.Main(m)
+}
+
+// process is the command at work.
+type process struct {
+	*exec.Cmd
+	out, err bytes.Buffer
+}
+
+func command(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: exec.Command("/proc/self/exe")}
+	p.Args = append([]string{"sysvipcd"}, args...)
+	p.Env = append(os.Environ(), mainVar+"=1", "STATE_DIRECTORY="+t.TempDir())
+	p.Stdout, p.Stderr = &p.out, &p.err
+	return p
+}
+
+func start(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := command(t, args...)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Process.Kill(); p.Process.Signal(syscall.SIGCONT); p.Wait() })
+	return p
+}
+
+func (p *process) code(t *testing.T, want int) {
+	t.Helper()
+	if p.ProcessState == nil {
+		p.Wait()
+	}
+	if got := p.ProcessState.ExitCode(); got != want {
+		t.Errorf("%q exits with %d, want %d\n%s%s", p.Args, got, want, &p.out, &p.err)
+	}
+}
+
+func run(t *testing.T, code int, args ...string) *process {
+	t.Helper()
+	p := start(t, args...)
+	p.code(t, code)
+	return p
+}
+
+func nats(t *testing.T) string {
+	t.Helper()
+	s, err := embedded.Start(embedded.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s.URL()
+}
+
+// appears waits for a file with something in it.
+func appears(t *testing.T, path string) string {
+	t.Helper()
+	end := time.Now().Add(20 * time.Second)
+	for time.Now().Before(end) {
+		if text, err := os.ReadFile(path); err == nil && strings.HasSuffix(string(text), "\n") {
+			return strings.TrimSpace(string(text))
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("%s does not appear", path)
+	return ""
+}
+
+func TestRunExitCodes(t *testing.T) {
+	t.Parallel()
+	url := nats(t)
+	on := []string{"run", "--cluster", url, "--name", "a"}
+	p := run(t, 7, append(on, "--", "sh", "-c", "echo $SYSVIPC_FENCING_TOKEN; exit 7")...)
+	if got := p.out.String(); got != "1\n" {
+		t.Errorf("the token is %q, want 1", got)
+	}
+	run(t, 128+9, append(on, "sh", "-c", "kill -9 $$")...)
+	run(t, 127, append(on, "no-such-command")...)
+	run(t, 126, append(on, "/etc/passwd")...)
+	run(t, 2, "run", "--name", "a", "true")
+	run(t, 2, "run", "--cluster", url, "true")
+	run(t, 2, on...)
+	run(t, 2, append(on, "--slots", "0", "true")...)
+	run(t, 125, append(on, "--slots", "2", "true")...) // it was made with one
+	run(t, 125, "run", "--cluster", "nats://127.0.0.1:1", "--name", "a", "true")
+	held := filepath.Join(t.TempDir(), "held")
+	holder := start(t, append(on, "sh", "-c", "echo yes > "+held+"; exec sleep 60")...)
+	appears(t, held)
+	run(t, 6, append(on, "--nowait", "true")...)
+	run(t, 9, append(on, "--timeout", "0.05", "-E", "9", "true")...)
+	holder.Process.Signal(syscall.SIGTERM) // goes on to CMD
+	holder.code(t, 128+15)
+	run(t, 0, append(on, "--nowait", "true")...)
+}
+
+// A holder that is stopped beyond its lease finds its command stopped when it goes on, and
+// whoever came after it has a higher token.
+func TestRunLosesItsLease(t *testing.T) {
+	t.Parallel()
+	url, dir := nats(t), t.TempDir()
+	on := []string{"run", "--cluster", url, "--name", "a", "--lease", "1s", "--grace", "0.2"}
+	mine := filepath.Join(dir, "mine")
+	// It ignores SIGTERM, so that it has to be killed.
+	holder := start(t, append(on, "sh", "-c", "trap '' TERM; echo $SYSVIPC_FENCING_TOKEN $$ > "+mine+"; while :; do sleep 1; done")...)
+	token, pid, _ := strings.Cut(appears(t, mine), " ")
+	holder.Process.Signal(syscall.SIGSTOP)
+	next := run(t, 0, append(on, "--timeout", "20s", "sh", "-c", "echo $SYSVIPC_FENCING_TOKEN")...)
+	first, _ := strconv.Atoi(token)
+	second, _ := strconv.Atoi(strings.TrimSpace(next.out.String()))
+	if first == 0 || second <= first {
+		t.Errorf("token %d after %d", second, first)
+	}
+	holder.Process.Signal(syscall.SIGCONT)
+	holder.code(t, 125)
+	gone(t, pid)
+}
+
+// A holder that is killed takes its command along.
+func TestRunDiesWithItsCommand(t *testing.T) {
+	t.Parallel()
+	url, mine := nats(t), filepath.Join(t.TempDir(), "mine")
+	holder := start(t, "run", "--cluster", url, "--name", "a", "sh", "-c", "echo $$ > "+mine+"; exec sleep 60")
+	pid := appears(t, mine)
+	holder.Process.Kill()
+	holder.Wait()
+	gone(t, pid)
+}
+
+func gone(t *testing.T, pid string) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		state, err := os.ReadFile("/proc/" + pid + "/stat")
+		if err != nil || strings.Contains(string(state), ") Z ") {
+			return
+		}
+	}
+	t.Errorf("process %s still runs", pid)
+}
+
+func TestBridgeUsage(t *testing.T) {
+	t.Parallel()
+	good := []string{"bridge", "--queue", "msg:5", "--subject", "s", "--send"}
+	for _, args := range [][]string{
+		good,
+		append(good, "--recv", "--nats", "nats://x"),
+		append(good, "--nats", "nats://x", "dir"),
+		append(good, "--nats", "nats://x", "--type", "-1"),
+		{"bridge", "--subject", "s", "--send", "--nats", "nats://x"},
+		{"bridge", "--queue", "msg:5", "--send", "--nats", "nats://x"},
+		{"bridge", "--queue", "sem:5", "--subject", "s", "--send", "--nats", "nats://x"},
+		{"bridge", "--queue", "msg:key=0", "--subject", "s", "--send", "--nats", "nats://x"},
+		{"bridge", "--queue", "msg:ftok=x", "--subject", "s", "--send", "--nats", "nats://x"},
+		{"bridge", "--queue", "msg:5", "--subject", "s", "--both", "--nats", "nats://x"},
+		{"bridge", "--queue", "msg:5", "--subject", "s", "--recv", "--type", "1", "--nats", "nats://x"},
+		{"nonsense"},
+	} {
+		run(t, 2, args...)
+	}
+}
+
+// Two machines, one request type, any reply type: what a client and a server do with one
+// queue, over two.
+func TestBridgeBothWays(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	make := func(name string) (*sysvipc.Queue, string) {
+		q, err := sysvipc.CreateQueue(sysvipc.KeyOf(name), 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { q.Remove() })
+		return q, "msg:name=" + name
+	}
+	client, clientRef := make("client")
+	server, serverRef := make("server")
+	a := start(t, "bridge", "--queue", clientRef, "--subject", "s", "--both", "--type", "1", "--listen", address, "--embedded", t.TempDir())
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if conn, err := cluster.Connect(t.Context(), "nats://"+address, nil); err == nil {
+			conn.Close(t.Context())
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the server does not start")
+		}
+	}
+	b := start(t, "bridge", "--queue", serverRef, "--subject", "s", "--both", "--except", "1", "--nats", "nats://"+address)
+	for i := range 20 {
+		if err := client.Send(t.Context(), 1, fmt.Append(nil, i)); err != nil {
+			t.Fatal(err)
+		}
+		m, err := server.Receive(t.Context(), sysvipc.OfType(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Send(t.Context(), 77, m.Data); err != nil {
+			t.Fatal(err)
+		}
+		if m, err = client.Receive(t.Context(), sysvipc.OfType(77)); err != nil || string(m.Data) != fmt.Sprint(i) {
+			t.Fatalf("got %q, %v; want %d", m.Data, err, i)
+		}
+	}
+	for _, p := range []*process{b, a} {
+		p.Process.Signal(syscall.SIGTERM)
+		p.code(t, 0)
+		if !strings.Contains(p.err.String(), "bridge_sent=20") {
+			t.Errorf("it logs no count of 20:\n%s", &p.err)
+		}
+	}
+}

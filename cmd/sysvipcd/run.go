@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cluster"
+)
+
+// tokenVariable tells the command its fencing token.
+const tokenVariable = "SYSVIPC_FENCING_TOKEN"
+
+// maxSlots is how many a lock can have: a semaphore's largest value.
+const maxSlots = 32767
+
+type runFlags struct {
+	servers
+	name    string
+	slots   int
+	timeout durationFlag
+	nowait  bool
+	busy    int
+	grace   durationFlag
+}
+
+func newRunCommand() *cobra.Command {
+	r := &runFlags{grace: durationFlag{d: 2 * time.Second}}
+	cmd := &cobra.Command{
+		Use:   "run --cluster URL --name NAME [FLAGS] [--] CMD [ARG…]",
+		Short: "Run a command under a lock of several machines, or at most K at once",
+		Long: `Wait until fewer than K commands run under this name on all machines that use these
+servers, and then run CMD. K is 1, which makes the name a lock, unless --slots says
+otherwise.
+
+The slot is held by a lease. When CMD ends, or this process is killed, or its machine
+dies, the slot is free again: at once, or when the lease has ended (--lease). If the lease
+is lost, because the servers were out of reach for so long or this process was stopped,
+CMD gets SIGTERM, and SIGKILL after --grace.
+
+No process can know that it was stopped for too long until it goes on. So CMD finds a
+number in its environment, SYSVIPC_FENCING_TOKEN, which is larger than that of all who had
+a slot before: what CMD writes to can refuse the smaller ones.
+
+The name stands for the semaphore set "run/NAME" of the cluster.
+
+Exit codes: those of CMD; 6, or -E CODE, if no slot was free in time; 125 if run itself
+failed or lost the lease; 126 if CMD cannot be executed; 127 if it is not found; 2 for
+wrong usage.`,
+		Example: `  sysvipcd run --cluster nats://a,nats://b,nats://c --name nightly --nowait -- ./report
+  sysvipcd run --cluster nats://a --name build --slots 4 --timeout 1h -- make`,
+		DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch slots := cmd.Flags().Changed("slots"); {
+			case r.url == "":
+				return usage("--cluster is missing: which servers?")
+			case r.name == "":
+				return usage("--name is missing: under which name is the command to run?")
+			case len(args) == 0:
+				return usage("there is no command to run")
+			case slots && (r.slots < 1 || r.slots > maxSlots):
+				return usage("--slots %d: there can be from 1 to %d", r.slots, maxSlots)
+			case r.busy < 0 || r.busy > math.MaxUint8:
+				return usage("-E %d: an exit code is from 0 to 255", r.busy)
+			}
+			return r.run(cmd, args)
+		},
+	}
+	f := cmd.Flags()
+	f.SetInterspersed(false) // what stands behind CMD is CMD's
+	f.StringVar(&r.name, "name", "", "`NAME` of the lock, which all who say it share")
+	f.IntVar(&r.slots, "slots", 0, "at most `K` at once (default: as the lock was made, 1 if it is new)")
+	f.Var(&r.timeout, "timeout", "how long to wait for a slot")
+	f.BoolVar(&r.nowait, "nowait", false, "do not wait for a slot")
+	f.IntVarP(&r.busy, "conflict-exit-code", "E", exitBusy, "exit `CODE` if no slot was free in time")
+	f.Var(&r.grace, "grace", "after a lost lease, how long CMD has between SIGTERM and SIGKILL")
+	r.add(cmd, "cluster")
+	return cmd
+}
+
+func (r *runFlags) run(cmd *cobra.Command, args []string) error {
+	// The command is looked up first, so that nobody waits an hour for a misspelt one.
+	path, err := exec.LookPath(args[0])
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fail(exitCannot, "%s cannot be executed: %w", args[0], err)
+	case err != nil:
+		return fail(exitNoCmd, "%s: command not found", args[0])
+	}
+	if !cmd.Flags().Changed("log") {
+		r.log = "none" // CMD's standard error is CMD's
+	}
+	log, err := r.logger(cmd)
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	conn, stop, err := r.connect(ctx, log, nil)
+	if err != nil {
+		return &exitError{exitRun, err}
+	}
+	defer stop()
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		conn.Close(ctx)
+	}()
+	grant, err := r.take(ctx, conn)
+	if err != nil {
+		return err
+	}
+	return r.supervise(cmd, grant, &exec.Cmd{
+		Path: path, Args: args, Env: append(os.Environ(), tokenVariable+"="+strconv.FormatUint(grant.Token, 10)),
+		Stdin: os.Stdin, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(),
+	})
+}
+
+// take takes a slot. Semaphore 0 of the set counts the free ones, semaphore 1 all.
+func (r *runFlags) take(ctx context.Context, conn *cluster.Conn) (*cluster.Grant, error) {
+	slots := max(r.slots, 1)
+	set, err := conn.EnsureSemaphores(ctx, "run/"+r.name, slots, slots)
+	if err != nil {
+		return nil, &exitError{exitRun, err}
+	}
+	if has, err := set.At(1).Value(ctx); err != nil {
+		return nil, &exitError{exitRun, err}
+	} else if r.slots > 0 && has != r.slots {
+		return nil, fail(exitRun, "the lock %q has %d slots, not %d, as whoever made it said: leave out --slots", r.name, has, r.slots)
+	}
+	busy := fail(r.busy, "no slot of %q was free in time", r.name)
+	if r.nowait {
+		grant, err := set.TryTake(ctx, sysvipc.Add(0, -1))
+		if err != nil {
+			return nil, &exitError{exitRun, err}
+		}
+		if grant == nil {
+			return nil, busy
+		}
+		return grant, nil
+	}
+	wait := ctx
+	if r.timeout.set {
+		var cancel context.CancelFunc
+		wait, cancel = context.WithTimeout(ctx, r.timeout.d)
+		defer cancel()
+	}
+	grant, err := set.Take(wait, sysvipc.Add(0, -1))
+	switch {
+	case err == nil:
+		return grant, nil
+	case ctx.Err() != nil:
+		return nil, &exitError{exitSignal + int(syscall.SIGTERM), nil}
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, busy
+	}
+	return nil, &exitError{exitRun, err}
+}
+
+// supervise runs the command, hands signals on, and stops it if the lease is lost.
+func (r *runFlags) supervise(cmd *cobra.Command, grant *cluster.Grant, c *exec.Cmd) error {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	defer signal.Stop(signals)
+	// The command dies with the thread that started it: see dieTogether.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	dieTogether(c)
+	if err := c.Start(); err != nil {
+		return fail(exitCannot, "%s cannot be executed: %w", c.Path, err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	lost := grant.Lost()
+	var kill <-chan time.Time
+	wasLost := false
+	for {
+		select {
+		case s := <-signals:
+			c.Process.Signal(s)
+		case <-lost:
+			lost, wasLost = nil, true
+			cmd.PrintErrf("sysvipcd: the lease of %q is lost: stopping the command\n", r.name)
+			c.Process.Signal(syscall.SIGTERM)
+			kill = time.After(r.grace.d)
+		case <-kill:
+			c.Process.Kill()
+		case err := <-ended:
+			return r.outcome(err, wasLost)
+		}
+	}
+}
+
+// outcome is the exit code for how the command ended.
+func (r *runFlags) outcome(err error, lost bool) error {
+	var exit *exec.ExitError
+	switch {
+	case lost:
+		return &exitError{exitRun, nil}
+	case err == nil:
+		return nil
+	case !errors.As(err, &exit):
+		return &exitError{exitRun, err}
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return &exitError{exitSignal + int(status.Signal()), nil}
+	}
+	return &exitError{exit.ExitCode(), nil}
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package main
+
+import "os/exec"
+
+// dieTogether can do nothing here: a command outlives this process if that is killed.
+func dieTogether(*exec.Cmd) {}
