@@ -20,9 +20,10 @@ func newRegionCommand() *cobra.Command {
 		Long: `Read, write and watch the variables, counters, maps, channels and topics that programs
 share by package shared of this module, without writing Go.
 
-A REGION is given by its name, or by its segment: orders, shm:5, shm:key=0x4d2. Things
-are named as in the programs; values are JSON, with the fields of the programs' structs.
-Floats that JSON has no word for are the strings "NaN", "+Inf" and "-Inf".
+A REGION is given by its name, by its segment, or by its file: orders, shm:5,
+shm:key=0x4d2, file:orders or /var/lib/orders. Things are named as in the programs; values
+are JSON, with the fields of the programs' structs. Floats that JSON has no word for are
+the strings "NaN", "+Inf" and "-Inf".
 
 Who looks attaches the segment for reading: the region does not notice, and the kernel
 notes the time and our pid (attached, detached, lpid). Verbs that write, wait or take
@@ -59,61 +60,91 @@ func withRegion(least, most int, what string) cobra.PositionalArgs {
 	}
 }
 
-// regionSegment finds the segment of a REGION, and the name that it must have, or "".
-func regionSegment(arg string) (seg *sysvipc.Segment, name string, err error) {
-	if arg == "" {
-		return nil, "", usage("the name of the region is empty")
-	}
-	if front, _, ok := strings.Cut(arg, ":"); ok {
-		if kind, known := kindOf(front); known {
-			if kind != sysvipc.KindSegment {
-				return nil, "", usage("a region lies in a segment (shm:…), and %s is a %s", arg, kind)
-			}
-			r, err := parseRef(arg)
-			if err != nil {
-				return nil, "", err
-			}
-			id, err := r.find()
-			return sysvipc.SegmentByID(id), "", err
-		}
-	}
-	seg, err = sysvipc.OpenSegment(sysvipc.KeyOf(arg))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, "", fail(exitNotFound, "no region is called %q (\"sysvipc region ls\" shows those that there are)", arg)
-	}
-	return seg, arg, err
+// place is where a region lies: in a segment, or in a file.
+type place struct {
+	seg  *sysvipc.Segment
+	name string // that it must have, or ""
+	path string // of the file
 }
 
-// lookAt attaches a region for reading.
-func lookAt(arg string) (*shared.Observer, error) {
-	seg, name, err := regionSegment(arg)
-	if err != nil {
-		return nil, err
-	}
-	o, err := shared.Look(seg)
-	if err != nil {
-		return nil, err
-	}
-	if info, err := o.Info(); err != nil || name != "" && info.Name != name {
-		_ = o.Close()
-		if err == nil {
-			err = fail(exitNotFound, "no region is called %q: shm:%d, which has the same key, is region %q", name, seg.ID(), info.Name)
+// findRegion finds the place of a REGION.
+func findRegion(arg string) (p place, err error) {
+	front, rest, ok := strings.Cut(arg, ":")
+	kind, known := kindOf(front)
+	switch {
+	case arg == "" || arg == "file:":
+		return p, usage("the name of the region is empty")
+	case ok && front == "file":
+		return place{path: rest}, nil
+	case ok && known && kind != sysvipc.KindSegment:
+		return p, usage("a region lies in a segment (shm:…), and %s is a %s", arg, kind)
+	case ok && known:
+		r, err := parseRef(arg)
+		if err != nil {
+			return p, err
 		}
+		id, err := r.find()
+		return place{seg: sysvipc.SegmentByID(id)}, err
+	case strings.Contains(arg, "/"):
+		return place{path: arg}, nil
+	}
+	p = place{name: arg}
+	p.seg, err = sysvipc.OpenSegment(sysvipc.KeyOf(arg))
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, fail(exitNotFound, "no region is called %q (\"sysvipc region ls\" shows those that there are)", arg)
+	}
+	return p, err
+}
+
+// ref is how the place is named in output.
+func (p place) ref() string {
+	if p.seg == nil {
+		return "file:" + p.path
+	}
+	return refName(sysvipc.KindSegment, p.seg.ID())
+}
+
+// look attaches the region for reading.
+func (p place) look() (*shared.Observer, error) {
+	if p.seg == nil {
+		return shared.LookFile(p.path)
+	}
+	o, err := shared.Look(p.seg)
+	if err != nil {
+		return nil, err
+	}
+	info, err := o.Info()
+	if err == nil && p.name != "" && info.Name != p.name {
+		err = fail(exitNotFound, "no region is called %q: %s, which has the same key, is region %q", p.name, p.ref(), info.Name)
+	}
+	if err != nil {
+		_ = o.Close()
 		return nil, err
 	}
 	return o, nil
 }
 
-// join takes part in a region.
-func join(cmd *cobra.Command, arg string) (*shared.Region, error) {
-	seg, name, err := regionSegment(arg)
+// lookAt attaches a region for reading.
+func lookAt(arg string) (*shared.Observer, error) {
+	p, err := findRegion(arg)
 	if err != nil {
 		return nil, err
 	}
-	if name != "" {
-		return shared.Open(cmd.Context(), name)
+	return p.look()
+}
+
+// join takes part in a region.
+func join(cmd *cobra.Command, arg string) (*shared.Region, error) {
+	p, err := findRegion(arg)
+	switch {
+	case err != nil:
+		return nil, err
+	case p.seg == nil:
+		return shared.OpenFile(cmd.Context(), p.path)
+	case p.name != "":
+		return shared.Open(cmd.Context(), p.name)
 	}
-	return shared.Join(cmd.Context(), seg)
+	return shared.Join(cmd.Context(), p.seg)
 }
 
 // regionError has the error of a verb speak of the region only: the prefix of the package

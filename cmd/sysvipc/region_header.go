@@ -37,11 +37,14 @@ are for Go programs only: there is a comment for each.`,
 }
 
 func runRegionHeader(cmd *cobra.Command, arg, prefix string) error {
-	seg, _, err := regionSegment(arg)
+	p, err := findRegion(arg)
 	if err != nil {
 		return err
 	}
-	o, err := lookAt(arg)
+	if p.seg == nil {
+		return fail(exitFailed, "%s: C programs take part in regions in segments only", p.ref())
+	}
+	o, err := p.look()
 	if err != nil {
 		return err
 	}
@@ -54,7 +57,7 @@ func runRegionHeader(cmd *cobra.Command, arg, prefix string) error {
 	if err != nil {
 		return err
 	}
-	st, err := seg.Stat()
+	st, err := p.seg.Stat()
 	if err != nil {
 		return err
 	}

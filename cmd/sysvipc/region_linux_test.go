@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,7 +34,11 @@ type regionQuote struct {
 // makeRegion makes a region of every kind of thing.
 func makeRegion(name string) (r *shared.Region, err error) {
 	ctx := context.Background()
-	r, err = shared.Ensure(ctx, name, &shared.Options{Size: 4 << 20, Participants: 8, Entries: 64})
+	ensure := shared.Ensure
+	if strings.Contains(name, "/") && !strings.Contains(name, "*") {
+		ensure = shared.EnsureFile
+	}
+	r, err = ensure(ctx, name, &shared.Options{Size: 4 << 20, Participants: 8, Entries: 64})
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +61,7 @@ func makeRegion(name string) (r *shared.Region, err error) {
 
 // The scripts about regions have one more command:
 //
-//	region NAME    make a region of that name, with something of every kind in it
+//	region NAME    make a region of that name, or in that file, with something of every kind in it
 func TestRegionScripts(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/region/*.txtar")
@@ -148,7 +153,7 @@ func TestRegionHeaderCompiles(t *testing.T) {
 	defer r.Close()
 	type deep struct {
 		Int, Register int8
-		int           int64
+		int           int64 // a keyword there
 		Größe         uint16
 		_             [3]uint8
 		Z             complex128
@@ -158,6 +163,7 @@ func TestRegionHeaderCompiles(t *testing.T) {
 			Y [2]struct{ Z float32 }
 		}
 	}
+	_ = deep{}.int
 	_, err1 := shared.VarOf[deep](r, "a-b")
 	_, err2 := shared.VarOf[[2][3]deep](r, "a.b")
 	_, err3 := shared.VarOf[[3]bool](r, "a.b_find")

@@ -36,7 +36,7 @@ a moment, read-only: the kernel notes the time and our pid (attached, detached, 
 
 // regionLine is what ls says of a region.
 type regionLine struct {
-	id           int
+	ref          string
 	info         shared.Info
 	things       int
 	participants int
@@ -57,7 +57,7 @@ func runRegionLs(cmd *cobra.Command, output string) error {
 		err = d.end(warnings)
 	case "name":
 		for _, l := range lines {
-			fmt.Fprintln(w, refName(sysvipc.KindSegment, l.id))
+			fmt.Fprintln(w, l.ref)
 		}
 	default:
 		if len(lines) == 0 {
@@ -71,7 +71,7 @@ func runRegionLs(cmd *cobra.Command, output string) error {
 				name = "-"
 			}
 			for _, cell := range []string{
-				refName(sysvipc.KindSegment, l.id), name, formatSize(l.info.Size), formatSize(l.info.Used),
+				l.ref, name, formatSize(l.info.Size), formatSize(l.info.Used),
 				strconv.Itoa(l.things), strconv.Itoa(l.participants), formatAge(max(int64(time.Since(l.info.Created).Seconds()), 0)),
 			} {
 				t.add(cell)
@@ -109,16 +109,17 @@ func listRegions() (lines []regionLine, warnings []string, err error) {
 }
 
 func lookLine(id int) (regionLine, error) {
-	o, err := shared.Look(sysvipc.SegmentByID(id))
+	p := place{seg: sysvipc.SegmentByID(id)}
+	o, err := p.look()
 	if err != nil {
 		return regionLine{}, err
 	}
 	defer o.Close()
-	return lineOf(o, id)
+	return lineOf(o, p.ref())
 }
 
-func lineOf(o *shared.Observer, id int) (l regionLine, err error) {
-	l.id = id
+func lineOf(o *shared.Observer, ref string) (l regionLine, err error) {
+	l.ref = ref
 	if l.info, err = o.Info(); err != nil {
 		return l, err
 	}
@@ -144,7 +145,7 @@ func (l *regionLine) record() record {
 		name = l.info.Name
 	}
 	return record{
-		{"ref", refName(sysvipc.KindSegment, l.id)},
+		{"ref", l.ref},
 		{"name", name},
 		{"size", l.info.Size},
 		{"used", l.info.Used},

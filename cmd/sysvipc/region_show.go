@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -34,16 +34,16 @@ order.
 }
 
 func runRegionShow(cmd *cobra.Command, arg, output string) error {
-	seg, _, err := regionSegment(arg)
+	p, err := findRegion(arg)
 	if err != nil {
 		return err
 	}
-	o, err := lookAt(arg)
+	o, err := p.look()
 	if err != nil {
 		return err
 	}
 	defer o.Close()
-	line, err := lineOf(o, seg.ID())
+	line, err := lineOf(o, p.ref())
 	if err != nil {
 		return err
 	}
@@ -127,10 +127,10 @@ func participantRecords(all []shared.Participant) []record {
 
 func writeRegion(w io.Writer, l regionLine, things []shared.Thing, all []shared.Participant) error {
 	name := ""
-	if l.info.Name != "" {
+	if l.info.Name != "" && !strings.HasPrefix(l.ref, "file:") {
 		name = " " + escapeText(l.info.Name)
 	}
-	fmt.Fprintf(w, "Region%s in %s, made %s\n", name, refName(sysvipc.KindSegment, l.id), l.info.Created.Format(time.DateTime))
+	fmt.Fprintf(w, "Region%s in %s, made %s\n", name, escapeText(l.ref), l.info.Created.Format(time.DateTime))
 	fmt.Fprintf(w, "%s, of which %s are used; %d of %d things, %d of %d processes\n",
 		formatSize(l.info.Size), formatSize(l.info.Used), l.things, l.info.Entries, l.participants, l.info.Participants)
 	if len(things) > 0 {

@@ -88,6 +88,8 @@ A JSON document is an object with these fields:
   matches   a list of matches instead (shm grep)
   ranges    a list of ranges that differ instead (shm diff)
   limits    a list of limits instead (limits)
+  regions   a list of regions instead (region ls, region show)
+  values    a list of values instead (region get)
 
 An object has the columns below that its kind has, and "unknown", the names of those that
 nobody here can tell: these are null, and never 0. Null and not in "unknown" means that
@@ -111,6 +113,12 @@ A match has "ref", "offset", "size" and "text" or "base64"; a range has "offset"
 A limit has "name", "what", "value", "used", "percent", "sysctl" and "field": "used" and
 "percent" are null for what limits one object or call, "sysctl" for what cannot be
 changed; "field" is the place of the number where the sysctl has several, else null.
+
+A region has "ref", "name", "size", "used", "thing_count", "max_things", "process_count",
+"dead_count" (killed, and not reaped), "max_processes" and "created"; "region show" adds
+"things" and "processes". A value has "name", "kind" and "value", in the form of "sysvipc
+help region"; the lines of "region watch" and "region sub" have "schema", "time", "name"
+and "value".
 
 Programs that read this ignore fields that they do not know: later versions add some.
 
