@@ -213,3 +213,6 @@ func In(path string, f func() error) error {
 
 // processPath is a file by which one gets to the namespace of a process.
 func processPath(root string, pid int) string { return fmt.Sprintf("%s/%d/ns/ipc", root, pid) }
+
+// Here returns the number of this thread's IPC namespace, or 0 if it cannot be seen.
+func Here() uint64 { return newScan(defaultProc).ns }

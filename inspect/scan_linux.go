@@ -260,7 +260,8 @@ func (s *scan) details(pid, tid int, call blockedCall) blockedThread {
 		}
 	}
 	if text, err := s.fs.read(s.fs.task(pid, tid, "sched")); err == nil && s.clock > 0 {
-		if ran, ok := parseExecStart(text); ok {
+		// A thread that was woken to run on another processor, and does not run yet, shows 0.
+		if ran, ok := parseExecStart(text); ok && ran > 0 {
 			b.since = s.now.Add(-max(0, s.clock-ran))
 		}
 	}

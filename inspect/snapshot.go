@@ -78,7 +78,7 @@ type Object struct {
 	Product *Product
 	// Verdict says whether the object may go.
 	Verdict Verdict
-	// Unknown names what is not known: "users", "semaphores".
+	// Unknown names what is not known, or not in full: "users", "semaphores", "types".
 	Unknown []string
 }
 

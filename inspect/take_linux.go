@@ -113,9 +113,24 @@ func (s *Snapshot) resolve(scan *scan) {
 		s.warn("the clock was set while these objects were there: reused pids cannot be told")
 	}
 	s.Complete = len(s.Warnings) == 0
+	for i := range s.Objects {
+		r.unseen(&s.Objects[i])
+	}
 }
 
 func (s *Snapshot) warn(text string) { s.Warnings = append(s.Warnings, text) }
+
+// unseen notes that some users of a set or queue cannot be seen: of a set the kernel counts the
+// threads that wait, of a queue it does not.
+func (r *resolver) unseen(o *Object) {
+	waiters := 0
+	for _, s := range o.Semaphores {
+		waiters += s.Acquire + s.Zero
+	}
+	if o.Queue != nil && !r.Complete || o.Set != nil && (o.Semaphores == nil || waiters > o.Waiters && !r.Complete) {
+		o.unknown("users")
+	}
+}
 
 // resolver fills in the users of objects.
 type resolver struct {

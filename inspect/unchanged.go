@@ -14,13 +14,22 @@ var ErrChanged = errors.New("changed meanwhile")
 // nobody has used it since: for the moment before it is removed. It must be called in the namespace of
 // the snapshot. What it returns otherwise says what is different, and is [ErrChanged], or the
 // kernel's error if the object is gone.
-func (o *Object) Unchanged() error {
+func (o *Object) Unchanged() error { return o.unchanged(0) }
+
+// UnchangedBut is Unchanged, except that this process may have attached and detached a segment, or
+// looked at a queue, to save its contents: what was done by the process with this pid does not count.
+func (o *Object) UnchangedBut(pid int) error { return o.unchanged(pid) }
+
+func (o *Object) unchanged(but int) error {
 	now := Object{}
 	switch {
 	case o.Segment != nil:
 		st, err := sysvipc.SegmentByID(o.ID).Stat()
 		if err != nil {
 			return err
+		}
+		if but != 0 && st.LastPID == but {
+			st.LastPID, st.Attached, st.Detached = o.Segment.LastPID, o.Segment.Attached, o.Segment.Detached
 		}
 		if st.Attaches != o.Segment.Attaches || st.CreatorPID != o.Segment.CreatorPID || st.LastPID != o.Segment.LastPID {
 			return o.changed("its attaches changed from %d to %d", o.Segment.Attaches, st.Attaches)

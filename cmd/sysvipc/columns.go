@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/inspect"
 )
 
 // column is one thing that can be said of an object: a column of the table, a field of
@@ -22,17 +23,27 @@ type view struct {
 	users  names
 	groups names
 	ns     value
+	// warnings say what could not be seen of the users of the objects.
+	warnings []string
 }
 
 func newView() *view {
-	return &view{now: time.Now(), users: names{lookup: lookupUser}, groups: names{lookup: lookupGroup}, ns: namespace()}
+	return &view{now: time.Now(), users: names{lookup: lookupUser}, groups: names{lookup: lookupGroup}, ns: namespace(inspect.Here())}
 }
+
+// namespace is the number of an IPC namespace, which 0 says is not known.
+func namespace(inode uint64) value { return stateIf(inode == 0, unknown, number64(int64(inode))) }
 
 // columns are all there are, in the order of JSON and CSV.
 var columns = []column{
 	{"ref", typeText, func(_ *view, e *entry) value { return text(refName(e.Kind, e.ID)) }, "how to name the object: shm:5"},
 	{"type", typeText, func(_ *view, e *entry) value { return text(word(e.Kind)) }, "shm, sem or msg"},
-	{"ns", typeNumber, func(v *view, _ *entry) value { return v.ns }, "IPC namespace: the inode of /proc/self/ns/ipc"},
+	{"ns", typeNumber, func(v *view, e *entry) value {
+		if e.ns != 0 {
+			return namespace(e.ns)
+		}
+		return v.ns
+	}, "IPC namespace: the inode of /proc/self/ns/ipc"},
 	{"id", typeNumber, func(_ *view, e *entry) value { return number(e.ID) }, "the kernel's handle; 0 is valid"},
 	{"key", typeKey, func(_ *view, e *entry) value { return number(int(e.Key)) }, "key; 0 is IPC_PRIVATE or removed. A signed number in JSON and CSV"},
 	{"key_hex", typeText, func(_ *view, e *entry) value { return text(e.Key.String()) }, "key as 0x and 8 digits"},
@@ -71,6 +82,14 @@ var columns = []column{
 	msgColumn("lrpid", typeNumber, func(q *sysvipc.QueueStat) value { return process(q.LastReceivePID, !q.Received.IsZero()) }, "process that received last"),
 	msgColumn("sent", typeTime, func(q *sysvipc.QueueStat) value { return stamp(q.Sent) }, "last send"),
 	msgColumn("received", typeTime, func(q *sysvipc.QueueStat) value { return stamp(q.Received) }, "last receive"),
+
+	userColumn("class", typeText, func(o *inspect.Object) value { return text(string(o.Verdict.Class)) }, "in-use, protected, unknown, has-data, orphan or candidate: see \"sysvipc gc --help\""),
+	userColumn("explained", typeNumber, func(o *inspect.Object) value {
+		return stateIf(o.Segment == nil, absent, number(o.Explained))
+	}, "attaches of a segment that belong to users who can be seen"),
+	userColumn("waiters", typeNumber, func(o *inspect.Object) value {
+		return stateIf(o.Segment != nil, absent, number(o.Waiters))
+	}, "threads that are seen to wait on a set or queue"),
 }
 
 func shmColumn(name string, typ valueType, of func(*sysvipc.SegmentStat) value, help string) column {
@@ -99,6 +118,19 @@ func msgColumn(name string, typ valueType, of func(*sysvipc.QueueStat) value, he
 		return of(e.queue)
 	}, help}
 }
+
+// userColumn is about the users of an object. Columns of this kind need a look at every process.
+func userColumn(name string, typ valueType, of func(*inspect.Object) value, help string) column {
+	return column{name, typ, func(_ *view, e *entry) value {
+		if e.users == nil {
+			return value{state: absent}
+		}
+		return of(e.users)
+	}, help}
+}
+
+// userColumns are the names of those.
+var userColumns = []string{"class", "explained", "waiters"}
 
 func (v *view) since(t time.Time) value {
 	return stateIf(t.IsZero(), none, seconds(max(0, v.now.Sub(t))))

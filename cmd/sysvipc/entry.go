@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/inspect"
 )
 
 // entry is an object of any kind, with what the kernel keeps of it. One of the three
@@ -13,6 +14,8 @@ type entry struct {
 	seg             *sysvipc.SegmentStat
 	set             *sysvipc.SemaphoreSetStat
 	queue           *sysvipc.QueueStat
+	users           *inspect.Object // the same with its users; nil if nobody asked for them
+	ns              uint64          // its IPC namespace; 0 for that of the view
 }
 
 func segmentEntry(st *sysvipc.SegmentStat) entry  { return entry{Object: &st.Object, seg: st} }
@@ -56,6 +59,23 @@ func yieldAll[T any](all iter.Seq2[T, error], entryOf func(*T) entry, yield func
 	return true
 }
 
+// inspected is an object of a snapshot.
+func inspected(s *inspect.Snapshot, o *inspect.Object) entry {
+	return entry{Object: &o.Object, seg: o.Segment, set: o.Set, queue: o.Queue, users: o, ns: s.Namespace}
+}
+
+// listInspected yields the objects of a snapshot.
+func listInspected(s *inspect.Snapshot) entries {
+	return func(yield func(*entry, error) bool) {
+		for i := range s.Objects {
+			e := inspected(s, &s.Objects[i])
+			if !yield(&e, nil) {
+				return
+			}
+		}
+	}
+}
+
 // where leaves out the objects that do not meet a condition.
 func where(all entries, keep func(*entry) bool) entries {
 	return func(yield func(*entry, error) bool) {
@@ -72,6 +92,8 @@ func where(all entries, keep func(*entry) bool) entries {
 // clone returns a copy that stays valid.
 func (e *entry) clone() entry {
 	switch {
+	case e.users != nil:
+		return *e
 	case e.seg != nil:
 		st := *e.seg
 		return segmentEntry(&st)

@@ -16,6 +16,8 @@ type format struct {
 	name  string
 	exact bool      // sizes in bytes
 	cols  []*column // as chosen; nil for those of the format
+
+	manyNamespaces bool // tables begin with the namespace
 }
 
 var formatNames = []string{"table", "wide", "json", "jsonl", "csv", "name"}
@@ -83,11 +85,19 @@ func (f *format) writeTables(w io.Writer, v *view, all entries) (int, error) {
 		if t == nil {
 			cols := f.cols
 			if cols == nil {
-				if cols, err = columnList(lists[kind]); err != nil {
+				list := lists[kind]
+				if f.manyNamespaces {
+					list = "ns," + list
+				}
+				if cols, err = columnList(list); err != nil {
 					return n, err
 				}
 			}
-			t = newObjectTable(titles[kind], cols, f.exact)
+			title := titles[kind]
+			if f.manyNamespaces {
+				title = ""
+			}
+			t = newObjectTable(title, cols, f.exact)
 			tables[kind] = t
 		}
 		t.add(v, e)

@@ -1,99 +1,92 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"strings"
 
-	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/inspect"
 )
 
 // guard returns nil for an object that nobody seems to use, and otherwise why it had
-// better stay: an error with the exit code for refused, or for incomplete evidence.
-func guard(e *entry) error {
+// better stay: an error with the exit code for refused, or for incomplete evidence. It is
+// milder than gc: who names an object knows more of it than its attaches and pids say.
+func guard(o *inspect.Object) error {
+	var err error
 	switch {
-	case e.seg != nil:
-		return guardSegment(e.seg)
-	case e.set != nil:
-		return guardSet(e.set)
+	case o.Segment != nil:
+		err = guardSegment(o)
+	case o.Set != nil:
+		err = guardSet(o)
 	default:
-		return guardQueue(e.queue)
+		err = guardQueue(o)
 	}
+	if err == nil && o.Product != nil {
+		return inUse("it belongs to %s (%s): %s", o.Product.Name, o.Product.Sign, o.Product.Tool)
+	}
+	return err
 }
 
 func inUse(format string, args ...any) error {
-	return fail(exitRefused, "%s (--force removes it all the same)", fmt.Sprintf(format, args...))
+	return fail(exitRefused, "%s (--force removes it all the same)", escapeText(fmt.Sprintf(format, args...)))
 }
 
 func notKnown(format string, args ...any) error {
-	return fail(exitNotPermitted, "%s, so it may be in use (--force removes it all the same)", fmt.Sprintf(format, args...))
+	return fail(exitNotPermitted, "%s, so it may be in use (--force removes it all the same)", escapeText(fmt.Sprintf(format, args...)))
 }
 
 // guardSegment: the kernel counts the attaches, of all processes.
-func guardSegment(s *sysvipc.SegmentStat) error {
-	if s.Attaches == 0 {
+func guardSegment(o *inspect.Object) error {
+	if o.Segment.Attaches == 0 {
 		return nil
 	}
 	last := ""
-	if s.LastPID != 0 {
-		last = ", last attached or detached by " + processName(s.LastPID)
+	for i := range o.Users {
+		if u := &o.Users[i]; u.Role == inspect.LastUser && u.PID != 0 {
+			last = ", last attached or detached by " + userName(u)
+		}
 	}
-	return inUse("it is attached %s%s", times(s.Attaches), last)
+	return inUse("it is attached %s%s", times(o.Segment.Attaches), last)
 }
 
 // guardSet: the kernel counts those who wait for each semaphore, and keeps who operated
 // on it last, and tells both to those who may read the set.
-func guardSet(st *sysvipc.SemaphoreSetStat) error {
-	set := sysvipc.SemaphoresByID(st.ID)
-	hidden := false
-	for i := range st.Len {
-		acquire, zero, err := set.At(i).Waiters()
-		if errors.Is(err, fs.ErrPermission) {
-			return notKnown("its mode does not let this user read who waits for it")
-		}
-		if err != nil {
-			return err
-		}
-		if acquire > 0 {
-			return inUse("%s to acquire semaphore %d", waiting(acquire), i)
-		}
-		if zero > 0 {
-			return inUse("%s for semaphore %d to become zero", waiting(zero), i)
-		}
-		pid, err := set.At(i).LastPID()
-		if err != nil {
-			return err
-		}
-		if alive(pid) {
-			return inUse("%s, which operated on semaphore %d last, is alive", processName(pid), i)
-		}
-		hidden = hidden || pid != 0
+func guardSet(o *inspect.Object) error {
+	if o.Semaphores == nil {
+		return notKnown("its mode does not let this user read who waits for it")
 	}
-	if !st.Operated.IsZero() && !hidden {
-		return notKnown("the process that operated on it last is not visible from this PID namespace")
+	for i, s := range o.Semaphores {
+		if s.Acquire > 0 {
+			return inUse("%s to acquire semaphore %d", waiting(s.Acquire), i)
+		}
+		if s.Zero > 0 {
+			return inUse("%s for semaphore %d to become zero", waiting(s.Zero), i)
+		}
 	}
-	return nil
+	return guardUsers(o)
 }
 
-func guardQueue(q *sysvipc.QueueStat) error {
-	if q.Messages > 0 {
+func guardQueue(o *inspect.Object) error {
+	if q := o.Queue; q.Messages > 0 {
 		return inUse("it holds %s, %s", plural(q.Messages, "message"), plural(q.Bytes, "byte"))
 	}
-	if pid := blockedOnQueue(q.ID); pid != 0 {
-		return inUse("%s waits on it", processName(pid))
-	}
-	for _, last := range []struct {
-		pid  int
-		what string
-		ever bool
-	}{{q.LastSendPID, "sent to", !q.Sent.IsZero()}, {q.LastReceivePID, "received from", !q.Received.IsZero()}} {
-		if alive(last.pid) {
-			return inUse("%s, which %s it last, is alive", processName(last.pid), last.what)
+	return guardUsers(o)
+}
+
+// guardUsers looks at the processes behind a set or queue.
+func guardUsers(o *inspect.Object) error {
+	did := map[inspect.Role]string{inspect.Sender: "sent to it last", inspect.Receiver: "received from it last"}
+	for i := range o.Users {
+		u := &o.Users[i]
+		what := did[u.Role]
+		if u.Role == inspect.Operator {
+			what = fmt.Sprintf("operated on semaphore %d last", u.FirstSemaphore)
 		}
-		if last.pid == 0 && last.ever {
-			return notKnown("the process that %s it last is not visible from this PID namespace", last.what)
+		switch {
+		case u.Role == inspect.Waiting:
+			return inUse("%s waits on it", userName(u))
+		case u.Status == inspect.Alive:
+			return inUse("%s, which %s, is alive", userName(u), what)
+		case u.Status == inspect.Hidden:
+			return notKnown("the process that %s cannot be seen from here", what)
 		}
 	}
 	return nil
@@ -113,11 +106,10 @@ func waiting(n int) string {
 	return fmt.Sprintf("%d processes or threads wait", n)
 }
 
-// processName is a pid with the name of its program, if there is one to read.
-func processName(pid int) string {
-	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-	if err != nil {
-		return fmt.Sprintf("process %d", pid)
+// userName is a pid with the name of its program, if there is one to read.
+func userName(u *inspect.User) string {
+	if u.Comm() == "" {
+		return fmt.Sprintf("process %d", u.PID)
 	}
-	return fmt.Sprintf("process %d (%s)", pid, escapeText(strings.TrimSuffix(string(comm), "\n")))
+	return u.Process.String()
 }

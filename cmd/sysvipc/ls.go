@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/inspect"
 )
 
 type lsOptions struct {
@@ -18,6 +19,8 @@ type lsOptions struct {
 	filter  string
 	mine    bool
 	owner   owner
+	orphans bool
+	ns      string
 }
 
 func newLsCommand() *cobra.Command {
@@ -39,6 +42,8 @@ bytes) unless --bytes is given. See "sysvipc help formats" for the columns and
   sysvipc ls --mine -o json
   sysvipc ls shm --filter 'nattch=0 && age>1d && owner=apache'
   sysvipc ls msg --filter 'messages>0' -O ref,messages,bytes,owner
+  sysvipc ls --orphans -O ref,owner,idle
+  sysvipc ls --ns all
   sysvipc ls sem --mine -o name | sysvipc rm --dry-run -`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			for _, arg := range args {
@@ -58,6 +63,9 @@ bytes) unless --bytes is given. See "sysvipc help formats" for the columns and
 	f.StringVarP(&o.sort, "sort", "s", "", "COLUMN to sort by; -COLUMN for largest first")
 	f.StringVar(&o.filter, "filter", "", "only objects for which CONDITION holds")
 	f.BoolVar(&o.mine, "mine", false, "only objects that this user owns")
+	f.BoolVar(&o.orphans, "orphans", false, "only objects that nobody uses any more: see \"sysvipc gc --help\"")
+	f.StringVar(&o.ns, "ns", "", "of the IPC namespace of process PID, of the one at PATH, or of \"all\"")
+	placeholder(cmd, "PID|PATH|all", "ns")
 	o.owner = owner{uid: -1, gid: -1}
 	f.Var(&o.owner, "owner", "only objects of this owner")
 	placeholder(cmd, "COLUMNS", "columns")
@@ -84,11 +92,103 @@ func runLs(cmd *cobra.Command, args []string, o *lsOptions) error {
 	if err != nil {
 		return err
 	}
-	all := where(list(kinds), keep)
-	if order != nil {
-		all = sorted(all, order)
+	write := func(all entries) error {
+		all = where(all, keep)
+		if order != nil {
+			all = sorted(all, order)
+		}
+		return o.format.write(cmd, v, all)
 	}
-	return o.format.write(cmd, v, all)
+	switch o.ns {
+	case "":
+		all, err := o.list(cmd, v, kinds)
+		if err != nil {
+			return err
+		}
+		return write(all)
+	case "all":
+		return o.everywhere(cmd, v, kinds, write)
+	}
+	return inside(o.ns, func() error {
+		v.ns = namespace(inspect.Here())
+		all, err := o.list(cmd, v, kinds)
+		if err != nil {
+			return err
+		}
+		return write(all)
+	})
+}
+
+// list yields the objects of the namespace that this thread is in, with their users if anything that
+// is asked for needs them.
+func (o *lsOptions) list(cmd *cobra.Command, v *view, kinds []sysvipc.Kind) (entries, error) {
+	if !o.needsUsers() {
+		return list(kinds), nil
+	}
+	snap, err := snapshot(cmd.Context(), &inspect.Options{Only: kinds})
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(snap.Objects, func(o inspect.Object) bool { return len(o.Unknown) > 0 }) {
+		v.warnings = append(v.warnings, unseen(snap)...)
+	}
+	return listInspected(snap), nil
+}
+
+// needsUsers reports whether it takes a look at every process: JSON has the users, and some columns
+// are about them.
+func (o *lsOptions) needsUsers() bool {
+	if o.orphans || o.columns == "" && (o.format.name == "json" || o.format.name == "jsonl" || o.format.name == "csv") {
+		return true
+	}
+	return slices.ContainsFunc(userColumns, func(name string) bool {
+		return strings.Contains(strings.ToLower(o.columns+" "+o.sort+" "+o.filter), name)
+	})
+}
+
+// everywhere lists the objects of all namespaces. One that cannot be entered is told.
+func (o *lsOptions) everywhere(cmd *cobra.Command, v *view, kinds []sysvipc.Kind, write func(entries) error) error {
+	spaces, err := inspect.Namespaces(cmd.Context(), nil)
+	if err != nil {
+		return err
+	}
+	v.warnings = append(v.warnings, spaces.Warnings...)
+	var all []entry
+	var failed error
+	for i := range spaces.All {
+		ns := &spaces.All[i]
+		err := insideOf(ns, func() error {
+			here, err := o.list(cmd, v, kinds)
+			if err != nil {
+				return err
+			}
+			for e, err := range here {
+				if err != nil {
+					return err
+				}
+				held := e.clone()
+				held.ns = ns.Inode
+				all = append(all, held)
+			}
+			return nil
+		})
+		if err != nil {
+			err = fail(exitCode(err), "IPC namespace %d: %w", ns.Inode, err)
+			report(cmd.ErrOrStderr(), cmd, err)
+			v.warnings = append(v.warnings, unprefixed(err))
+			failed = cmp.Or(failed, error(&exitError{code: exitCode(err)}))
+		}
+	}
+	v.warnings = slices.Compact(v.warnings)
+	o.format.manyNamespaces = true
+	err = write(func(yield func(*entry, error) bool) {
+		for i := range all {
+			if !yield(&all[i], nil) {
+				return
+			}
+		}
+	})
+	return cmp.Or(err, failed)
 }
 
 // sorted yields the same objects in another order.
@@ -132,6 +232,7 @@ func (o *lsOptions) condition(v *view) (func(*entry) bool, error) {
 	me := os.Geteuid()
 	return func(e *entry) bool {
 		return (!o.mine || e.UID == me) &&
+			(!o.orphans || e.users != nil && e.users.Verdict.Class == inspect.Orphan) &&
 			(o.owner.uid < 0 || e.UID == o.owner.uid) && (o.owner.gid < 0 || e.GID == o.owner.gid) &&
 			filter(e)
 	}, nil

@@ -24,6 +24,10 @@ func (f *format) record(v *view, e *entry) record {
 		}
 		r = append(r, field{c.name, c.typ.forPrograms(val)})
 	}
+	if e.users != nil && f.cols == nil {
+		r = append(r, userFields(e.users)...)
+		missing = append(missing, e.users.Unknown...)
+	}
 	return append(r, field{"unknown", missing})
 }
 
@@ -48,7 +52,7 @@ func (f *format) writeJSON(w io.Writer, v *view, all entries) error {
 		}
 		d.add(f.record(v, e))
 	}
-	return d.end(nil)
+	return d.end(v.warnings)
 }
 
 func (f *format) writeJSONLines(w io.Writer, v *view, all entries) error {

@@ -6,10 +6,14 @@ import (
 	"io/fs"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/inspect"
 )
 
 type rmOptions struct {
 	force, ifExists, dryRun bool
+
+	snap *inspect.Snapshot // of the moment before the first removal; nil with force
 }
 
 func newRmCommand() *cobra.Command {
@@ -26,7 +30,8 @@ What is in use is refused (exit code 5) unless --force is given:
   a segment that is attached;
   a semaphore set for which somebody waits, or whose last user is alive;
   a queue with messages, one on which a process is seen to wait, or whose last sender
-  or receiver is alive.
+  or receiver is alive;
+  what belongs to a product with a tool of its own, such as PostgreSQL.
 What cannot be read is refused, too (exit code 4): nobody knows whether it is in use.
 Whether a process of another user waits on a queue, only root can see.
 
@@ -52,6 +57,11 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	if o.ifExists {
 		refs = existing(refs)
+	}
+	if !o.force && len(refs) > 0 {
+		if o.snap, err = snapshot(cmd.Context(), nil); err != nil {
+			return err
+		}
 	}
 	return each(cmd, refs, nil, func(r ref, id int) error {
 		err := o.remove(cmd, r, id)
@@ -87,7 +97,7 @@ func (o *rmOptions) remove(cmd *cobra.Command, r ref, id int) error {
 		return err
 	}
 	if !o.force {
-		if err := guard(&e); err != nil {
+		if err := o.guard(r, id); err != nil {
 			return fmt.Errorf("%s is kept: %w", name, err)
 		}
 	}
@@ -100,4 +110,21 @@ func (o *rmOptions) remove(cmd *cobra.Command, r ref, id int) error {
 	}
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), what, name)
 	return err
+}
+
+// guard refuses what is in use by what was seen before the first removal, and what has changed since.
+func (o *rmOptions) guard(r ref, id int) error {
+	obj := o.snap.Object(r.kind, id)
+	if obj == nil {
+		return fail(exitRefused, "it came while this was looking: try again (--force removes it all the same)")
+	}
+	if err := guard(obj); err != nil {
+		return err
+	}
+	if err := obj.Unchanged(); errors.Is(err, inspect.ErrChanged) {
+		return fail(exitRefused, "%w (--force removes it all the same)", err)
+	} else if err != nil {
+		return err
+	}
+	return nil
 }

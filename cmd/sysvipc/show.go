@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/inspect"
 )
 
 func newShowCommand() *cobra.Command {
@@ -23,7 +24,8 @@ func newShowCommand() *cobra.Command {
 		Short:   "Show all that the kernel keeps of objects",
 		Long: `Show all that the kernel keeps of objects. Of a semaphore set that includes each value,
 the process that operated on it last (PID), how many wait to acquire it (NCNT), and how
-many wait for zero (ZCNT). Looking changes nothing.
+many wait for zero (ZCNT). Below that stand its users, as "sysvipc who" shows them, and
+whether it may go, as "sysvipc gc" judges. Looking changes nothing.
 
 What nobody here can tell is shown as a question mark, and as null in JSON; then the
 exit code is 4.`,
@@ -58,15 +60,22 @@ func runShow(cmd *cobra.Command, args []string, output string) error {
 		d = startDocument(w, "objects")
 	}
 	var warnings []string
-	shown := 0
+	shown, hidden := 0, false
 	note := func(err error) { warnings = append(warnings, unprefixed(err)) }
+	snap, err := snapshot(cmd.Context(), nil)
+	if err != nil {
+		return err
+	}
 	first := each(cmd, refs, note, func(r ref, id int) error {
-		o, err := inspect(r.kind, id)
+		o, err := detail(v, snap, r.kind, id)
 		if err != nil {
 			return err
 		}
 		if o.hidden() {
 			warnings = append(warnings, fmt.Sprintf("%s: its mode does not let this user read its values", refName(r.kind, id)))
+		}
+		if o.users == nil || len(o.users.Unknown) > 0 {
+			hidden = true
 		}
 		if shown++; d != nil {
 			d.add(o.record(v))
@@ -78,7 +87,11 @@ func runShow(cmd *cobra.Command, args []string, output string) error {
 		return o.write(w, v)
 	})
 	if d != nil {
-		if err := d.end(warnings); err != nil {
+		all := warnings
+		if hidden && len(all) == 0 {
+			all = unseen(snap)
+		}
+		if err := d.end(all); err != nil {
 			return err
 		}
 	}
@@ -88,12 +101,13 @@ func runShow(cmd *cobra.Command, args []string, output string) error {
 	return first
 }
 
-// inspect asks for everything.
-func inspect(kind sysvipc.Kind, id int) (*details, error) {
+// detail asks for everything. What came after the snapshot was taken has no users yet.
+func detail(v *view, snap *inspect.Snapshot, kind sysvipc.Kind, id int) (*details, error) {
 	e, err := stat(kind, id)
 	if err != nil {
 		return nil, err
 	}
+	e.users = snap.Object(kind, id)
 	o := &details{entry: e}
 	if e.set != nil {
 		o.semaphores, err = readSemaphores(e.set)
@@ -184,8 +198,19 @@ func (o *details) write(w io.Writer, v *view) error {
 		}
 		fmt.Fprintf(&b, "%-10s %s\n", c.name, shown)
 	}
-	if _, err := io.WriteString(w, b.String()); err != nil || o.set == nil {
+	if o.users != nil {
+		writeVerdict(&b, o.users)
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
 		return err
+	}
+	if o.users != nil && len(o.users.Users) > 0 {
+		if err := writeUsers(w, v, o.users); err != nil {
+			return err
+		}
+	}
+	if o.set == nil {
+		return nil
 	}
 	t := newTable(tableColumn{"INDEX", true}, tableColumn{"VALUE", true}, tableColumn{"PID", true}, tableColumn{"NCNT", true}, tableColumn{"ZCNT", true})
 	for i, s := range o.semaphores {

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/inspect"
+)
+
+func newNsCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:     "ns",
+		GroupID: groupLook,
+		Short:   "Show the IPC namespaces of this machine, also those without a process",
+		Long: `Show the IPC namespaces of this machine: those of every thread, those that an open file
+refers to, and those that a bind mount keeps. The last two need no process, and their
+objects are seen by nobody until somebody enters. With each stands how many objects it has,
+if this user may enter it (CAP_SYS_ADMIN), and otherwise a question mark.
+
+"sysvipc ls --ns PID", "--ns PATH" and "--ns all" list the objects of others.`,
+		Example: `  sysvipc ns
+  sysvipc ls --ns all
+  sysvipc ls --ns /run/ipcns/build`,
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return runNs(cmd, output) },
+	}
+	outputFlag(cmd, &output, "table", "json")
+	return cmd
+}
+
+// inside calls f in the IPC namespace of a process, or of a file.
+func inside(where string, f func() error) error {
+	path := where
+	if pid, err := strconv.Atoi(where); err == nil {
+		path = fmt.Sprintf("/proc/%d/ns/ipc", pid)
+	}
+	return inspect.In(path, f)
+}
+
+// insideOf calls f in a namespace that was found. Nobody needs a right to be where he is.
+func insideOf(ns *inspect.Namespace, f func() error) error {
+	if ns.Own {
+		return f()
+	}
+	if ns.Path == "" {
+		return fail(exitNotFound, "nothing leads there: %w", fs.ErrNotExist)
+	}
+	return inspect.In(ns.Path, f)
+}
+
+// census is how many objects a namespace has.
+type census struct {
+	segments, sets, queues int
+	err                    error
+}
+
+func count(ns *inspect.Namespace) (c census) {
+	c.err = insideOf(ns, func() error {
+		lim, err := sysvipc.ReadLimits()
+		c.segments, c.sets, c.queues = lim.Segments.InUse, lim.Semaphores.InUse, lim.Queues.InUse
+		return err
+	})
+	return c
+}
+
+func runNs(cmd *cobra.Command, output string) error {
+	all, err := inspect.Namespaces(cmd.Context(), nil)
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		d := startDocument(cmd.OutOrStdout(), "namespaces")
+		warnings := all.Warnings
+		for i := range all.All {
+			ns := &all.All[i]
+			c := count(ns)
+			r := record{
+				{"ns", int64(ns.Inode)},
+				{"own", ns.Own},
+				{"processes", ns.Processes},
+				{"pids", listOf(ns.PIDs)},
+				{"mounts", listOf(ns.Mounts)},
+				{"descriptors", listOf(ns.Descriptors)},
+				{"path", textOrNil(ns.Path)},
+				{"segments", nil},
+				{"sets", nil},
+				{"queues", nil},
+				{"unknown", []string{}},
+			}
+			if c.err == nil {
+				r[7].value, r[8].value, r[9].value = c.segments, c.sets, c.queues
+			} else {
+				r[10].value = []string{"segments", "sets", "queues"}
+				warnings = append(warnings, fmt.Sprintf("IPC namespace %d: %v", ns.Inode, c.err))
+			}
+			d.add(r)
+		}
+		return d.end(warnings)
+	}
+	t := newTable(tableColumn{"NS", true}, tableColumn{"PROCESSES", true}, tableColumn{"SHM", true}, tableColumn{"SEM", true}, tableColumn{"MSG", true}, tableColumn{"KEPT BY", false})
+	for i := range all.All {
+		ns := &all.All[i]
+		c := count(ns)
+		t.add(strconv.FormatUint(ns.Inode, 10))
+		t.add(strconv.Itoa(ns.Processes))
+		for _, n := range []int{c.segments, c.sets, c.queues} {
+			if c.err != nil {
+				t.add("?")
+			} else {
+				t.add(strconv.Itoa(n))
+			}
+		}
+		t.add(escapeText(keptBy(ns)))
+	}
+	if err := t.write(cmd.OutOrStdout()); err != nil {
+		return err
+	}
+	for _, w := range all.Warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: "+w)
+	}
+	return nil
+}
+
+// keptBy says in a few words what keeps a namespace.
+func keptBy(ns *inspect.Namespace) string {
+	var words []string
+	if ns.Own {
+		words = append(words, "this process")
+	}
+	const shown = 3
+	for i, pid := range ns.PIDs {
+		if i == shown {
+			words = append(words, "…")
+			break
+		}
+		words = append(words, "process "+strconv.Itoa(pid))
+	}
+	for _, path := range ns.Mounts {
+		words = append(words, "mount "+path)
+	}
+	for _, path := range ns.Descriptors[:min(len(ns.Descriptors), shown)] {
+		words = append(words, "open file "+path)
+	}
+	return strings.Join(words, ", ")
+}
+
+// listOf is a list for JSON, which is never null.
+func listOf[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/inspect"
+)
+
+func newWhoCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:     "who REF…",
+		GroupID: groupLook,
+		Short:   "Show who uses objects, and how that is known",
+		Long: `Show who uses objects: the processes that have a segment attached (also one that is
+removed), the threads that wait on a set or a queue, and those that the kernel noted last:
+who made a segment, who attached or detached last, who operated on each semaphore, who
+sent and received. With each stands whether it is alive and how that is known. Looking
+changes nothing.
+
+"attached 4 times, 3 explained" means that one attach belongs to a process that cannot be
+seen from here. A pid whose process started later than the time that the kernel noted is
+shown as reused.
+
+Root sees all users. What others may not see is told, and then the exit code is 4.`,
+		Example: `  sysvipc who shm:5
+  sysvipc who sem:key=0x4d2 msg:name=orders -o json`,
+		ValidArgsFunction: completeRefs(0, anyKind...),
+		RunE:              func(cmd *cobra.Command, args []string) error { return runWho(cmd, args, output) },
+	}
+	outputFlag(cmd, &output, "table", "json")
+	return cmd
+}
+
+// snapshot takes a snapshot of the namespace that this thread is in.
+func snapshot(ctx context.Context, opts *inspect.Options) (*inspect.Snapshot, error) {
+	return inspect.Take(ctx, opts)
+}
+
+func runWho(cmd *cobra.Command, args []string, output string) error {
+	refs, err := parseRefs(cmd, args, anyKind...)
+	if err != nil {
+		return err
+	}
+	snap, err := snapshot(cmd.Context(), nil)
+	if err != nil {
+		return err
+	}
+	v, w := newView(), cmd.OutOrStdout()
+	var d *document
+	if output == "json" {
+		d = startDocument(w, "objects")
+	}
+	shown, hidden := 0, false
+	var warnings []string
+	note := func(err error) { warnings = append(warnings, unprefixed(err)) }
+	first := each(cmd, refs, note, func(r ref, id int) error {
+		o := snap.Object(r.kind, id)
+		if o == nil {
+			e, err := stat(r.kind, id)
+			if err != nil {
+				return err
+			}
+			return fail(exitFailed, "%s came while this was looking: try again", refName(e.Kind, e.ID))
+		}
+		e := inspected(snap, o)
+		hidden = hidden || len(o.Unknown) > 0
+		if shown++; d != nil {
+			var f format
+			d.add(f.record(v, &e))
+			return nil
+		}
+		if shown > 1 {
+			fmt.Fprintln(w)
+		}
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s (%s)\n", o.Ref(), v.describe(&e))
+		writeVerdict(&b, o)
+		if _, err := io.WriteString(w, b.String()); err != nil {
+			return err
+		}
+		if len(o.Users) == 0 {
+			_, err := fmt.Fprintln(w, "no users are seen")
+			return err
+		}
+		return writeUsers(w, v, o)
+	})
+	if hidden {
+		warnings = append(unseen(snap), warnings...)
+	}
+	if d != nil {
+		if err := d.end(warnings); err != nil {
+			return err
+		}
+	}
+	if first != nil || !hidden {
+		return first
+	}
+	return incomplete(cmd, snap, d == nil)
+}
+
+// incomplete is the outcome of a verb that could not see all: an error with its own exit code, if
+// root could see more. To root what is missing is only told.
+func incomplete(cmd *cobra.Command, snap *inspect.Snapshot, tell bool) error {
+	text := "not all users can be seen: " + escapeText(strings.Join(unseen(snap), "; "))
+	if os.Geteuid() != 0 {
+		return fail(exitNotPermitted, "%s (root sees more)", text)
+	}
+	if tell {
+		fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: "+text)
+	}
+	return nil
+}
+
+// unseen says what could not be seen.
+func unseen(snap *inspect.Snapshot) []string {
+	if len(snap.Warnings) == 0 {
+		return []string{"processes or semaphores are hidden from this user"}
+	}
+	return snap.Warnings
+}
+
+// writeVerdict says whether the object may go, and of a segment how many attaches are explained.
+func writeVerdict(b *strings.Builder, o *inspect.Object) {
+	if o.Segment != nil && o.Segment.Attaches > 0 {
+		fmt.Fprintf(b, "%-10s attached %s, %d explained\n", "attaches", times(o.Segment.Attaches), o.Explained)
+	}
+	fmt.Fprintf(b, "%-10s %s: %s\n", "verdict", o.Verdict.Class, escapeText(strings.Join(o.Verdict.Reasons, "; ")))
+}
+
+// writeUsers writes a table of the users of an object.
+func writeUsers(w io.Writer, v *view, o *inspect.Object) error {
+	t := newTable(tableColumn{"PID", true}, tableColumn{"TID", true}, tableColumn{"COMMAND", false}, tableColumn{"USER", false},
+		tableColumn{"ROLE", false}, tableColumn{"STATUS", false}, tableColumn{"WHERE", false}, tableColumn{"EVIDENCE", false})
+	for i := range o.Users {
+		u := &o.Users[i]
+		pid, tid, comm, owner := "?", "-", "-", "-"
+		if u.PID != 0 {
+			pid = strconv.Itoa(u.PID)
+		}
+		if u.TID != 0 {
+			tid = strconv.Itoa(u.TID)
+		}
+		if u.Comm() != "" {
+			comm = escapeText(u.Comm())
+		}
+		if u.Process != nil && u.Status != inspect.Reused && u.Process.UID >= 0 {
+			owner = v.userText(u.Process.UID)
+		}
+		for _, cell := range []string{pid, tid, comm, owner, string(u.Role), u.Status.String(), escapeText(whereabouts(u)), escapeText(u.Evidence())} {
+			t.add(cell)
+		}
+	}
+	return t.write(w)
+}
+
+// whereabouts is the container and the systemd unit of a user.
+func whereabouts(u *inspect.User) string {
+	if u.Process == nil || u.Status == inspect.Reused {
+		return "-"
+	}
+	words := strings.Fields(u.Process.Container + " " + u.Process.Unit)
+	if len(words) == 0 {
+		return "-"
+	}
+	return strings.Join(words, " ")
+}
+
+// userFields are the fields of an object's JSON that a snapshot knows.
+func userFields(o *inspect.Object) []field {
+	users := make([]record, len(o.Users))
+	var creator any
+	for i := range o.Users {
+		u := &o.Users[i]
+		users[i] = userRecord(u)
+		if u.Role == inspect.Creator {
+			creator = record{{"pid", orNil(u.PID)}, {"alive", aliveOrNil(u.Status)}, {"reused", u.Status == inspect.Reused}}
+		}
+	}
+	var product any
+	if o.Product != nil {
+		product = record{{"name", o.Product.Name}, {"tool", o.Product.Tool}, {"sign", o.Product.Sign}}
+	}
+	fields := []field{{"users", users}, {"product", product}, {"verdict", verdictRecord(&o.Verdict)}}
+	if o.Segment != nil {
+		fields = append([]field{{"creator", creator}}, fields...)
+	}
+	return fields
+}
+
+func verdictRecord(v *inspect.Verdict) record {
+	reasons := v.Reasons
+	if reasons == nil {
+		reasons = []string{}
+	}
+	return record{{"class", string(v.Class)}, {"rule", v.Rule}, {"reasons", reasons}}
+}
+
+func userRecord(u *inspect.User) record {
+	r := record{
+		{"pid", orNil(u.PID)},
+		{"tid", orNil(u.TID)},
+		{"comm", textOrNil(u.Comm())},
+		{"role", string(u.Role)},
+		{"status", u.Status.String()},
+		{"alive", aliveOrNil(u.Status)},
+		{"reused", u.Status == inspect.Reused},
+		{"uid", nil},
+		{"container", nil},
+		{"unit", nil},
+		{"evidence", u.Evidence()},
+	}
+	if p := u.Process; p != nil && u.Status != inspect.Reused {
+		if p.UID >= 0 {
+			r[7].value = p.UID
+		}
+		r[8].value, r[9].value = textOrNil(p.Container), textOrNil(p.Unit)
+	}
+	if u.Role == inspect.Attached {
+		r = append(r, field{"mappings", u.Mappings}, field{"read_only", u.ReadOnly}, field{"elsewhere", u.Elsewhere})
+	}
+	return r
+}
+
+// orNil is a number of which 0 means that there is none, or that it is not known.
+func orNil(n int) any {
+	if n == 0 {
+		return nil
+	}
+	return n
+}
+
+func textOrNil(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func aliveOrNil(s inspect.Status) any {
+	if s == inspect.Hidden {
+		return nil
+	}
+	return s == inspect.Alive
+}
