@@ -29,7 +29,7 @@ func (a *Any) use(kind uint32, write bool) (*view, error) {
 		return nil, a.fail("it is a %s", a.Kind)
 	case write && a.thing.region.slot < 0:
 		return nil, a.fail("%w", ErrReadOnly)
-	case kind != kindMutex && kind != kindDoc && a.Type == nil:
+	case kind != kindMutex && kind != kindDoc && kind != kindRecords && a.Type == nil:
 		return nil, a.fail("%w: its type cannot be read", errCorrupt)
 	}
 	return a.thing.region.use()
@@ -233,6 +233,7 @@ func (a *Any) next(ctx context.Context, seen uint64, first bool) (value []byte, 
 type Position struct {
 	In  uint64 // changes of a var or doc, the value of a counter, messages that were sent or published
 	Out uint64 // messages that were received
+	// Of records both are bytes, with what each takes of the room besides.
 }
 
 // Position returns how far the thing has come. It fails for what counts nothing: locks,
@@ -252,6 +253,8 @@ func (a *Any) Position() (Position, error) {
 		return a.topicPosition()
 	case kindDoc:
 		return a.docPosition()
+	case kindRecords:
+		return a.recordsPosition()
 	case kindVar:
 		if a.isWord() {
 			return Position{}, a.fail("changes of a value of at most 8 bytes are not counted")

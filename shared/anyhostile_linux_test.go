@@ -68,6 +68,13 @@ func lookAtAll(t *testing.T, r *Region) {
 			_, _, err = a.LoadKey(make([]byte, a.Key.Size()))
 			good(err)
 		}
+		if q, err := a.Records(); err == nil {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			good(q.Send(ctx, []byte("text")))
+			_, err = q.Receive(ctx, nil)
+			good(err)
+			cancel()
+		}
 		if r.slot >= 0 && a.Type != nil {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 			good(a.Send(ctx, make([]byte, a.Type.Size())))
@@ -105,7 +112,8 @@ func TestAnyHostile(t *testing.T) {
 	_, err5 := MutexOf(r, "mu")
 	_, err6 := TopicOf[pair](r, "t", 4)
 	d, err7 := DocOf[string](r, "d", 20)
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, d.Store(t.Context(), "text"), m.Store(t.Context(), 5, pair{})); err != nil {
+	q, err8 := RecordsOf(r, "q", 512)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, q.Send(t.Context(), []byte("record")), d.Store(t.Context(), "text"), m.Store(t.Context(), 5, pair{})); err != nil {
 		t.Fatal(err)
 	}
 	o, err := Look(r.Segment())

@@ -197,8 +197,11 @@ func (s stripe) anyEntries() (entries []AnyEntry, err error) {
 	return entries, nil
 }
 
-// Len returns how many entries a map has, or how many messages wait in a chan.
+// Len returns how many entries a map has, or how many messages or records wait.
 func (a *Any) Len() (int, error) {
+	if a.kind == kindRecords {
+		return a.recordsLen()
+	}
 	if a.kind == kindChan {
 		p, err := a.chanPosition()
 		return int(min((p.In-p.Out)&positionMask, uint64(a.Capacity))), err

@@ -10,10 +10,10 @@ import (
 // Thing is one entry of a region's directory.
 type Thing struct {
 	Name     string
-	Kind     string // "var", "counter", "mutex", "rwmutex", "map", "chan", "topic", "doc", …
+	Kind     string // "var", "counter", "mutex", "rwmutex", "map", "chan", "topic", "doc", "records"
 	Offset   int64  // of its bytes
 	Size     int64  // of its bytes
-	Capacity int    // of a map, chan or topic, and of a doc in bytes; else 0
+	Capacity int    // of a map, chan or topic, and of a doc or records in bytes; else 0
 	Codec    string // of a doc: "json" if it is JSON; else ""
 
 	// Type is that of the value, of the messages, or of the values of a map. It is nil
@@ -65,6 +65,10 @@ func (r *Region) describe(v *view, e *entry, t thing, kind uint32) Thing {
 		if _, ok := ringOf(t); ok {
 			d.Type, _ = typeOf(text, t.params[0], fingerprint)
 			d.Capacity = int(t.params[1])
+		}
+	case kindRecords:
+		if _, ok := recordRingOf(t); ok {
+			d.Capacity = int(t.params[0])
 		}
 	case kindTopic:
 		if _, ok := topicOf(t); ok {

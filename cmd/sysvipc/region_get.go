@@ -23,7 +23,7 @@ func newRegionGetCommand() *cobra.Command {
 		Long: `Print the values of things as JSON, or of all things if no NAME is given; with several,
 each behind its name and a tab. A map prints a line for each entry, with "key" and
 "value"; --key prints the value of one entry. A mutex tells who holds it; a chan or topic
-how many messages it has, which stay where they are.
+how many messages it has, which stay where they are, and so do records.
 
 -o json writes one document; its "values" have "name", "kind" and "value".`,
 		Example: `  sysvipc region get orders best
@@ -85,7 +85,7 @@ func everything(region *shared.Observer) (all []*shared.Any, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if a.Kind == "mutex" || a.Codec != "" || a.Type != nil {
+		if a.Kind == "mutex" || a.Kind == "records" || a.Codec != "" || a.Type != nil {
 			all = append(all, a)
 		}
 	}
@@ -180,6 +180,12 @@ func (o *valueWriter) value(a *shared.Any) error {
 		p, err := a.Position()
 		if err == nil {
 			o.put(a, record{{"capacity", a.Capacity}, {"published", p.In}})
+		}
+		return err
+	case "records":
+		n, err := a.Len()
+		if err == nil {
+			o.put(a, record{{"room", a.Capacity}, {"waiting", n}})
 		}
 		return err
 	case "chan":

@@ -25,8 +25,8 @@ func newRegionHzCommand() *cobra.Command {
 		Short: "Show how often things change",
 		Long: `Show, every --interval until Ctrl-C, how often things have changed since the last time:
 changes of a variable, what was added to a counter, messages that were sent to a chan and
-received from it, and how many wait, messages that were published to a topic. Without
-NAME, of all things that count.
+received from it, and how many wait, bytes of records, messages that were published to a
+topic. Without NAME, of all things that count.
 
 Looking does not disturb the region's programs. Maps and locks count nothing, and neither
 do variables of at most 8 bytes.`,
@@ -132,17 +132,21 @@ func (o *regionHzOptions) write(cmd *cobra.Command, r *rate) error {
 	r.at, r.last = at, p
 	waiting := any(nil)
 	text := fmt.Sprintf("%s\t%s/s", escapeText(r.Name), rounded(in))
-	if r.Kind == "chan" {
+	if r.Kind == "chan" || r.Kind == "records" {
 		n, err := r.Len()
 		if err != nil {
 			return err
 		}
 		waiting = n
-		text = fmt.Sprintf("%s\t%s/s in\t%s/s out\t%d wait", escapeText(r.Name), rounded(in), rounded(out), n)
+		unit := ""
+		if r.Kind == "records" {
+			unit = " bytes"
+		}
+		text = fmt.Sprintf("%s\t%s%s/s in\t%[4]s%[3]s/s out\t%[5]d wait", escapeText(r.Name), rounded(in), unit, rounded(out), n)
 	}
 	if o.output == "jsonl" {
 		line := record{{"schema", schema}, {"time", now()}, {"name", r.Name}, {"kind", r.Kind}, {"in_per_second", tenths(in)}, {"out_per_second", nil}, {"waiting", waiting}}
-		if r.Kind == "chan" {
+		if waiting != nil {
 			line[5].value = tenths(out)
 		}
 		text = string(appendJSON(nil, line))

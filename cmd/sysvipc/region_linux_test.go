@@ -52,7 +52,8 @@ func makeRegion(name string) (r *shared.Region, err error) {
 	_, err8 := shared.MutexOf(r, "evil\x1b[2J")
 	_, err9 := shared.TopicOf[regionLeg](r, "ticks", 4)
 	config, err10 := shared.DocOf[map[string]string](r, "config", 100)
-	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10); err != nil {
+	_, err11 := shared.RecordsOf(r, "log", 1000)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11); err != nil {
 		return nil, err
 	}
 	quote := regionQuote{Bid: 1.5, Ask: 2, Legs: [2]regionLeg{{7, true}}}

@@ -3,11 +3,14 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -19,9 +22,10 @@ func newRegionPubCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "pub REGION NAME [VALUE…]",
 		Aliases: []string{"send"},
-		Short:   "Send messages to a chan, or publish them to a topic",
+		Short:   "Send messages to a chan or to records, or publish them to a topic",
 		Long: `Send each VALUE, in JSON, as a message to a chan, or publish it to a topic; without VALUE,
-each line of standard input. Fields of structs that VALUE does not name are zero.
+each line of standard input. Fields of structs that VALUE does not name are zero. A record
+is a string, whose quotes can be left out, or {"base64":…} for bytes that are no text.
 
 It waits while a chan is full, or while the gated subscribers of a topic are behind. Of
 several messages some may have been sent when an error comes, and the error says how many.`,
@@ -52,9 +56,9 @@ func runRegionPub(cmd *cobra.Command, args []string, wait *waitFlags) error {
 	}
 	sent := 0
 	for text, err := range valuesOf(cmd.InOrStdin(), args[2:]) {
-		message := make([]byte, a.Type.Size())
+		var message []byte
 		if err == nil {
-			err = setFromText(a.Type, message, text, "VALUE")
+			message, err = messageOf(a, text)
 		}
 		if err == nil {
 			err = doWaiting(cmd.Context(), wait, fmt.Sprintf("%q: no room for the message", a.Name), func(ctx context.Context) error {
@@ -72,18 +76,52 @@ func runRegionPub(cmd *cobra.Command, args []string, wait *waitFlags) error {
 	return nil
 }
 
-// sender returns how to send to a chan or topic.
-func sender(a *shared.Any) (func(context.Context, []byte) error, error) {
-	if err := needType(a); err != nil {
-		return nil, err
+// messageOf makes a message of JSON. Of records, a text needs no quotes.
+func messageOf(a *shared.Any, text string) ([]byte, error) {
+	if a.Kind != "records" {
+		if err := needType(a); err != nil {
+			return nil, err
+		}
+		message := make([]byte, a.Type.Size())
+		return message, setFromText(a.Type, message, text, "VALUE")
 	}
+	var quoted string
+	if json.Unmarshal([]byte(text), &quoted) == nil {
+		return []byte(quoted), nil
+	}
+	var object struct{ Base64 []byte }
+	if json.Unmarshal([]byte(text), &object) == nil && object.Base64 != nil {
+		return object.Base64, nil
+	}
+	return []byte(text), nil
+}
+
+// messageJSON is the reverse of messageOf.
+func messageJSON(a *shared.Any, message []byte) rawJSON {
+	switch {
+	case a.Kind != "records":
+		return jsonOf(a.Type, message)
+	case utf8.Valid(message):
+		return appendJSONString(nil, string(message))
+	}
+	return appendJSON(nil, record{{"base64", base64.StdEncoding.EncodeToString(message)}})
+}
+
+// sender returns how to send to a chan, topic or records.
+func sender(a *shared.Any) (func(context.Context, []byte) error, error) {
 	switch a.Kind {
+	case "records":
+		q, err := a.Records()
+		if err != nil {
+			return nil, err
+		}
+		return q.Send, nil
 	case "chan":
 		return a.Send, nil
 	case "topic":
 		return a.Publish, nil
 	}
-	return nil, thingError(a, "messages are sent to a chan or a topic; \"sysvipc region set\" sets a value")
+	return nil, thingError(a, "messages are sent to a chan, a topic or records; \"sysvipc region set\" sets a value")
 }
 
 // valuesOf yields the arguments, or the lines of the input if there are none.

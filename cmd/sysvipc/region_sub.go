@@ -23,11 +23,12 @@ func newRegionSubCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "sub REGION NAME",
 		Aliases: []string{"recv"},
-		Short:   "Receive messages from a chan or a topic",
+		Short:   "Receive messages from a chan, a topic, or records",
 		Long: `Receive messages from a chan, or those that are published to a topic from now on, and
 print each as a line of JSON, until Ctrl-C, until the chan is closed, or until --count.
 
-The messages of a chan are taken: no other receiver gets them. One that cannot be written,
+The messages of a chan are taken, and so are records: no other receiver gets them. A
+record is a string, or {"base64":…} if it is not UTF-8. One that cannot be written,
 since the disk is full or the reader has gone, is put back at the end. The messages of a
 topic go to all its subscribers; this one delays nobody, and is told of messages that it
 lost because it was too slow.`,
@@ -58,9 +59,6 @@ func (o *regionSubOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := needType(a); err != nil {
-		return err
-	}
 	ignoreSIGPIPE()
 	ctx, stop := whileRead(cmd.Context(), cmd.OutOrStdout())
 	defer stop()
@@ -80,6 +78,9 @@ func (o *regionSubOptions) run(cmd *cobra.Command, args []string) error {
 // receiver returns how to receive from a chan or topic, and what to do at the end.
 func (o *regionSubOptions) receiver(cmd *cobra.Command, a *shared.Any) (receive func(context.Context) ([]byte, error), end func(), err error) {
 	switch a.Kind {
+	case "records":
+		q, err := a.Records()
+		return func(ctx context.Context) ([]byte, error) { return q.Receive(ctx, nil) }, func() {}, err
 	case "chan":
 		return a.Receive, func() {}, nil
 	case "topic":
@@ -96,7 +97,7 @@ func (o *regionSubOptions) receiver(cmd *cobra.Command, a *shared.Any) (receive 
 		}
 		return next, func() { _ = s.Close() }, nil
 	}
-	return nil, nil, thingError(a, "messages come from a chan or a topic; \"sysvipc region watch\" is for a value")
+	return nil, nil, thingError(a, "messages come from a chan, a topic or records; \"sysvipc region watch\" is for a value")
 }
 
 func (o *regionSubOptions) receive(ctx context.Context, out *streamWriter, a *shared.Any, receive func(context.Context) ([]byte, error)) error {
@@ -119,7 +120,7 @@ func (o *regionSubOptions) receive(ctx context.Context, out *streamWriter, a *sh
 		if err != nil {
 			return err
 		}
-		if err := out.write(jsonOf(a.Type, message)); err != nil {
+		if err := out.write(messageJSON(a, message)); err != nil {
 			return putBackMessage(a, message, err)
 		}
 		if out.lines == o.count {
@@ -130,16 +131,20 @@ func (o *regionSubOptions) receive(ctx context.Context, out *streamWriter, a *sh
 
 // putBackMessage saves a message of a chan that could not be written.
 func putBackMessage(a *shared.Any, message []byte, why error) error {
-	if a.Kind != "chan" {
+	if a.Kind == "topic" {
 		return why
+	}
+	send, err := sender(a)
+	if err != nil {
+		return err
 	}
 	what := fmt.Sprintf("a message was taken from %q and could not be written: %v", a.Name, why)
 	over, cancel := context.WithTimeout(context.Background(), -1)
 	defer cancel()
-	if err := a.Send(over, message); err != nil {
-		return fail(exitFailed, "%s; it could not be put back, and is lost: %s", what, jsonOf(a.Type, message))
+	if err := send(over, message); err != nil {
+		return fail(exitFailed, "%s; it could not be put back, and is lost: %s", what, messageJSON(a, message))
 	}
-	err := fail(exitFailed, "%s; it was put back at the end", what)
+	err = fail(exitFailed, "%s; it was put back at the end", what)
 	if errors.Is(why, syscall.EPIPE) {
 		return &exitError{exitSignal + int(syscall.SIGPIPE), err}
 	}
