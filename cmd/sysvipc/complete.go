@@ -39,9 +39,9 @@ func (v *view) describe(e *entry) string {
 	case e.seg != nil:
 		what = fmt.Sprintf("%s bytes, %d attached", formatSize(e.seg.Size), e.seg.Attaches)
 	case e.set != nil:
-		what = fmt.Sprintf("%d semaphores", e.set.Len)
+		what = plural(e.set.Len, "semaphore")
 	case e.queue != nil:
-		what = fmt.Sprintf("%d messages", e.queue.Messages)
+		what = plural(e.queue.Messages, "message")
 	}
 	key := "no key"
 	if e.Key != sysvipc.Private {

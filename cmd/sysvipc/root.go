@@ -114,7 +114,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 	root.SetCompletionCommandGroupID(groupOther)
 	root.AddCommand(
 		newLsCommand(), newShowCommand(), newWhoCommand(), newWaitsCommand(), newNsCommand(), newLimitsCommand(),
-		newMkCommand(), newSetCommand(), newRmCommand(),
+		newMkCommand(), newSetCommand(), newRmCommand(), newGcCommand(), newUndoCommand(),
 		newShmCommand(), newSemCommand(), newMsgCommand(), newRegionCommand(),
 		newRunCommand(), newDumpCommand(), newRestoreCommand(), newDemoCommand(),
 		newFtokCommand(), newVersionCommand(),

@@ -1,0 +1,320 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/inspect"
+)
+
+type gcOptions struct {
+	yes     bool
+	minAge  durationFlag
+	owner   owner
+	include []string
+	backup  string
+	output  string
+}
+
+func newGcCommand() *cobra.Command {
+	var o gcOptions
+	cmd := &cobra.Command{
+		Use:     "gc",
+		GroupID: groupChange,
+		Short:   "Find objects that nobody uses any more, and remove them",
+		Long: `Find the objects that nobody uses any more. Without --yes it only tells what it would
+remove, and why; with --yes it removes that. The first row that holds for an object
+decides:
+
+  in-use      a segment is attached; or a thread waits on a set or queue, or the last
+              process that operated on it, sent or received is alive
+  protected   it belongs to a known product, whose own tool is named: PostgreSQL,
+              Oracle, IBM MQ, SAP, DB2, Informix, device-mapper, NTP clocks …
+  unknown     this user cannot see who uses a set or queue
+  has-data    a queue has messages: read them first (see "sysvipc msg drain")
+  unknown     the creator or the last user of a segment is alive, or cannot be seen
+  unknown     it was used less than --min-age ago
+  orphan      a segment without a key: removed
+  orphan      a segment with a key: removed after a backup, so --backup must be given
+  orphan      a set or queue without a key, whose owner has no process: removed
+  candidate   any other set or queue: removed only with --include candidate
+
+Immediately before its removal each object is looked at again: one that somebody has used
+meanwhile stays. A pid counts as reused if its process started more than two seconds after
+the time that the kernel noted. What is in use, protected, unknown or has data is never
+removed; "sysvipc rm" can remove single objects.
+
+"sysvipc undo FILE" brings back what was removed with --backup FILE.`,
+		Example: `  sysvipc gc
+  sysvipc gc --owner apache --min-age 1d
+  sysvipc gc --yes --backup /var/backups/ipc.sysv
+  sysvipc gc --yes --include candidate --backup ipc.sysv -o json`,
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	o.minAge.d, o.minAge.set = inspect.DefaultMinAge, true
+	o.owner = owner{uid: -1, gid: -1}
+	f := cmd.Flags()
+	f.BoolVarP(&o.yes, "yes", "y", false, "remove, and do not only tell")
+	f.Var(&o.minAge, "min-age", "only what nobody has used for this time: 90, 5m, 12h, 7d")
+	f.Var(&o.owner, "owner", "only objects of this owner")
+	f.StringSliceVar(&o.include, "include", nil, "also objects of the class candidate")
+	f.StringVar(&o.backup, "backup", "", "save to `FILE` what is to be removed, before it is")
+	placeholder(cmd, "CLASS", "include")
+	outputFlag(cmd, &o.output, "table", "json")
+	mustComplete(cmd, "include", completeWords(string(inspect.Candidate)))
+	return cmd
+}
+
+// collection is one run of gc.
+type collection struct {
+	*gcOptions
+	cmd   *cobra.Command
+	v     *view
+	doc   *document
+	kept  map[inspect.Class]int
+	first error // of an object that should have gone
+	done  int
+}
+
+func (o *gcOptions) run(cmd *cobra.Command) error {
+	for _, class := range o.include {
+		if class != string(inspect.Candidate) {
+			return usage("--include %s: only %q can be included", class, inspect.Candidate)
+		}
+	}
+	if _, err := os.Stat(o.backup); o.yes && o.backup != "" && err == nil {
+		return usage("--backup %s: it exists, and may be the backup of an earlier run: choose another name", o.backup)
+	}
+	opts := &inspect.Options{MinAge: o.minAge.d}
+	if o.minAge.d <= 0 {
+		opts.MinAge = -1
+	}
+	snap, err := snapshot(cmd.Context(), opts)
+	if err != nil {
+		return err
+	}
+	c := &collection{gcOptions: o, cmd: cmd, v: newView(), kept: map[inspect.Class]int{}}
+	if o.output == "json" {
+		c.doc = startDocument(cmd.OutOrStdout(), "objects")
+	}
+	var doomed []*inspect.Object
+	for i := range snap.Objects {
+		obj := &snap.Objects[i]
+		if o.owner.uid >= 0 && obj.UID != o.owner.uid || o.owner.gid >= 0 && obj.GID != o.owner.gid {
+			continue
+		}
+		if why := c.spared(obj); why == "" {
+			doomed = append(doomed, obj)
+		} else {
+			c.keep(obj, why)
+		}
+	}
+	err = c.remove(doomed)
+	if c.doc != nil {
+		var warnings []string
+		if c.kept[inspect.Unknown] > 0 {
+			warnings = snap.Warnings
+		}
+		if endErr := c.doc.end(warnings); err == nil {
+			err = endErr
+		}
+	} else if err == nil {
+		c.summary(snap)
+	}
+	return cmp.Or(err, c.first)
+}
+
+// spared says why an object is not to be removed, or "".
+func (c *collection) spared(o *inspect.Object) string {
+	switch v := &o.Verdict; {
+	case v.Class == inspect.Candidate && !slices.Contains(c.include, string(inspect.Candidate)):
+		return "--include candidate removes it"
+	case v.Class != inspect.Orphan && v.Class != inspect.Candidate:
+		return "never removed"
+	case v.Backup && c.backup == "":
+		if c.yes {
+			c.first = cmp.Or(c.first, error(&exitError{code: exitRefused}))
+		}
+		return "it has a key: --backup FILE removes it after a backup"
+	}
+	return ""
+}
+
+// keep tells of an object that stays, if a person may want to do something about it.
+func (c *collection) keep(o *inspect.Object, why string) {
+	c.kept[o.Verdict.Class]++
+	if c.doc != nil {
+		c.add(o, "keep", why)
+		return
+	}
+	switch o.Verdict.Class {
+	case inspect.Orphan, inspect.Candidate:
+		c.tell("keep", o, why+"; ")
+	case inspect.Protected, inspect.HasData:
+		c.tell("keep", o, "")
+	}
+}
+
+// add writes an object to the JSON.
+func (c *collection) add(o *inspect.Object, action, why string) {
+	var f format
+	e := entry{Object: &o.Object, seg: o.Segment, set: o.Set, queue: o.Queue, users: o}
+	c.doc.add(append(f.record(c.v, &e), field{"action", action}, field{"why", textOrNil(why)}))
+}
+
+// tell writes a line about an object.
+func (c *collection) tell(action string, o *inspect.Object, why string) {
+	e := entry{Object: &o.Object, seg: o.Segment, set: o.Set, queue: o.Queue}
+	fmt.Fprintf(c.cmd.OutOrStdout(), "%s %s (%s), %s: %s%s\n", action, o.Ref(), c.v.describe(&e), o.Verdict.Class, why, escapeText(strings.Join(o.Verdict.Reasons, "; ")))
+}
+
+// remove removes objects, or tells that it would.
+func (c *collection) remove(doomed []*inspect.Object) error {
+	if !c.yes {
+		for _, o := range doomed {
+			c.removed("would remove", o)
+		}
+		return nil
+	}
+	var err error
+	if c.backup != "" && len(doomed) > 0 {
+		if doomed, err = c.save(doomed); err != nil {
+			return err
+		}
+	}
+	for _, o := range doomed {
+		if err := c.cmd.Context().Err(); err != nil {
+			return err
+		}
+		err := o.UnchangedBut(os.Getpid())
+		if err == nil {
+			err = objectByID(o.Kind, o.ID).Remove()
+		}
+		if err == nil {
+			c.removed("removed", o)
+		} else {
+			c.failed(o, err)
+		}
+	}
+	return nil
+}
+
+func (c *collection) removed(what string, o *inspect.Object) {
+	c.done++
+	if c.doc != nil {
+		c.add(o, what, "")
+	} else {
+		c.tell(what, o, "")
+	}
+}
+
+// failed tells of an object that could not be removed. One that is gone, or is in use by now, is no
+// failure.
+func (c *collection) failed(o *inspect.Object, err error) {
+	c.kept[o.Verdict.Class]++
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, inspect.ErrChanged) {
+		if c.doc != nil {
+			c.add(o, "keep", unprefixed(err))
+		} else {
+			fmt.Fprintf(c.cmd.OutOrStdout(), "keep %s: %s\n", o.Ref(), unprefixed(err))
+		}
+		return
+	}
+	err = fail(exitCode(err), "%s is kept: %w", o.Ref(), err)
+	report(c.cmd.ErrOrStderr(), c.cmd, err)
+	if c.doc != nil {
+		c.add(o, "keep", unprefixed(err))
+	}
+	c.first = cmp.Or(c.first, error(&exitError{code: exitCode(err)}))
+}
+
+// save writes the backup and returns the objects that are in it. It is on the disk when save returns.
+func (c *collection) save(doomed []*inspect.Object) ([]*inspect.Object, error) {
+	host, _ := os.Hostname()
+	ns, _ := os.Readlink("/proc/self/ns/ipc")
+	file, err := archive.Create(c.backup, archive.Header{Host: host, Namespace: ns, Program: "sysvipc gc"})
+	if err != nil {
+		return nil, fmt.Errorf("nothing is removed, since there can be no backup: %w", err)
+	}
+	defer file.Abandon()
+	var saved []*inspect.Object
+	for _, o := range doomed {
+		err := o.Unchanged()
+		if err == nil {
+			_, err = file.Save(c.cmd.Context(), o.Kind, o.ID, archive.SaveOptions{})
+		}
+		if file.Err() != nil || c.cmd.Context().Err() != nil {
+			return nil, fmt.Errorf("nothing is removed, since there can be no backup: %w", cmp.Or(file.Err(), c.cmd.Context().Err()))
+		}
+		if err != nil {
+			c.failed(o, err)
+			continue
+		}
+		saved = append(saved, o)
+	}
+	if err := file.Commit(true); err != nil {
+		return nil, fmt.Errorf("nothing is removed, since the backup failed: %w", err)
+	}
+	return saved, nil
+}
+
+// summary says in one line what came of it.
+func (c *collection) summary(snap *inspect.Snapshot) {
+	what := "would be removed (--yes removes)"
+	if c.yes {
+		what = "removed"
+	}
+	kept := []string{}
+	for _, class := range []inspect.Class{inspect.InUse, inspect.Protected, inspect.Unknown, inspect.HasData, inspect.Orphan, inspect.Candidate} {
+		if n := c.kept[class]; n > 0 {
+			kept = append(kept, fmt.Sprintf("%d %s", n, class))
+		}
+	}
+	if len(kept) == 0 {
+		kept = []string{"none"}
+	}
+	w := c.cmd.ErrOrStderr()
+	fmt.Fprintf(w, "%s %s; kept: %s\n", plural(c.done, "object"), what, strings.Join(kept, ", "))
+	if c.kept[inspect.Unknown] > 0 && !snap.Complete {
+		fmt.Fprintln(w, "sysvipc: not all users can be seen: "+escapeText(strings.Join(snap.Warnings, "; ")))
+	}
+}
+
+func newUndoCommand() *cobra.Command {
+	var o restoreOptions
+	cmd := &cobra.Command{
+		Use:     "undo FILE",
+		GroupID: groupChange,
+		Short:   "Bring back what gc removed with --backup FILE",
+		Long: `Bring back the objects that "sysvipc gc --backup FILE" removed: with their keys, modes,
+owners and contents, and for root with their IDs. One whose key or ID is taken by now is
+refused (exit code 5). It is "sysvipc restore -f FILE --same-id" under another name;
+"sysvipc restore" also knows how to bring back only some.`,
+		Example: `  sysvipc undo /var/backups/ipc.sysv --dry-run
+  sysvipc undo /var/backups/ipc.sysv`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage("which backup? Give the one FILE that \"sysvipc gc --backup FILE\" wrote")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.file, o.sameID = args[0], os.Geteuid() == 0
+			return o.run(cmd)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "only tell what would be brought back, and check the file")
+	outputFlag(cmd, &o.output, "table", "json")
+	return cmd
+}
