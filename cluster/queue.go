@@ -17,7 +17,8 @@ import (
 
 // Queue is a message queue that the servers keep: messages are whole, each has a type,
 // and a receiver may choose by it, as from the kernel's. Messages of one type come in the
-// order in which they were sent. Safe for concurrent use.
+// order in which they were sent: see [QueueOptions.Strict] for what happens when something
+// dies. Safe for concurrent use.
 //
 // A message is on the queue until it is acknowledged. Receive does that itself;
 // [Queue.Take] and [Queue.Messages] leave it until the message was worked on, so that one
@@ -31,6 +32,7 @@ type Queue struct {
 	stream  string
 	subject string // with the type to follow
 	ackWait time.Duration
+	atOnce  int // how many messages of a type may be on their way
 
 	mu      sync.Mutex
 	lanes   map[int64]*lane
@@ -64,6 +66,11 @@ type QueueOptions struct {
 	// AckWait is after what silence of its receiver a message is delivered again. 0 is
 	// 30 s.
 	AckWait time.Duration
+	// Strict keeps the order of each type whatever dies: the next message of a type is
+	// delivered when the one before is acknowledged. Without, one that was on its way to a
+	// receiver or over a connection that died comes after later ones. It costs
+	// throughput: one message of a type at a time.
+	Strict bool
 	// Duplicates is for how long the servers know a message that is sent once more,
 	// because the answer to the first time was lost. 0 is 2 min.
 	Duplicates time.Duration
@@ -125,6 +132,10 @@ func (c *Conn) queue(ctx context.Context, op, name string, opts *QueueOptions) (
 	if d, err := time.ParseDuration(info.Config.Metadata["ack_wait"]); err == nil && d > 0 {
 		q.ackWait = d
 	}
+	q.atOnce = 1 << 16
+	if info.Config.Metadata["strict"] != "" {
+		q.atOnce = 1
+	}
 	if q.calls, err = c.nc.Subscribe(q.hint("c"), q.called); err != nil {
 		return nil, q.fail(op, err, "")
 	}
@@ -154,8 +165,12 @@ func (q *Queue) config(opts *QueueOptions) jetstream.StreamConfig {
 	if opts.Memory {
 		cfg.Storage = jetstream.MemoryStorage
 	}
+	cfg.Metadata = map[string]string{}
 	if opts.AckWait > 0 {
-		cfg.Metadata = map[string]string{"ack_wait": opts.AckWait.String()}
+		cfg.Metadata["ack_wait"] = opts.AckWait.String()
+	}
+	if opts.Strict {
+		cfg.Metadata["strict"] = "true"
 	}
 	return cfg
 }

@@ -153,7 +153,7 @@ func (q *Queue) hurry() int {
 	if !q.last.IsZero() && time.Since(q.last) > hurryPause {
 		q.streak = 0
 	}
-	return max(1, min(hurryMost, q.streak-hurryAfter))
+	return max(1, min(hurryMost, q.atOnce, q.streak-hurryAfter))
 }
 
 // served notes that a receiver got what it asked for.

@@ -13,9 +13,9 @@ import (
 // Nodes are the servers of one cluster, in this process, on 127.0.0.1: for tests of what
 // happens when one dies. Safe for concurrent use.
 type Nodes struct {
-	dir    string
-	routes []int
-
+	dir     string
+	ports   []int             // where each listens for the others
+	cables  map[[2]int]*cable // from one to another
 	mu      sync.Mutex
 	servers []*Server // nil: stopped
 	clients []string  // their addresses, which they keep when they start again
@@ -29,8 +29,15 @@ func StartNodes(dir string, n int) (*Nodes, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.routes = ports[:n]
+	c.ports, c.cables = ports[:n], map[[2]int]*cable{}
 	for i := range n {
+		for j := range n {
+			if i != j {
+				if c.cables[[2]int{i, j}], err = newCable(fmt.Sprintf("127.0.0.1:%d", c.ports[j])); err != nil {
+					return nil, fmt.Errorf("embedded: %w", err)
+				}
+			}
+		}
 		c.clients[i] = fmt.Sprintf("127.0.0.1:%d", ports[n+i])
 	}
 	errs := make(chan error, n)
@@ -71,9 +78,15 @@ func (c *Nodes) NodeURL(i int) string { return "nats://" + c.clients[i] }
 
 // Start starts a server that was stopped, with the directory that it had.
 func (c *Nodes) Start(i int) error {
+	m := &member{name: fmt.Sprintf("node%d", i), port: c.ports[i]}
+	for j := range c.ports {
+		if i != j {
+			m.routes = append(m.routes, c.cables[[2]int{i, j}].l.Addr().String())
+		}
+	}
 	s, err := Start(Options{
 		Dir: filepath.Join(c.dir, fmt.Sprintf("node%d", i)), Listen: c.clients[i],
-		cluster: &member{name: fmt.Sprintf("node%d", i), routes: c.routes, port: c.routes[i]},
+		cluster: m,
 	})
 	if err != nil {
 		return err
@@ -93,6 +106,15 @@ func (c *Nodes) Stop(i int) {
 	c.mu.Unlock()
 	if s != nil {
 		s.Close()
+	}
+}
+
+// Cut cuts a server off from the others, and joins it again. Its clients do not notice.
+func (c *Nodes) Cut(i int, cut bool) {
+	for pair, cable := range c.cables {
+		if pair[0] == i || pair[1] == i {
+			cable.setCut(cut)
+		}
 	}
 }
 
@@ -126,7 +148,12 @@ func (c *Nodes) waitLeader() error {
 
 // Close stops all servers.
 func (c *Nodes) Close() {
+	var wg sync.WaitGroup
 	for i := range c.servers {
-		c.Stop(i)
+		wg.Go(func() { c.Stop(i) })
+	}
+	wg.Wait()
+	for _, cable := range c.cables {
+		cable.close()
 	}
 }

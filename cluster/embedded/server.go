@@ -42,8 +42,8 @@ type Options struct {
 // member is a server's place in a cluster.
 type member struct {
 	name   string
-	routes []int // ports of all members
-	port   int   // its own
+	routes []string // addresses of the other members
+	port   int      // its own
 }
 
 // startTime is for how long a server may recover its streams.
@@ -83,9 +83,9 @@ func Start(opts Options) (*Server, error) {
 	}
 	if m := opts.cluster; m != nil {
 		o.ServerName = m.name
-		o.Cluster = server.ClusterOpts{Name: "sysvipc", Host: "127.0.0.1", Port: m.port, PoolSize: -1}
-		for _, port := range m.routes {
-			o.Routes = append(o.Routes, server.RoutesFromStr(fmt.Sprintf("nats://127.0.0.1:%d", port))...)
+		o.Cluster = server.ClusterOpts{Name: "sysvipc", Host: "127.0.0.1", Port: m.port, PoolSize: -1, NoAdvertise: true}
+		for _, address := range m.routes {
+			o.Routes = append(o.Routes, server.RoutesFromStr("nats://"+address)...)
 		}
 	}
 	s, err := server.NewServer(o)
