@@ -27,29 +27,33 @@ const (
 // futex_waitv (before Linux 5.16).
 const oldKernel = 100 * time.Millisecond
 
-// listen sleeps until the bell is no longer rung, or another participant ends.
-func (r *Region) listen(v *view, own *uint32, rung uint32) {
+// listen sleeps while *word is val, until somebody wakes it, or another participant ends,
+// which it reports. It may return for no reason.
+func (r *Region) listen(v *view, word *uint32, val uint32) (ended bool) {
 	var words [maxWaitv]waitv
-	words[0] = waitv{val: uint64(rung), addr: address(own), flags: futex2Size32}
+	words[0] = waitv{val: uint64(val), addr: address(word), flags: futex2Size32}
 	n := 1
 	for index := range int(r.config.slots) {
-		word := &v.slot(r.plan, index).life.word
-		tid := atomic.LoadUint32(word)
+		life := &v.slot(r.plan, index).life.word
+		tid := atomic.LoadUint32(life)
 		if index == r.slot || tid == 0 || n == maxWaitv {
 			continue
 		}
 		// The kernel wakes only if the word asks for it.
-		if tid&futexOwnerDied != 0 || tid&futexWaiters == 0 && !atomic.CompareAndSwapUint32(word, tid, tid|futexWaiters) {
-			return // it has ended, or changed: look again
+		if tid&futexOwnerDied != 0 || tid&futexWaiters == 0 && !atomic.CompareAndSwapUint32(life, tid, tid|futexWaiters) {
+			return true // it has ended, or changed: look again
 		}
-		words[n] = waitv{val: uint64(tid | futexWaiters), addr: address(word), flags: futex2Size32}
+		words[n] = waitv{val: uint64(tid | futexWaiters), addr: address(life), flags: futex2Size32}
 		n++
 	}
 	// The words stay mapped during the call: the caller holds the region's view.
-	_, _, errno := syscall.Syscall6(sysFutexWaitv, uintptr(unsafe.Pointer(&words)), uintptr(n), 0, 0, uintptr(unix.CLOCK_MONOTONIC), 0)
+	woken, _, errno := syscall.Syscall6(sysFutexWaitv, uintptr(unsafe.Pointer(&words)), uintptr(n), 0, 0, uintptr(unix.CLOCK_MONOTONIC), 0)
 	if errno == syscall.ENOSYS || errno == syscall.EPERM {
-		futexWait(own, rung, oldKernel)
+		futexWait(word, val, oldKernel)
+		return true // perhaps
 	}
+	// Of several words that were woken the kernel returns the last.
+	return errno == 0 && woken > 0
 }
 
 func address(word *uint32) uint64 { return uint64(uintptr(unsafe.Pointer(word))) }

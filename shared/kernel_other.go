@@ -22,7 +22,7 @@ func futexWait(*uint32, uint32, time.Duration) syscall.Errno { return 0 }
 
 func futexWake(*uint32, int) int { return 0 }
 
-func (r *Region) listen(*view, *uint32, uint32) {}
+func (r *Region) listen(*view, *uint32, uint32) bool { return false }
 
 func registerLate() {}
 

@@ -20,9 +20,10 @@ type slot struct {
 	pid         int32
 	incarnation uint32 // counts the owners of the slot: changed before a slot is given on
 	uid         uint32
-	started     int64  // Unix nanoseconds
-	bell        uint32 // rung to wake the participant's waiting goroutines
-	_           [60]byte
+	started     int64     // Unix nanoseconds
+	bell        uint32    // rung to wake the participant's waiting goroutines
+	many        uint32    // it may sleep on locks that are not in the list
+	asleep      [7]uint64 // the offsets of locks on which it sleeps
 }
 
 // owner names a participant for good: the number of its slot, and the slot's
@@ -144,6 +145,7 @@ func (r *Region) recover(v *view, index int) {
 			}
 		}
 	}
+	r.wakeOthers(v, s)
 	atomic.AddUint32(&s.incarnation, 1)
 }
 

@@ -231,7 +231,7 @@ func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
 		if h.magic != magic && h.magic != [8]byte{} {
 			return errors.New("this segment belongs to another program: it does not begin as a region does")
 		}
-		g, _, err := lockNode(ctx, &h.init)
+		g, _, err := lockNode(ctx, &h.init, func(word uint32) { futexWait(&h.init.word, word, 0) })
 		if err != nil {
 			return err
 		}

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// sleep sleeps while *word is val, until somebody wakes it or ctx is done. It may return
-// for no reason: look at the word again.
-func sleep(ctx context.Context, word *uint32, val uint32) {
+// sleep calls wait, which sleeps while *word has some value, and returns when it does, or
+// ctx is done. It may return for no reason: look at the word again.
+func sleep(ctx context.Context, word *uint32, wait func()) {
 	if ctx.Done() == nil {
-		futexWait(word, val, 0)
+		wait()
 		return
 	}
 	var awake atomic.Bool
@@ -22,7 +22,7 @@ func sleep(ctx context.Context, word *uint32, val uint32) {
 			time.Sleep(pause)
 		}
 	})
-	futexWait(word, val, 0)
+	wait()
 	awake.Store(true)
 	stop()
 }

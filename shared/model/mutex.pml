@@ -46,6 +46,8 @@
  *   R1  the barrier; if word has the dead guardian's TID: CAS w -> (w & W)|D
  *   R2  FUTEX_WAKE(all)
  *   R3  when the process is gone altogether (its pidfd is readable): FUTEX_WAKE(all) again
+ * A participant says in its slot on which locks it sleeps, and R2 is for those; whoever sleeps on a
+ * lock watches the others' lives, too, so that somebody reaps even if all who live sleep on locks.
  * R2 is needed since a wake-up given to a process that is killed before it acts is lost, with
  * list_op_pending or without, and the next holder may not have W: NO_WAKE below. The takeover
  * of a lock whose owner died does not wait for the reaper: the kernel wakes one waiter.
