@@ -103,7 +103,23 @@ int main(void)
 			answer(pthread_mutex_consistent(book));
 		else if (!strcmp(verb, "unlock"))
 			answer(pthread_mutex_unlock(book));
-		else if (!strcmp(verb, "drain")) { // until the end, or for M milliseconds; n is what to expect of a message
+		else if (!strcmp(verb, "work")) { // until killed: the word and the counter are equal whenever the lock is free
+			while (!err) {
+				if ((err = pthread_mutex_lock(book)) == EOWNERDEAD) {
+					if (!(err = t_word_load(&r, &word, &w)))
+						sysvipc_counter_add(count, w - sysvipc_counter_load(count));
+					pthread_mutex_consistent(book);
+				}
+				if (!err && !(err = t_word_load(&r, &word, &w)) && w != sysvipc_counter_load(count))
+					err = EILSEQ;
+				for (n = 0; n < 100 && !err; n++)
+					err = t_word_update(&r, &word, add_word, &(int64_t){1});
+				for (n = 0; n < 100; n++)
+					sysvipc_counter_add(count, 1);
+				pthread_mutex_unlock(book);
+			}
+			answer(err);
+		} else if (!strcmp(verb, "drain")) { // until the end, or for M milliseconds; n is what to expect of a message
 			long long got = 0, sum = 0;
 			while (!(err = t_in_receive(&in, &message, (int)m))) {
 				got++;
