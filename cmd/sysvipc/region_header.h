@@ -38,6 +38,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -313,7 +314,11 @@ static inline int sysvipc_join(struct sysvipc_region *r)
 	for (;;) {
 		r->joined = -1;
 		r->leave = false;
+		sigset_t all, before; /* signals are for the program's own threads */
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &before);
 		int err = pthread_create(&r->guardian, NULL, sysvipc_guard, r);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
 		if (err)
 			return err;
 		pthread_mutex_lock(&r->mutex);
