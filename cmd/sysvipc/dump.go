@@ -39,7 +39,7 @@ goes to standard output. Memory that nobody has touched takes no room in it.
 
 Looking changes nothing, except for segments that nobody has attached, or whose users'
 memory this user may not read: these are attached for a moment, read-only, and the kernel
-notes the time and our pid (attached, detached, lpid). Where root is not asked, pages of
+notes the time and our pid (attached, detached, lpid). For others than root, pages of
 them that nobody has touched take memory once they are read. --no-attach leaves them out
 (exit code 4).
 

@@ -34,7 +34,8 @@ semaphore first if they have one. Pages that nobody has ever touched take memory
 they are read.
 
 --no-attach reads through a process that has it attached, so that no field of the kernel
-changes. This needs root, or leave to trace such a process: exit code 4 otherwise.`,
+changes. This needs root, or leave to trace such a process: exit code 4 otherwise. For root
+it leaves untouched pages untouched, too.`,
 		Example: `  sysvipc shm read shm:5 >copy
   sysvipc shm read shm:key=0x4d2 --offset 1K --length 60 --hex
   sysvipc shm read shm:name=motd --text

@@ -13,7 +13,8 @@ import (
 const lookHelp = `A segment is read through a process that has it attached, so that no field of the kernel
 changes, if the kernel lets this user: root always, others their own processes, if they may
 trace them. Otherwise it is attached for a moment, read-only, and the kernel notes the time
-and our pid. --no-attach forbids that (exit code 4).`
+and our pid. --no-attach forbids that (exit code 4). For others than root, pages that nobody
+has touched take memory once they are read.`
 
 // look opens a segment to read it, without attaching it if that is possible, or only then.
 func look(id int, noAttach bool) (*glimpse.View, error) {
