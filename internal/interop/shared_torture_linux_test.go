@@ -53,6 +53,7 @@ func TestSharedTorture(t *testing.T) {
 				t.Fatal("nobody gets the lock")
 			}
 		}
+		good(t, s.flagged())
 		i := rand.IntN(len(workers))
 		workers[i]()
 		start(i)
@@ -66,7 +67,7 @@ func TestSharedTorture(t *testing.T) {
 	} else {
 		good(t, err)
 	}
-	good(t, s.same(), s.book.Unlock())
+	good(t, s.same(), s.flagged(), s.book.Unlock())
 }
 
 var sharedWorker = ipctest.Register("shared worker", func(c *ipctest.ChildEnv) {
@@ -81,7 +82,10 @@ var sharedWorker = ipctest.Register("shared worker", func(c *ipctest.ChildEnv) {
 		} else {
 			c.Check(err)
 		}
-		c.Check(s.same())
+		if err := s.same(); err != nil {
+			c.Check(s.quote.Store(ctx, sharedQuote{Flag: true}))
+			c.Fatal(err)
+		}
 		for range 100 { // so that most are killed in the midst of it
 			c.Check(s.word.Update(ctx, func(n *int32) { *n++ }))
 		}
@@ -100,6 +104,15 @@ func (s *sharedRegion) repair() error {
 		return err
 	}
 	return s.count.Store(int64(word))
+}
+
+// flagged reports whether a worker has found the two unequal.
+func (s *sharedRegion) flagged() error {
+	q, err := s.quote.Load()
+	if err == nil && q.Flag {
+		err = errors.New("a worker has found half of another's work")
+	}
+	return err
 }
 
 func (s *sharedRegion) same() error {

@@ -103,7 +103,7 @@ int main(void)
 			answer(pthread_mutex_consistent(book));
 		else if (!strcmp(verb, "unlock"))
 			answer(pthread_mutex_unlock(book));
-		else if (!strcmp(verb, "work")) { // until killed: the word and the counter are equal whenever the lock is free
+		else if (!strcmp(verb, "work")) { // until killed: the word and the counter are equal whenever the lock is free, or the quote is flagged
 			while (!err) {
 				if ((err = pthread_mutex_lock(book)) == EOWNERDEAD) {
 					if (!(err = t_word_load(&r, &word, &w)))
@@ -116,6 +116,11 @@ int main(void)
 					err = t_word_update(&r, &word, add_word, &(int64_t){1});
 				for (n = 0; n < 100; n++)
 					sysvipc_counter_add(count, 1);
+				if (err) {
+					memset(&q, 0, sizeof q);
+					q.Flag = true;
+					t_quote_store(&r, &quote, &q);
+				}
 				pthread_mutex_unlock(book);
 			}
 			answer(err);
