@@ -44,13 +44,13 @@ func (s *SemaphoreSet) do(ctx context.Context, op string, ops []sysvipc.Op, wait
 	if len(ops) == 0 {
 		return 0, false, s.refuse(op, nil, "no operation is given")
 	}
-	token, ok, err = s.try(ctx, op, all, undo)
+	token, ok, err = s.try(ctx, op, all, undo, !wait)
 	if err == nil && !ok && (wait || s.held()) {
 		// Those in the way may be dead, which the watch finds out.
 		if err = s.begin(ctx); err == nil && wait {
 			token, ok, err = s.wait(ctx, op, all, undo)
 		} else if err == nil {
-			token, ok, err = s.try(ctx, op, all, undo)
+			token, ok, err = s.try(ctx, op, all, undo, true)
 		}
 	}
 	if ok {
@@ -76,9 +76,9 @@ func (s *SemaphoreSet) check(op string, st *semState, ops []semOp) error {
 	return nil
 }
 
-// try makes the operations if that is possible now. What it does not write, it has read
-// from the leader.
-func (s *SemaphoreSet) try(ctx context.Context, op string, ops []semOp, undo bool) (token uint64, ok bool, err error) {
+// try makes the operations if that is possible now. With sure it asks the leader before it
+// says that it is not.
+func (s *SemaphoreSet) try(ctx context.Context, op string, ops []semOp, undo, sure bool) (token uint64, ok bool, err error) {
 	id := ""
 	if undo {
 		own, err := s.live(ctx, true)
@@ -105,7 +105,7 @@ func (s *SemaphoreSet) try(ctx context.Context, op string, ops []semOp, undo boo
 			token, ok = st.Token, true
 			return true, nil
 		})
-		if err != nil || !stale {
+		if err != nil || !stale || !sure {
 			return token, ok && err == nil, err
 		}
 		// So it was when it was last heard of.
