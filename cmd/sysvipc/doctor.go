@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/inspect"
+)
+
+// errnos are those whose causes doctor explains.
+var errnos = []string{"ENOSPC", "EINVAL", "E2BIG", "EAGAIN"}
+
+// nagiosUnknown is the exit code of --nagios for what cannot be told; the others are severities.
+const nagiosUnknown = 3
+
+func newDoctorCommand() *cobra.Command {
+	var nagios bool
+	var output string
+	cmd := &cobra.Command{
+		Use:     "doctor [ENOSPC] [EINVAL] [E2BIG] [EAGAIN]",
+		GroupID: groupLook,
+		Short:   "Tell what is wrong, and the command that mends it",
+		Long: `Tell what is wrong with the objects and limits of this IPC namespace and the settings of
+the machine, and which command mends it:
+
+  limits of which 80 % are used, and which error comes when all is
+  queues that are full; receivers that wait beside messages of other types; deadlocks
+  objects that everybody may write
+  objects that nobody uses any more
+  RemoveIPC of systemd-logind, which removes the objects of users who log out
+  kernel.shm_rmid_forced, which destroys segments with their last detach
+
+With the name of an error it tells which limits can be behind it, with the numbers of now.
+Looking changes nothing, and nothing is mended without you.
+
+With --nagios it writes one line, and the exit code is 0 if all is well, 1 for a warning,
+2 if something is critical and 3 if it cannot be told.`,
+		Example: `  sysvipc doctor
+  sysvipc doctor ENOSPC
+  sysvipc doctor --nagios`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			for _, arg := range args {
+				if inspect.Explain(sysvipc.Limits{}, arg) == nil {
+					return usage("%q is no error that a limit can be behind: choose of %s", arg, strings.Join(errnos, ", "))
+				}
+			}
+			return nil
+		},
+		ValidArgs: errnos,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if nagios {
+				return runNagios(cmd)
+			}
+			return runDoctor(cmd, args, output)
+		},
+	}
+	cmd.Flags().BoolVar(&nagios, "nagios", false, "one line, and exit codes, as monitoring wants it")
+	outputFlag(cmd, &output, "table", "json")
+	return cmd
+}
+
+func runDoctor(cmd *cobra.Command, args []string, output string) error {
+	snap, err := snapshot(cmd.Context(), nil)
+	if err != nil {
+		return err
+	}
+	w := cmd.OutOrStdout()
+	found := inspect.Examine(snap, "")
+	if output == "json" {
+		d := startDocument(w, "findings")
+		for _, f := range found {
+			d.add(record{{"check", f.Check}, {"severity", f.Severity.String()}, {"text", f.Text}, {"remedy", textOrNil(f.Remedy)}})
+		}
+		return d.end(snap.Warnings)
+	}
+	for _, errno := range args {
+		fmt.Fprintf(w, "%s can mean:\n", strings.ToUpper(errno))
+		for _, line := range inspect.Explain(snap.Limits, errno) {
+			fmt.Fprintf(w, "  %s\n", line)
+		}
+	}
+	for _, f := range found {
+		fmt.Fprintf(w, "%s: %s\n", f.Severity, escapeText(f.Text))
+		if f.Remedy != "" {
+			fmt.Fprintf(w, "  %s\n", escapeText(f.Remedy))
+		}
+	}
+	if len(found) == 0 {
+		fmt.Fprintln(w, "nothing is wrong")
+	}
+	for _, warning := range snap.Warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: "+escapeText(warning))
+	}
+	return nil
+}
+
+// runNagios writes what plugins of Nagios write: STATUS - text | performance data.
+func runNagios(cmd *cobra.Command) error {
+	w := cmd.OutOrStdout()
+	snap, err := snapshot(cmd.Context(), nil)
+	if err != nil {
+		fmt.Fprintf(w, "SYSVIPC UNKNOWN - %s\n", unprefixed(err))
+		return &exitError{code: nagiosUnknown}
+	}
+	worst, texts := inspect.Fine, []string{}
+	for _, f := range inspect.Examine(snap, "") {
+		worst = max(worst, f.Severity)
+		texts = append(texts, f.Text)
+	}
+	if len(texts) == 0 {
+		texts = []string{fmt.Sprintf("%d segments, %d semaphore sets, %d queues", snap.Limits.Segments.InUse, snap.Limits.Semaphores.InUse, snap.Limits.Queues.InUse)}
+	}
+	// A bar would begin the performance data.
+	text := strings.ReplaceAll(escapeText(strings.Join(texts, "; ")), "|", "/")
+	if _, err := fmt.Fprintf(w, "SYSVIPC %s - %s | %s\n", strings.ToUpper(worst.String()), text, performance(snap)); err != nil {
+		return err
+	}
+	if worst == inspect.Fine {
+		return nil
+	}
+	return &exitError{code: int(worst)}
+}
+
+// performance is what is used of each limit: name=used;warning;critical;least;most.
+func performance(snap *inspect.Snapshot) string {
+	var words []string
+	for _, l := range limitsOf(snap.Limits) {
+		if l.used >= 0 {
+			words = append(words, fmt.Sprintf("%s=%d;%d;%d;0;%d", l.name, l.used, percentOf(l.value, 80), percentOf(l.value, 95), l.value))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// percentOf is some percent of a number, which may be as large as numbers get.
+func percentOf(n, percent uint64) uint64 { return n/100*percent + n%100*percent/100 }

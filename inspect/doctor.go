@@ -1,0 +1,308 @@
+package inspect
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+// Severity says how bad a finding is.
+type Severity uint8
+
+// The severities, which are also the exit codes of a Nagios plugin.
+const (
+	Fine     Severity = iota // nothing to do
+	Warning                  // something will go wrong
+	Critical                 // something goes wrong now
+)
+
+// String returns "ok", "warning" or "critical".
+func (s Severity) String() string { return [...]string{"ok", "warning", "critical"}[min(s, Critical)] }
+
+// Finding is something that is wrong, or will be, and what to do about it.
+type Finding struct {
+	Check    string // a word: "shmmni", "removeipc", "world-writable", "orphans" …
+	Severity Severity
+	Text     string // what is wrong
+	Remedy   string // a command line, or a sentence; "" if there is none
+}
+
+// The share of a limit from which it is worth a warning, and from which it is critical.
+const (
+	nearLimit = 80
+	atLimit   = 95
+)
+
+// Examine looks for what is wrong with the objects and limits of a snapshot, and with the settings of
+// the machine, which it reads from the files below root ("" for /).
+func Examine(s *Snapshot, root string) []Finding {
+	e := &examination{Snapshot: s, root: root}
+	e.limits()
+	e.queues()
+	e.waits()
+	e.modes()
+	e.unused()
+	e.settings()
+	return e.found
+}
+
+type examination struct {
+	*Snapshot
+	root  string
+	found []Finding
+}
+
+func (e *examination) add(check string, severity Severity, remedy, format string, args ...any) {
+	e.found = append(e.found, Finding{check, severity, fmt.Sprintf(format, args...), remedy})
+}
+
+// limits tells of limits that are nearly reached, which error comes of it, and the sysctl line that
+// doubles them.
+func (e *examination) limits() {
+	seg, sem, msg := &e.Limits.Segments, &e.Limits.Semaphores, &e.Limits.Queues
+	semline := func(mns, mni int) string {
+		return fmt.Sprintf("sysctl -w kernel.sem='%d %d %d %d'", sem.MaxPerSet, mns, sem.MaxOps, mni)
+	}
+	for _, l := range []struct {
+		name, what, errno string
+		used, max         uint64
+		remedy            string
+	}{
+		{"shmmni", "segments", "shmget(2) fails with ENOSPC", uint64(seg.InUse), uint64(seg.Max), fmt.Sprintf("sysctl -w kernel.shmmni=%d", double(seg.Max, mostIDs))},
+		{"shmall", "pages of segments", "shmget(2) fails with ENOSPC", seg.Pages, seg.MaxPages, fmt.Sprintf("sysctl -w kernel.shmall=%d", doubled(seg.MaxPages))},
+		{"semmni", "semaphore sets", "semget(2) fails with ENOSPC", uint64(sem.InUse), uint64(sem.Max), semline(sem.MaxTotal, double(sem.Max, mostIDs))},
+		{"semmns", "semaphores of all sets", "semget(2) fails with ENOSPC", uint64(sem.InTotal), uint64(sem.MaxTotal), semline(double(sem.MaxTotal, math.MaxInt32), sem.Max)},
+		{"msgmni", "queues", "msgget(2) fails with ENOSPC", uint64(msg.InUse), uint64(msg.Max), fmt.Sprintf("sysctl -w kernel.msgmni=%d", double(msg.Max, mostIDs))},
+	} {
+		if l.max == 0 {
+			e.add(l.name, Critical, l.remedy, "kernel limit %s is 0: every %s", l.name, l.errno)
+			continue
+		}
+		percent := float64(l.used) / float64(l.max) * 100
+		text := fmt.Sprintf("%d of %d %s are in use (%s): when all are, %s", l.used, l.max, l.what, l.name, l.errno)
+		switch {
+		case percent >= atLimit:
+			e.add(l.name, Critical, l.remedy, "%s", text)
+		case percent >= nearLimit:
+			e.add(l.name, Warning, l.remedy, "%s", text)
+		}
+	}
+	if seg.MaxSize < smallestMax {
+		e.add("shmmax", Warning, "sysctl -w kernel.shmmax=18446744073692774399", "a segment can have at most %d bytes (shmmax): a larger one fails with EINVAL", seg.MaxSize)
+	}
+	if msg.MaxMessage > msg.DefaultMaxBytes {
+		e.add("msgmax", Warning, fmt.Sprintf("sysctl -w kernel.msgmnb=%d", msg.MaxMessage), "a message may have %d bytes (msgmax), and a new queue holds %d (msgmnb): a larger message fails with EINVAL", msg.MaxMessage, msg.DefaultMaxBytes)
+	}
+}
+
+const (
+	mostIDs     = 32768 // IPCMNI, without ipcmni_extend
+	smallestMax = 1 << 20
+)
+
+func double(n, most int) int {
+	if n >= most {
+		return n
+	}
+	return max(1, min(2*n, most))
+}
+
+func doubled(n uint64) uint64 {
+	if n > math.MaxUint64/2 {
+		return n
+	}
+	return max(1, 2*n)
+}
+
+// queues tells of queues that are full, where senders wait or get EAGAIN.
+func (e *examination) queues() {
+	for i := range e.Objects {
+		o := &e.Objects[i]
+		q := o.Queue
+		if q == nil || q.MaxBytes <= 0 {
+			continue
+		}
+		if used := float64(max(q.Bytes, q.Messages)) / float64(q.MaxBytes) * 100; used >= atLimit {
+			e.add("queue-full", Warning, fmt.Sprintf("sysvipc msg drain %s, or sysvipc set %s --qbytes %d", o.Ref(), o.Ref(), 2*q.MaxBytes),
+				"%s holds %s, %d of %d bytes: senders wait, or fail with EAGAIN", o.Ref(), count(q.Messages, "message"), q.Bytes, q.MaxBytes)
+		}
+	}
+}
+
+// waits tells of probable deadlocks, and of receivers that wait beside messages.
+func (e *examination) waits() {
+	rings, told := map[int][]string{}, map[string]bool{}
+	for i := range e.Waits {
+		w := &e.Waits[i]
+		if w.Cycle != 0 {
+			rings[w.Cycle] = append(rings[w.Cycle], fmt.Sprintf("process %d on %s", w.PID, w.Ref()))
+		}
+		if w.Stuck() && !told[w.Ref()] {
+			told[w.Ref()] = true
+			e.add("stuck", Warning, "sysvipc waits "+w.Ref(), "process %d waits on %s to %s, and its messages have other types", w.PID, w.Ref(), w.What())
+		}
+	}
+	for _, n := range sortedKeys(rings) {
+		e.add("deadlock", Critical, "sysvipc waits", "these wait for one another, probably: %s", strings.Join(rings[n], ", "))
+	}
+}
+
+// modes tells of objects that everybody may write.
+func (e *examination) modes() {
+	e.many("world-writable", func(o *Object) bool { return o.Mode&0o002 != 0 },
+		"everybody may change", "sysvipc set %s --mode 0660")
+}
+
+// unused tells of orphans and candidates.
+func (e *examination) unused() {
+	e.many("orphans", func(o *Object) bool { return o.Verdict.Class == Orphan }, "nobody uses", "sysvipc gc")
+	e.many("candidates", func(o *Object) bool { return o.Verdict.Class == Candidate }, "nobody seems to use", "sysvipc gc --include candidate")
+	e.many("removed", func(o *Object) bool {
+		return o.Segment != nil && o.Segment.Destroyed && o.Explained == 0 && o.Segment.Attaches > 0
+	}, "removed, and attached by processes that cannot be seen, are", "sysvipc who %s")
+}
+
+// many is one warning for all objects that something holds for. A %s in the remedy is the first.
+func (e *examination) many(check string, holds func(*Object) bool, text, remedy string) {
+	const named = 5
+	var names []string
+	n := 0
+	for i := range e.Objects {
+		if holds(&e.Objects[i]) {
+			if n++; len(names) < named {
+				names = append(names, e.Objects[i].Ref())
+			}
+		}
+	}
+	if n == 0 {
+		return
+	}
+	if strings.Contains(remedy, "%s") {
+		remedy = fmt.Sprintf(remedy, names[0])
+	}
+	more := ""
+	if n > len(names) {
+		more = fmt.Sprintf(" and %d more", n-len(names))
+	}
+	e.add(check, Warning, remedy, "%s %s: %s%s", text, count(n, "object"), strings.Join(names, ", "), more)
+}
+
+// settings tells of settings that remove objects behind the back of their users.
+func (e *examination) settings() {
+	if text, err := readSmall(path.Join("/", e.root, "/proc/sys/kernel/shm_rmid_forced")); err == nil && strings.TrimSpace(string(text)) == "1" {
+		e.add("shm_rmid_forced", Warning, "sysctl -w kernel.shm_rmid_forced=0", "a segment is destroyed with its last detach, and orphans are at once: programs lose what they left for the next one")
+	}
+	if !e.systemUsers() {
+		return
+	}
+	if value, file := e.removeIPC(); value {
+		e.add("removeipc", Warning, "echo -e '[Login]\\nRemoveIPC=no' > /etc/systemd/logind.conf.d/ipc.conf && systemctl restart systemd-logind",
+			"systemd-logind removes the objects of users who log out (RemoveIPC, %s): a service that runs as an ordinary user, such as a database, loses its own", file)
+	}
+}
+
+// systemUsers reports whether an object belongs to a user whose objects systemd-logind would remove:
+// not root, and not a system user.
+func (e *examination) systemUsers() bool {
+	for i := range e.Objects {
+		if e.Objects[i].UID >= firstUser {
+			return true
+		}
+	}
+	return false
+}
+
+// firstUser is the first user that is no system user, as most systems are configured.
+const firstUser = 1000
+
+// removeIPC reads whether systemd-logind removes objects, and which file says so. Later files
+// override earlier ones; without any the default is to remove.
+func (e *examination) removeIPC() (removes bool, from string) {
+	if !isDirectory(path.Join("/", e.root, "/run/systemd/system")) {
+		return false, "" // systemd does not run
+	}
+	removes, from = true, "the default"
+	read := func(file string) {
+		if text, err := readSmall(file); err == nil {
+			if value, ok := parseRemoveIPC(text); ok {
+				removes, from = value, file
+			}
+		}
+	}
+	for _, dir := range []string{"/usr/lib/systemd", "/run/systemd", "/etc/systemd"} {
+		read(path.Join("/", e.root, dir, "logind.conf"))
+	}
+	for _, file := range dropIns("/"+e.root, "logind.conf.d") {
+		read(file)
+	}
+	return removes, from
+}
+
+// parseRemoveIPC reads RemoveIPC of logind.conf(5); the last one in the section Login counts.
+func parseRemoveIPC(text []byte) (value, ok bool) {
+	login := false
+	for line := range bytes.Lines(text) {
+		s := strings.TrimSpace(string(line))
+		switch {
+		case strings.HasPrefix(s, "["):
+			login = s == "[Login]"
+		case login && !strings.HasPrefix(s, "#") && !strings.HasPrefix(s, ";"):
+			key, word, found := strings.Cut(s, "=")
+			if !found || strings.TrimSpace(key) != "RemoveIPC" {
+				continue
+			}
+			switch strings.ToLower(strings.TrimSpace(word)) {
+			case "1", "yes", "y", "true", "t", "on":
+				value, ok = true, true
+			case "0", "no", "n", "false", "f", "off":
+				value, ok = false, true
+			}
+		}
+	}
+	return value, ok
+}
+
+// Explain says which limit is behind an error of a call that makes or uses objects, if one is: for
+// ENOSPC, EINVAL, E2BIG and EAGAIN, by the numbers of the snapshot.
+func Explain(lim sysvipc.Limits, errno string) []string {
+	seg, sem, msg := lim.Segments, lim.Semaphores, lim.Queues
+	num := func(n int) string { return strconv.Itoa(n) }
+	u := func(n uint64) string {
+		if n >= math.MaxInt64/2 {
+			return "unlimited"
+		}
+		return strconv.FormatUint(n, 10)
+	}
+	switch strings.ToUpper(errno) {
+	case "ENOSPC":
+		return []string{
+			"shmget(2): " + num(seg.InUse) + " of " + num(seg.Max) + " segments (kernel.shmmni), " + u(seg.Pages) + " of " + u(seg.MaxPages) + " pages (kernel.shmall) are in use",
+			"semget(2): " + num(sem.InUse) + " of " + num(sem.Max) + " sets (kernel.sem, number 4), " + num(sem.InTotal) + " of " + num(sem.MaxTotal) + " semaphores (kernel.sem, number 2) are in use",
+			"semop(2) with SEM_UNDO: no memory for the undo list",
+			"msgget(2): " + num(msg.InUse) + " of " + num(msg.Max) + " queues (kernel.msgmni) are in use",
+		}
+	case "EINVAL":
+		return []string{
+			"shmget(2): a size of 0, or of more than " + u(seg.MaxSize) + " bytes (kernel.shmmax), or more than an existing segment has",
+			"semget(2): no semaphore, or more than " + num(sem.MaxPerSet) + " (kernel.sem, number 1), or more than an existing set has",
+			"msgsnd(2): more than " + num(msg.MaxMessage) + " bytes (kernel.msgmax), or a type below 1",
+			"any call with an ID: the object was removed",
+		}
+	case "E2BIG":
+		return []string{
+			"semop(2): more than " + num(sem.MaxOps) + " operations (kernel.sem, number 3)",
+			"msgrcv(2): the message is larger than the buffer, and stays on the queue",
+		}
+	case "EAGAIN":
+		return []string{
+			"msgsnd(2): the queue is full: msg_qbytes, which is " + num(msg.DefaultMaxBytes) + " for a new queue (kernel.msgmnb)",
+			"semop(2): it would have to wait, and IPC_NOWAIT or a timeout was given",
+		}
+	}
+	return nil
+}
