@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,7 @@ func makeRegion(name string) (r *shared.Region, err error) {
 // The scripts about regions have one more command:
 //
 //	region NAME    make a region of that name, or in that file, with something of every kind in it
+//	here N ARG…    sysvipc in this process, which is quicker; the exit code must be N
 func TestRegionScripts(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/region/*.txtar")
@@ -82,6 +84,11 @@ func TestRegionScripts(t *testing.T) {
 				ts.Check(err)
 				ts.Check(r.Close())
 				ts.Defer(func() { _ = r.Remove() })
+			}
+			p.Cmds["here"] = func(ts *testscript.TestScript, _ bool, args []string) {
+				if got := execute(args[1:], strings.NewReader(""), ts.Stdout(), ts.Stderr()); strconv.Itoa(got) != args[0] {
+					ts.Fatalf("got exit code %d, want %s", got, args[0])
+				}
 			}
 			testscript.Run(t, p)
 		})
