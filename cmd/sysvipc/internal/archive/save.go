@@ -89,7 +89,7 @@ func (a *Writer) saveSegment(ctx context.Context, id int, s *Saved, opts SaveOpt
 		return err
 	}
 	s.Object = OfSegment(&st)
-	view, err := glimpse.Open(id)
+	view, err := a.open(id, st.Attaches)
 	if err != nil && !opts.NoAttach {
 		s.Attached = true
 		view, err = glimpse.Attach(id)
@@ -109,6 +109,18 @@ func (a *Writer) saveSegment(ctx context.Context, id int, s *Saved, opts SaveOpt
 		progress = func(int64) {}
 	}
 	return a.endWith(a.copySegment(ctx, view, progress))
+}
+
+// open opens a segment through its users, who are looked for once for all that are saved: later ones
+// are as if they were not there.
+func (a *Writer) open(id, attaches int) (*glimpse.View, error) {
+	if attaches > 0 && a.users == nil {
+		a.users = glimpse.Find()
+	}
+	if a.users == nil {
+		return new(glimpse.Users).Open(id)
+	}
+	return a.users.Open(id)
 }
 
 // endWith ends the object and returns the first error.

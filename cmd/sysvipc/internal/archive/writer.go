@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/glimpse"
 )
 
 // Writer writes objects to a stream. Not safe for concurrent use; what it is given is packed
@@ -28,6 +30,8 @@ type Writer struct {
 	bytes   int64
 	objects int
 	closed  bool
+
+	users *glimpse.Users // nil until they are needed
 }
 
 // NewWriter begins a file. Whoever makes a Writer calls Close.

@@ -25,8 +25,56 @@ const (
 func isNoData(err error) bool { return errors.Is(err, unix.ENXIO) }
 
 // Open reads a segment through a process of this IPC namespace that has it attached. The
-// error is [fs.ErrPermission], and says what was tried, where that is not possible.
-func Open(id int) (*View, error) {
+// error is [fs.ErrPermission], and says what was tried, where that is not possible. For many segments see [Find].
+func Open(id int) (*View, error) { return find(id).Open(id) }
+
+// Users are the processes that have segments attached, as they were at one time.
+type Users struct {
+	of     map[int][]user
+	hidden int // processes that do not show what they have
+	err    error
+}
+
+type user struct {
+	pid  string
+	maps []mapping
+}
+
+// Find looks once through all processes, for [Users.Open] of many segments.
+func Find() *Users { return find(anyID) }
+
+const anyID = -1
+
+// find looks for the users of one segment, or of all.
+func find(id int) *Users {
+	u := &Users{of: map[int][]user{}}
+	here, err := os.Readlink("/proc/self/ns/ipc")
+	if err != nil {
+		u.err = err
+		return u
+	}
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		pid := filepath.Base(dir)
+		found, err := mappings(pid, id)
+		if errors.Is(err, fs.ErrPermission) {
+			u.hidden++
+		}
+		if len(found) == 0 {
+			continue
+		}
+		if there, err := os.Readlink(dir + "/ns/ipc"); err != nil || there != here {
+			continue
+		}
+		for id, maps := range found {
+			u.of[id] = append(u.of[id], user{pid, maps})
+		}
+	}
+	return u
+}
+
+// Open is [Open] through one of the users.
+func (u *Users) Open(id int) (*View, error) {
 	st, err := sysvipc.SegmentByID(id).Stat()
 	if err != nil {
 		return nil, err
@@ -34,42 +82,24 @@ func Open(id int) (*View, error) {
 	refuse := func(format string, args ...any) (*View, error) {
 		return nil, fmt.Errorf("shm:%d cannot be read without attaching it: %s: %w", id, fmt.Sprintf(format, args...), fs.ErrPermission)
 	}
-	if st.Attaches == 0 {
+	switch {
+	case st.Attaches == 0:
 		return refuse("no process has it attached, through which it could be read")
+	case u.err != nil:
+		return refuse("/proc does not show the IPC namespaces (%v)", u.err)
 	}
-	here, err := os.Readlink("/proc/self/ns/ipc")
-	if err != nil {
-		return refuse("/proc does not show the IPC namespaces (%v)", err)
-	}
-	seen, hidden, last := 0, 0, error(nil)
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range dirs {
-		pid := filepath.Base(dir)
-		maps, err := mappings(pid, id)
-		if err != nil {
-			if errors.Is(err, fs.ErrPermission) {
-				hidden++
-			}
-			continue
-		}
-		if len(maps) == 0 {
-			continue
-		}
-		if there, err := os.Readlink(filepath.Join(dir, "ns/ipc")); err != nil || there != here {
-			continue
-		}
-		seen++
-		v, err := through(pid, maps, id, st.Size)
-		if err == nil {
+	for _, user := range u.of[id] {
+		v, openErr := through(user.pid, user.maps, id, st.Size)
+		if openErr == nil {
 			return v, nil
 		}
-		last = err
+		err = openErr
 	}
 	switch {
-	case seen > 0:
-		return refuse("%d of those who have it attached can be seen, and the kernel does not let this user read their memory (%v)", seen, last)
-	case hidden > 0:
-		return refuse("%d processes do not let this user see what they have attached", hidden)
+	case err != nil:
+		return refuse("of those who have it attached %d can be seen, and the kernel does not let this user read their memory (%v)", len(u.of[id]), err)
+	case u.hidden > 0:
+		return refuse("%d processes do not let this user see what they have attached", u.hidden)
 	}
 	return refuse("those who have it attached cannot be seen from here (another PID namespace, or hidepid)")
 }
@@ -82,12 +112,12 @@ type mapping struct {
 	readable   bool
 }
 
-// mappings returns where a process has the segment. A line of maps is
+// mappings returns where a process has the segment, or by anyID all that it has. A line of maps is
 //
 //	7f0a-7f1a rw-s 00000000 00:01 5   /SYSV000004d2 (deleted)
 //
 // with the ID as the number of the inode.
-func mappings(pid string, id int) ([]mapping, error) {
+func mappings(pid string, id int) (map[int][]mapping, error) {
 	text, err := os.ReadFile("/proc/" + pid + "/maps")
 	if err != nil {
 		return nil, err
@@ -95,13 +125,22 @@ func mappings(pid string, id int) ([]mapping, error) {
 	return parseMappings(text, id), nil
 }
 
-func parseMappings(text []byte, id int) (found []mapping) {
+func parseMappings(text []byte, id int) map[int][]mapping {
+	mark := []byte(" /SYSV")
+	if !bytes.Contains(text, mark) {
+		return nil
+	}
+	found := map[int][]mapping{}
 	for line := range bytes.Lines(text) {
-		if !bytes.Contains(line, []byte(" /SYSV")) {
+		if !bytes.Contains(line, mark) {
 			continue
 		}
 		f := strings.Fields(string(line))
-		if len(f) < 6 || !strings.HasPrefix(f[5], "/SYSV") || f[4] != strconv.Itoa(id) || len(f[1]) != 4 {
+		if len(f) < 6 || !strings.HasPrefix(f[5], "/SYSV") || len(f[1]) != 4 {
+			continue
+		}
+		inode, err := strconv.Atoi(f[4])
+		if err != nil || inode < 0 || id != anyID && inode != id {
 			continue
 		}
 		from, to, _ := strings.Cut(f[0], "-")
@@ -111,7 +150,7 @@ func parseMappings(text []byte, id int) (found []mapping) {
 		if err1 != nil || err2 != nil || err3 != nil || end <= start {
 			continue
 		}
-		found = append(found, mapping{start, end, offset, f[0], f[1][0] == 'r'})
+		found[inode] = append(found[inode], mapping{start, end, offset, f[0], f[1][0] == 'r'})
 	}
 	return found
 }
@@ -147,7 +186,7 @@ func mappedFile(id int, size int64, flag int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openMapped("self", maps, id, size, flag)
+	return openMapped("self", maps[id], id, size, flag)
 }
 
 func openMapped(pid string, maps []mapping, id int, size int64, flag int) (*os.File, error) {
@@ -215,7 +254,7 @@ func (m *processMemory) ReadAt(p []byte, off int64) (int, error) {
 		}
 	}
 	// What was read is the segment's only if that is still where it was.
-	if now, err := mappings(m.pid, m.id); err != nil || !slices.Equal(now, m.maps) {
+	if now, err := mappings(m.pid, m.id); err != nil || !slices.Equal(now[m.id], m.maps) {
 		return 0, errors.New("the process that had it attached has detached it meanwhile, or ended")
 	}
 	return done, nil

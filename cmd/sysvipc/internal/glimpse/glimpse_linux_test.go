@@ -24,7 +24,7 @@ func TestParseMappings(t *testing.T) {
 		{0x7f0a000, 0x7f0b000, 0, "7f0a000-7f0b000", true},
 		{0x7f0b000, 0x7f0c000, 0x1000, "7f0b000-7f0c000", false},
 	}
-	if got := parseMappings([]byte(text), 5); !slices.Equal(got, want) {
+	if got := parseMappings([]byte(text), 5)[5]; !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -32,9 +32,11 @@ func TestParseMappings(t *testing.T) {
 func FuzzParseMappings(f *testing.F) {
 	f.Add([]byte("7f0a000-7f0b000 rw-s 00000000 00:01 5 /SYSV000004d2 (deleted)\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, m := range parseMappings(text, 5) {
-			if m.end <= m.start {
-				t.Errorf("a mapping from %#x to %#x", m.start, m.end)
+		for id, maps := range parseMappings(text, anyID) {
+			for _, m := range maps {
+				if id < 0 || m.end <= m.start {
+					t.Errorf("shm:%d from %#x to %#x", id, m.start, m.end)
+				}
 			}
 		}
 	})
