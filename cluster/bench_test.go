@@ -237,6 +237,9 @@ func BenchmarkQueues(b *testing.B) {
 				check(b, err)
 				b.Cleanup(func() { q.Remove(context.Background()) })
 				queues[i] = q
+				check(b, q.Send(b.Context(), 1, payload))
+				_, err = q.Receive(b.Context(), sysvipc.OfType(1)) // makes what it needs
+				check(b, err)
 			}
 			var mu sync.Mutex
 			var all []time.Duration
@@ -272,34 +275,42 @@ func BenchmarkQueues(b *testing.B) {
 	}
 }
 
-// How one release grows with the number of those who wait for something else.
+// How one acquire and release grow with the number of those who wait for something else:
+// all for the same, or each for another thing.
 func BenchmarkWaiters(b *testing.B) {
 	for _, n := range []int{1, 10, 100, 1000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s, err := connect(b, nil).CreateSemaphores(b.Context(), unique(), 0, 0)
-			check(b, err)
-			ctx, cancel := context.WithCancel(context.Background())
-			var wg sync.WaitGroup
-			for range n {
-				wg.Go(func() { s.Do(ctx, sysvipc.Add(0, -1)) })
-			}
-			for {
-				waiting, _, err := s.At(0).Waiters(b.Context())
+		for _, same := range []bool{true, false} {
+			b.Run(fmt.Sprintf("%d/same=%v", n, same), func(b *testing.B) {
+				s, err := connect(b, nil).CreateSemaphores(b.Context(), unique(), 0, 0)
 				check(b, err)
-				if waiting == n {
-					break
+				ctx, cancel := context.WithCancel(context.Background())
+				var wg sync.WaitGroup
+				want := 1
+				for i := range n {
+					what := sysvipc.Add(0, -1)
+					if !same {
+						what, want = sysvipc.Add(0, -1-i), n
+					}
+					wg.Go(func() { s.Do(ctx, what) })
 				}
-				time.Sleep(time.Millisecond)
-			}
-			b.ResetTimer()
-			for range b.N {
-				check(b, s.At(1).Release(b.Context(), 1))
-				check(b, s.At(1).Acquire(b.Context(), 1))
-			}
-			b.StopTimer()
-			check(b, s.Remove(context.Background())) // wakes them all
-			cancel()
-			wg.Wait()
-		})
+				for {
+					waiting, _, err := s.At(0).Waiters(b.Context())
+					check(b, err)
+					if waiting == want {
+						break
+					}
+					time.Sleep(time.Millisecond)
+				}
+				b.ResetTimer()
+				for range b.N {
+					check(b, s.At(1).Release(b.Context(), 1))
+					check(b, s.At(1).Acquire(b.Context(), 1))
+				}
+				b.StopTimer()
+				check(b, s.Remove(context.Background())) // wakes them all
+				cancel()
+				wg.Wait()
+			})
+		}
 	}
 }

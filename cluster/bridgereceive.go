@@ -187,7 +187,7 @@ func (r *receiver) run(ctx context.Context) error {
 		m := sysvipc.Message{Type: typ, Data: msg.Data()}
 		if meta.Sequence.Stream <= r.sent {
 			r.count("bridge_suppressed", 1)
-		} else if err := r.put(ctx, meta.Sequence.Stream, m); err != nil {
+		} else if err := r.put(ctx, meta.Sequence.Stream, m, meta.NumPending > 0); err != nil {
 			return err
 		}
 		if err := msg.Ack(); err != nil {
@@ -208,8 +208,9 @@ func (r *receiver) gone(ctx context.Context) error {
 	return errAgain
 }
 
-// put puts a message onto the kernel's queue.
-func (r *receiver) put(ctx context.Context, seq uint64, m sysvipc.Message) error {
+// put puts a message onto the kernel's queue. If more follow, the note before the next
+// says that this one is there.
+func (r *receiver) put(ctx context.Context, seq uint64, m sysvipc.Message, more bool) error {
 	r.sending, r.next = seq, fingerprint(m)
 	if err := r.save(); err != nil {
 		return err
@@ -221,6 +222,9 @@ func (r *receiver) put(ctx context.Context, seq uint64, m sysvipc.Message) error
 		case err == nil:
 			r.sent, r.print = seq, r.next
 			r.count("bridge_received", 1)
+			if more {
+				return nil
+			}
 			return r.save()
 		case errors.Is(err, sysvipc.ErrRemoved):
 			if r.local, err = r.open(ctx); err != nil {

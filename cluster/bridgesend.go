@@ -83,6 +83,7 @@ type sender struct {
 	began     int64    // when the window was
 	queue     uint64   // the ID of the local one
 	pause     time.Duration
+	last      int  // messages of the window before
 	doubt     bool // a bridge was killed with this window, and the message `removed` may be off
 }
 
@@ -153,6 +154,7 @@ func (s *sender) run(ctx, work context.Context) error {
 		if err != nil {
 			return err
 		}
+		resumed := s.doubt || len(s.prints) > 0 && s.removed < s.base+uint64(len(s.prints))
 		if s.doubt {
 			window = s.resume(window)
 		}
@@ -165,6 +167,15 @@ func (s *sender) run(ctx, work context.Context) error {
 			continue
 		}
 		s.pause = 0
+		if !resumed && len(window) < s.last/2 {
+			// Messages come fast: a moment later there are more, and a batch has its price.
+			s.last = len(window)
+			if err := pause(ctx, 200*time.Microsecond); err != nil {
+				return err
+			}
+			continue
+		}
+		s.last = len(window)
 		if err := s.carry(work, window); err != nil {
 			return err
 		}

@@ -30,6 +30,7 @@ type SemaphoreSet struct {
 	revision uint64
 	session  *session
 	lines    map[string]chan struct{} // by wait: closed when there is news of it
+	turns    map[string]*turnOf       // those of this process who wait, by what for
 	noticed  []string                 // waits whose grant is known here, and not yet said so
 	watch    *watch
 	done     bool
@@ -59,7 +60,7 @@ func (c *Conn) EnsureSemaphores(ctx context.Context, name string, values ...int)
 const maxSemaphores = 4096
 
 func (c *Conn) semaphores(ctx context.Context, op, name string, values []int) (*SemaphoreSet, error) {
-	s := &SemaphoreSet{thing: thing{"semaphore set", name}, conn: c, lines: map[string]chan struct{}{}}
+	s := &SemaphoreSet{thing: thing{"semaphore set", name}, conn: c, lines: map[string]chan struct{}{}, turns: map[string]*turnOf{}}
 	var err error
 	if s.tok, err = token(name); err != nil {
 		return nil, err

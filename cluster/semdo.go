@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/sysvipc/sysvipc"
@@ -13,7 +14,8 @@ import (
 // first, with ErrTooBig for an index that is not there or a value beyond 32,767, and with
 // ErrLeaseLost if the others have taken this process for dead.
 //
-// It does not poll: whoever makes way for it does its operations with its own.
+// It does not poll: whoever makes way for it does its operations with its own. Goroutines
+// that wait for the same with one SemaphoreSet stand in line, and count as one waiter.
 func (s *SemaphoreSet) Do(ctx context.Context, ops ...sysvipc.Op) error {
 	_, _, err := s.do(ctx, "operate on", ops, true)
 	return err
@@ -118,8 +120,41 @@ func (s *SemaphoreSet) try(ctx context.Context, op string, ops []semOp, undo, su
 	return 0, false, nil
 }
 
-// wait stands in line.
+// wait stands in line. Of those of this process that wait for the same, the servers know
+// one at a time: so an entry stays small with whom a thousand goroutines wait.
 func (s *SemaphoreSet) wait(ctx context.Context, op string, ops []semOp, undo bool) (token uint64, ok bool, err error) {
+	key := fmt.Sprint(ops)
+	s.mu.Lock()
+	turn := s.turns[key]
+	if turn == nil {
+		turn = &turnOf{here: make(chan struct{}, 1)}
+		s.turns[key] = turn
+	}
+	turn.users++
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		if turn.users--; turn.users == 0 {
+			delete(s.turns, key)
+		}
+		s.mu.Unlock()
+	}()
+	select {
+	case turn.here <- struct{}{}:
+	case <-ctx.Done():
+		return 0, false, ctx.Err()
+	}
+	defer func() { <-turn.here }()
+	return s.waitFirst(ctx, op, ops, undo)
+}
+
+// turnOf is the line of those of this process that wait for the same.
+type turnOf struct {
+	here  chan struct{}
+	users int
+}
+
+func (s *SemaphoreSet) waitFirst(ctx context.Context, op string, ops []semOp, undo bool) (token uint64, ok bool, err error) {
 	own, err := s.live(ctx, undo)
 	if err != nil {
 		return 0, false, err
