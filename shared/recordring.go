@@ -9,7 +9,7 @@ import (
 	"unsafe"
 )
 
-// The ring of a Records. A record has a position, counted in bytes from the first, and lies
+// The ring of a Records, as in model/records.pml. A record has a position, counted in bytes from the first, and lies
 // at position mod room. It does not cross the end: a record that is gone from the beginning
 // fills the rest. Its first word says where it is, what becomes of it, and who is at it:
 //

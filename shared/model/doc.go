@@ -15,6 +15,7 @@
 //	var.pml      Var and Doc: versioned cells
 //	chan.pml     Chan: many producers, many consumers
 //	topic.pml    Topic: lossy and gated
+//	records.pml  Records: records of any length
 //	reap.pml     participants: attach, watch, reap, reuse of slots
 //	init.pml     a region's first initialisation
 //	wait.pml     sleeping and waking

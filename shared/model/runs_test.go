@@ -30,6 +30,11 @@ var runs = []run{
 	{"rwmutex", "BUG_NO_ZERO", stuck},
 	{"rwmutex", "BUG_NO_SUSPECT", stuck},
 
+	{"records", "ROUNDS=1", holds},
+	{"records", "RECEIVERS ROUNDS=1", holds},
+	{"records", "ROUNDS=1 BUG_TAIL_FIRST", violation},
+	{"records", "RECEIVERS ROUNDS=1 BUG_NO_EPOCH", violation},
+	{"records", "ROUNDS=3 BUG_NO_SECOND_LOOK", violation},
 	{"topic", "", holds},
 	{"topic", "GATED", holds},
 	{"topic", "LIVE ROUNDS=1", holds},
@@ -104,6 +109,10 @@ var runs = []run{
 
 // deepRuns are those of TestModelsDeep.
 var deepRuns = []run{
+	{"records", "ROUNDS=2", holds},
+	{"records", "RECEIVERS", holds},
+	{"records", "RECEIVERS ROUNDS=3", holds},
+	{"records", "LIVE ROUNDS=1", holds},
 	{"mutex", "LATE", holds},
 	{"mutex", "TWO_IN_ONE CANCEL", holds},
 	{"mutex", "TWO_IN_ONE LATE", holds},
