@@ -174,6 +174,13 @@ func (l *lane) take() *item {
 	return it
 }
 
+// ahead asks for more before the last is taken, for a receiver in a hurry.
+func (l *lane) ahead(n int) {
+	if n > 32 && len(l.items) < n/2 && l.left == 0 {
+		l.pull(n, 0)
+	}
+}
+
 // abandon has the server forget the pull that is under way. What is on its way still
 // goes back.
 func (l *lane) abandon() {

@@ -192,7 +192,7 @@ func (q *Queue) probe(ctx context.Context, s selection, types []int64, n int) (*
 			}
 			upTo := s
 			upTo.to = typ // a message of a higher type may be here already
-			if it := q.best(upTo); it != nil {
+			if it := q.best(upTo, n); it != nil {
 				return it, nil
 			}
 		}
@@ -201,7 +201,7 @@ func (q *Queue) probe(ctx context.Context, s selection, types []int64, n int) (*
 	if err := q.fill(ctx, types, n); err != nil {
 		return nil, err
 	}
-	return q.best(s), nil
+	return q.best(s, n), nil
 }
 
 // fill waits until each of the types has a message here, or none for us.
@@ -274,7 +274,7 @@ func (q *Queue) doubt(typ int64, may bool) {
 }
 
 // best takes the first of the messages that are here.
-func (q *Queue) best(s selection) *item {
+func (q *Queue) best(s selection, n int) *item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var from *lane
@@ -286,7 +286,9 @@ func (q *Queue) best(s selection) *item {
 	if from == nil {
 		return nil
 	}
-	return from.take()
+	it := from.take()
+	from.ahead(n)
+	return it
 }
 
 // walkMost is how many messages that others are at work on are passed by before all

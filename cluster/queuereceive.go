@@ -17,7 +17,7 @@ import (
 // on; if several receive at once, the order between types is about that of sending.
 //
 // A receiver in a hurry is given messages in advance, up to 256, which nobody else gets
-// meanwhile: if it does not call again for 20 ms, they go back, and later ones may be
+// meanwhile: if it does not call again for 100 ms, they go back, and later ones may be
 // received before them. That begins when it has received 16 in a row. From then on
 // Receive does not wait for the answer to its acknowledgements.
 func (q *Queue) Receive(ctx context.Context, sel sysvipc.Selector) (sysvipc.Message, error) {
@@ -143,7 +143,7 @@ func (q *Queue) ofType(typ int64) *lane {
 }
 
 const (
-	hurryPause = 20 * time.Millisecond // who calls again within it is in a hurry
+	hurryPause = 100 * time.Millisecond // who calls again within it is in a hurry
 	hurryAfter = 16                    // this often
 	hurryMost  = 256                   // messages in advance
 )
@@ -233,6 +233,7 @@ func (q *Queue) takeOf(ctx context.Context, l *lane, n int, wait bool) (*item, e
 		}
 		if len(l.items) > 0 {
 			it := l.take()
+			l.ahead(n)
 			q.mu.Unlock()
 			return it, nil
 		}
