@@ -209,6 +209,41 @@ func TestSharedVar(t *testing.T) {
 	looker.fails(syscall.EACCES)
 }
 
+// A C writer is killed at any instant, again and again: the value stays whole, and both others can go on.
+func TestSharedVarKilled(t *testing.T) {
+	t.Parallel()
+	if !ipctest.Alone(t) {
+		return
+	}
+	s, ctx := sharedTest(t), t.Context()
+	good(t, s.quote.Store(ctx, sharedQuote{Name: s.name(0)}))
+	other := startShared(t)
+	for range 10 {
+		p := startShared(t)
+		p.begin("add 1000000000 1")
+		before, err := s.count.Load()
+		for now := before; now < before+100; now, err = s.count.Load() { // it is at work
+			good(t, err, s.quote.Update(ctx, func(q *sharedQuote) {
+				q.N++
+				q.Same[0], q.Same[6], q.Name = q.N, q.N, s.name(q.N)
+			}))
+		}
+		p.kill()
+		other.do("look 10")
+		other.do("add 10 1")
+	}
+	q, err := s.quote.Load()
+	if good(t, err); q.N < 10*100 || q.Same[6] != q.N || q.Name != s.name(q.N) {
+		t.Errorf("got %+v", q)
+	}
+}
+
+// name is the text for a number.
+func (s *sharedRegion) name(n int64) (text shared.String[[20]byte]) {
+	_ = text.Set(fmt.Sprint(n))
+	return text
+}
+
 // The mutex is glibc's: whoever of both is killed with it, the other one is told.
 func TestSharedMutex(t *testing.T) {
 	t.Parallel()

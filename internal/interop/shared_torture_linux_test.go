@@ -99,11 +99,13 @@ var sharedWorker = ipctest.Register("shared worker", func(c *ipctest.ChildEnv) {
 
 // repair ends what a dead holder has begun.
 func (s *sharedRegion) repair() error {
-	word, err := s.word.Load()
-	if err != nil {
+	word, err1 := s.word.Load()
+	count, err2 := s.count.Load()
+	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
-	return s.count.Store(int64(word))
+	_, err := s.count.Add(int64(word - int32(count))) // the word has come round many times, perhaps
+	return err
 }
 
 // flagged reports whether a worker has found the two unequal.
@@ -121,7 +123,7 @@ func (s *sharedRegion) same() error {
 	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
-	if int64(word) != count {
+	if word != int32(count) {
 		return errors.New("changed under the lock: " + strconv.Itoa(int(word)) + " and " + strconv.Itoa(int(count)))
 	}
 	return nil

@@ -107,10 +107,10 @@ int main(void)
 			while (!err) {
 				if ((err = pthread_mutex_lock(book)) == EOWNERDEAD) {
 					if (!(err = t_word_load(&r, &word, &w)))
-						sysvipc_counter_add(count, w - sysvipc_counter_load(count));
+						sysvipc_counter_add(count, (t_word)(w - (t_word)sysvipc_counter_load(count)));
 					pthread_mutex_consistent(book);
 				}
-				if (!err && !(err = t_word_load(&r, &word, &w)) && w != sysvipc_counter_load(count))
+				if (!err && !(err = t_word_load(&r, &word, &w)) && w != (t_word)sysvipc_counter_load(count))
 					err = EILSEQ;
 				for (n = 0; n < 100 && !err; n++)
 					err = t_word_update(&r, &word, add_word, &(int64_t){1});
