@@ -109,9 +109,7 @@ var runs = []run{
 
 // deepRuns are those of TestModelsDeep.
 var deepRuns = []run{
-	{"records", "ROUNDS=2", holds},
 	{"records", "RECEIVERS", holds},
-	{"records", "RECEIVERS ROUNDS=3", holds},
 	{"records", "LIVE ROUNDS=1", holds},
 	{"mutex", "LATE", holds},
 	{"mutex", "TWO_IN_ONE CANCEL", holds},
