@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -222,8 +223,12 @@ func TestSharedVarKilled(t *testing.T) {
 		p := startShared(t)
 		p.begin("add 1000000000 1")
 		before, err := s.count.Load()
-		for now := before; now < before+100; now, err = s.count.Load() { // it is at work
-			good(t, err, s.quote.Update(ctx, func(q *sharedQuote) {
+		for now := before; now < before+100; now, err = s.count.Load() { // until it is at work
+			good(t, err)
+			runtime.Gosched()
+		}
+		for range 5 {
+			good(t, s.quote.Update(ctx, func(q *sharedQuote) {
 				q.N++
 				q.Same[0], q.Same[6], q.Name = q.N, q.N, s.name(q.N)
 			}))
