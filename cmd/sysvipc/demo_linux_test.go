@@ -1,10 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -152,39 +153,87 @@ func TestDemoSabotaged(t *testing.T) {
 	}
 }
 
-// TestDemoInterrupted: Ctrl-C at many places leaves nothing behind.
+// TestDemoInterrupted: Ctrl-C at many places of each chapter leaves nothing behind.
 func TestDemoInterrupted(t *testing.T) {
 	t.Parallel()
 	if !ipctest.Alone(t) {
 		return
 	}
-	lines := 0
-	for stop := 1; lines == 0 || stop < lines; stop += 13 {
-		cmd := exec.Command("sysvipc", "demo")
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		stdout, err := cmd.StdoutPipe()
+	exe, err := exec.LookPath("sysvipc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, chapter := range demoChapters {
+		told := false
+		for stop := 10; !told; stop += 13 { // the introduction has nothing to leave
+			ctx, cancel := context.WithCancelCause(t.Context())
+			out := &lineCounter{at: stop, do: func() { cancel(interrupt{syscall.SIGINT}) }}
+			err := runDemoWith(ctx, exe, out, []demoChapter{chapter})
+			var stopped interrupt
+			switch told = out.lines < stop; {
+			case told && err != nil:
+				t.Errorf("%s: not stopped: %v", chapter.title, err)
+			case !told && !errors.As(err, &stopped) && stop < out.lines-20: // near the end it may be done before
+				t.Errorf("%s: stopped at line %d of %d: %v", chapter.title, stop, out.lines, err)
+			}
+			mustBeClean(t)
+			cancel(nil)
+		}
+	}
+	// The same by a signal.
+	cmd := exec.Command(exe, "demo")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(&lineCounter{at: 30, do: func() { cmd.Process.Signal(syscall.SIGINT) }}, stdout); err != nil {
+		t.Error(err)
+	}
+	cmd.Wait()
+	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGINT {
+		t.Errorf("got %v, want the death by SIGINT", cmd.ProcessState)
+	}
+	mustBeClean(t)
+}
+
+// lineCounter does something at a line.
+type lineCounter struct {
+	lines, at int
+	do        func()
+}
+
+func (l *lineCounter) Write(p []byte) (int, error) {
+	for range bytes.Count(p, []byte("\n")) {
+		if l.lines++; l.lines == l.at {
+			l.do()
+		}
+	}
+	return len(p), nil
+}
+
+// TestDemoTitles: on a terminal they are bold, unless that is not wanted.
+func TestDemoTitles(t *testing.T) {
+	t.Parallel()
+	if !ipctest.Alone(t) { // it has a process of its own, whose environment may change
+		return
+	}
+	os.Setenv("TERM", "xterm")
+	for noColor, bold := range map[string]bool{"": true, "1": false} {
+		os.Setenv("NO_COLOR", noColor)
+		ours, theirs, err := openTerminal()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
+		err = runDemoWith(t.Context(), "sysvipc", theirs, nil)
+		theirs.Close()
+		shown, _ := io.ReadAll(ours) // until EIO: the other side is closed
+		ours.Close()
+		if err != nil || strings.Contains(string(shown), "\x1b[1mSystem V IPC") != bold || strings.Contains(string(shown), "\x1b") != bold {
+			t.Errorf("NO_COLOR=%s: got %q, %v, want bold titles: %v", noColor, shown, err, bold)
 		}
-		n := 0
-		for in := bufio.NewScanner(stdout); in.Scan(); {
-			if n++; n == stop {
-				cmd.Process.Signal(syscall.SIGINT)
-			}
-		}
-		cmd.Wait()
-		status := cmd.ProcessState.Sys().(syscall.WaitStatus)
-		if status.Signal() != syscall.SIGINT {
-			// Near the end it may be done before the signal comes.
-			if lines = n; !cmd.ProcessState.Success() || stop < n-20 {
-				t.Errorf("stopped at line %d of %d: %v, %s", stop, n, cmd.ProcessState, stderr.String())
-			}
-		}
-		mustBeClean(t)
 	}
 }
 

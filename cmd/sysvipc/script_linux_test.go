@@ -24,6 +24,8 @@ import (
 // testscript there are
 //
 //	exits N PROGRAM ARG…   run it; its exit code must be N (128 + the signal that ended it)
+//	usage ARG…             "sysvipc ARG…" is wrong usage: exit code 2. It has no process of its
+//	                       own, and neither standard input nor the script's directory
 //	capture VAR            set $VAR to what the last command wrote to standard output
 //	blocked                wait until every background command waits in the kernel
 //	signal NAME            send a signal, INT or TERM, to the background commands
@@ -92,6 +94,7 @@ func scriptParams(t *testing.T, files ...string) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":   exits,
+			"usage":   wrongUsage,
 			"capture": capture,
 			"blocked": blocked,
 			"signal":  signalAll,
@@ -121,6 +124,14 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if got := strconv.Itoa(code); got != args[0] {
 		ts.Fatalf("got exit code %s, want %s", got, args[0])
+	}
+}
+
+// wrongUsage runs a command line in this process: one that is wrong changes nothing, and processes are what the scripts
+// take their time for.
+func wrongUsage(ts *testscript.TestScript, _ bool, args []string) {
+	if code := execute(args, strings.NewReader(""), ts.Stdout(), ts.Stderr()); code != exitUsage {
+		ts.Fatalf("got exit code %d, want %d", code, exitUsage)
 	}
 }
 
