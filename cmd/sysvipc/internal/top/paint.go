@@ -1,0 +1,211 @@
+package top
+
+import (
+	"os"
+	"strings"
+	"unicode"
+)
+
+// Paint is how a frame is coloured. Only the sixteen colours of the terminal are used, which its
+// owner has chosen to be readable.
+type Paint struct {
+	Plain    bool // no attributes at all
+	NoColour bool // bold and reverse only
+	ASCII    bool // no characters beyond ASCII
+}
+
+// PaintOf says what the environment allows on a terminal.
+func PaintOf(getenv func(string) string) Paint {
+	term := getenv("TERM")
+	p := Paint{Plain: term == "dumb", NoColour: getenv("NO_COLOR") != "", ASCII: term == "dumb" || term == "linux"}
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := strings.ToUpper(getenv(name)); v != "" {
+			p.ASCII = p.ASCII || !strings.Contains(v, "UTF-8") && !strings.Contains(v, "UTF8")
+			break
+		}
+	}
+	return p
+}
+
+// Environment is [PaintOf] this process.
+func Environment() Paint { return PaintOf(os.Getenv) }
+
+// style is an SGR sequence's parameters.
+type style string
+
+const (
+	plain    style = ""
+	bold     style = "1"
+	dim      style = "2"
+	reversed style = "7"
+	red      style = "31"
+	green    style = "32"
+	yellow   style = "33"
+	blue     style = "34"
+	magenta  style = "35"
+	cyan     style = "36"
+	alarm    style = "1;31"
+	title    style = "1;36"
+)
+
+// say paints text.
+func (p Paint) say(s style, text string) string {
+	if p.Plain || s == plain || text == "" {
+		return text
+	}
+	if p.NoColour {
+		switch s {
+		case alarm, title:
+			s = bold
+		case bold, dim, reversed:
+		default:
+			return text
+		}
+	}
+	return "\x1b[" + string(s) + "m" + text + "\x1b[m"
+}
+
+// pick chooses what this terminal can show.
+func (p Paint) pick(text, ascii string) string {
+	if p.ASCII {
+		return ascii
+	}
+	return text
+}
+
+// piece is text of one style; line is some of them, which are cut to the screen's width.
+type (
+	piece struct {
+		style style
+		text  string
+	}
+	line []piece
+)
+
+func (l *line) add(s style, text string) { *l = append(*l, piece{s, text}) }
+
+// width is how many columns it takes.
+func (l line) width() int {
+	n := 0
+	for _, p := range l {
+		n += width(p.text)
+	}
+	return n
+}
+
+// paint makes a string that is w columns wide at most; one that is selected is w wide.
+func (p Paint) paint(l line, w int, selected bool) string {
+	var b strings.Builder
+	left := w
+	for _, piece := range l {
+		if left <= 0 {
+			break
+		}
+		text := piece.text
+		n := width(text)
+		if n > left {
+			text = p.cut(text, left)
+			n = width(text)
+		}
+		left -= n
+		if p.ASCII {
+			text = toASCII(text)
+		}
+		if selected {
+			b.WriteString(text)
+		} else {
+			b.WriteString(p.say(piece.style, text))
+		}
+	}
+	if !selected {
+		return b.String()
+	}
+	b.WriteString(strings.Repeat(" ", max(0, left)))
+	return p.say(reversed, b.String())
+}
+
+// cut shortens text to w columns, and says so by an ellipsis.
+func (p Paint) cut(text string, w int) string {
+	if width(text) <= w {
+		return text
+	}
+	if w <= 0 {
+		return ""
+	}
+	n := 0
+	for i, r := range text {
+		if n+runeWidth(r) > w-1 {
+			return text[:i] + p.pick("…", "~")
+		}
+		n += runeWidth(r)
+	}
+	return text
+}
+
+// fit makes text exactly w columns wide.
+func (p Paint) fit(text string, w int) string {
+	text = p.cut(text, w)
+	return text + strings.Repeat(" ", max(0, w-width(text)))
+}
+
+// fitRight is fit for numbers.
+func (p Paint) fitRight(text string, w int) string {
+	text = p.cut(text, w)
+	return strings.Repeat(" ", max(0, w-width(text))) + text
+}
+
+// width is how many columns text takes.
+func width(s string) int {
+	n := 0
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			n = 0
+			for _, r := range s {
+				n += runeWidth(r)
+			}
+			return n
+		}
+		n++
+	}
+	return n
+}
+
+// runeWidth is what terminals agree on: two columns for East Asian characters and emoji, none for
+// marks.
+func runeWidth(r rune) int {
+	switch {
+	case r < 0x300:
+		return 1
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		return 0
+	case r >= 0x1100 && r <= 0x115f, r >= 0x2e80 && r <= 0xa4cf, r >= 0xac00 && r <= 0xd7a3, r >= 0xf900 && r <= 0xfaff,
+		r >= 0xfe30 && r <= 0xfe6f, r >= 0xff00 && r <= 0xff60, r >= 0xffe0 && r <= 0xffe6, r >= 0x1f300 && r <= 0x1faff,
+		r >= 0x20000 && r <= 0x3fffd:
+		return 2
+	}
+	return 1
+}
+
+// toASCII replaces what a terminal without UTF-8 cannot show.
+func toASCII(s string) string {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return strings.Map(func(r rune) rune {
+				switch {
+				case r < 0x80:
+					return r
+				case r == '…':
+					return '~'
+				case r == '→':
+					return '>'
+				case r == '─':
+					return '-'
+				case r == '│':
+					return '|'
+				}
+				return '?'
+			}, s)
+		}
+	}
+	return s
+}

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/glimpse"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/top"
+	"github.com/sysvipc/sysvipc/inspect"
+)
+
+type topOptions struct {
+	once                bool
+	interval            durationFlag
+	filter, sort, shown string
+}
+
+func newTopCommand() *cobra.Command {
+	o := topOptions{interval: durationFlag{d: time.Second, set: true}}
+	cmd := &cobra.Command{
+		Use:     "top [REF]",
+		GroupID: groupLook,
+		Short:   "Watch all objects, full-screen",
+		Long: `Watch the objects of this IPC namespace, full-screen: how much of each limit is used, who
+uses which object, what changes, who waits for whom, and what may go. With a REF, its
+details are open. Press ? for the keys.
+
+Looking changes nothing: no field of any object, and nothing is attached. The bytes of a
+segment are shown where they can be read through a process that has it attached, which
+needs root, or leave to trace that process.
+
+The view is read-only. "u" unlocks it; then "d" removes the selected object after a
+question, and refuses what "sysvipc rm" refuses.
+
+The rows on the screen are new at every interval. A look at everything reads all of /proc,
+and is taken as often as 3.5 % of one processor allow: on most machines every time.
+
+The colours are those of the terminal, and NO_COLOR turns them off. --once prints one
+frame, as wide and high as the terminal; elsewhere COLUMNS and LINES say how large it is,
+or it has 80 columns and 24 lines.`,
+		Example: `  sysvipc top
+  sysvipc top --filter 'nattch=0 || messages>0' --sort idle
+  sysvipc top sem:3
+  sysvipc top --once
+  COLUMNS=160 LINES=50 sysvipc top --once msg:name=orders --show inside`,
+		Args:              topArgs,
+		ValidArgsFunction: completeRefs(1, anyKind...),
+		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.once, "once", false, "print one frame, and end")
+	f.Var(&o.interval, "interval", "time between two frames")
+	f.StringVar(&o.filter, "filter", "", "only objects for which CONDITION holds, as of \"sysvipc ls\"")
+	f.StringVarP(&o.sort, "sort", "s", "kind", "ORDER to begin with: "+strings.Join(top.Orders(), ", ")+"; -ORDER for the reverse")
+	f.StringVar(&o.shown, "show", "users", "TAB of the details to begin with: users, inside, why or trend")
+	placeholder(cmd, "CONDITION", "filter")
+	placeholder(cmd, "ORDER", "sort")
+	placeholder(cmd, "TAB", "show")
+	return cmd
+}
+
+func topArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usage("%q shows the details of one object: %q is one too many", cmd.CommandPath(), args[1])
+	}
+	return nil
+}
+
+// leastInterval is less than a screen can be read.
+const leastInterval = 100 * time.Millisecond
+
+func (o *topOptions) run(cmd *cobra.Command, args []string) error {
+	if o.interval.d < leastInterval {
+		return usage("--interval %s: at least %s", o.interval.String(), leastInterval)
+	}
+	w := cmd.OutOrStdout()
+	terminal := isTerminal(w)
+	paint := top.Environment()
+	paint.Plain = paint.Plain || !terminal
+	m := top.New(theMachine(), paint, o.interval.d)
+	if !m.SortBy(o.sort) {
+		return usage("--sort %s: there are %s", o.sort, strings.Join(top.Orders(), ", "))
+	}
+	if err := m.FilterBy(o.filter); err != nil {
+		return err
+	}
+	if !m.Tab(o.shown) {
+		return usage("--show %s: there are users, inside, why and trend", o.shown)
+	}
+	if len(args) > 0 {
+		refs, err := parseRefs(cmd, args, anyKind...)
+		if err != nil {
+			return err
+		}
+		if len(refs) != 1 {
+			return usage("%q shows the details of one object", cmd.CommandPath())
+		}
+		id, err := refs[0].find()
+		if err == nil {
+			_, err = stat(refs[0].kind, id)
+		}
+		if err != nil {
+			return err
+		}
+		m.Open(refs[0].kind, id)
+	}
+	if o.once {
+		return topOnce(cmd, m)
+	}
+	if !terminal {
+		return usage("standard output is no terminal: give --once, or use \"sysvipc ls\"")
+	}
+	// The command's own handler of signals ends the context; the terminal is restored before that ends the program.
+	_, err := tea.NewProgram(m, tea.WithContext(cmd.Context()), tea.WithoutSignalHandler(), tea.WithOutput(w), tea.WithFPS(30)).Run()
+	if cmd.Context().Err() != nil {
+		return context.Cause(cmd.Context())
+	}
+	return err
+}
+
+// topOnce prints one frame.
+func topOnce(cmd *cobra.Command, m *top.Model) error {
+	snap, err := snapshot(cmd.Context(), nil)
+	if err != nil {
+		return err
+	}
+	w := cmd.OutOrStdout()
+	width, height := screenSize(w)
+	m.Update(tea.WindowSizeMsg{Width: width, Height: height})
+	m.Show(snap)
+	m.Load()
+	lines := strings.Split(m.Frame(), "\n")
+	for len(lines) > 1 && lines[len(lines)-2] == "" { // above the last, which names the keys
+		lines = append(lines[:len(lines)-2], lines[len(lines)-1])
+	}
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	_, err = fmt.Fprintln(w, strings.Join(lines[:len(lines)-1], "\n"))
+	return err
+}
+
+// screenSize is that of a terminal, or what the environment says, or that of old.
+func screenSize(w io.Writer) (width, height int) {
+	width, height = terminalSize(w)
+	for _, v := range []struct {
+		name string
+		n    *int
+		old  int
+	}{{"COLUMNS", &width, 80}, {"LINES", &height, 24}} {
+		if *v.n <= 0 {
+			*v.n, _ = strconv.Atoi(os.Getenv(v.name))
+		}
+		if *v.n <= 0 {
+			*v.n = v.old
+		}
+		*v.n = min(*v.n, 10000)
+	}
+	return width, height
+}
+
+// theMachine is what top looks at.
+func theMachine() *top.Machine {
+	v := newView()
+	host, _ := os.Hostname()
+	return &top.Machine{
+		Name:   host,
+		Take:   func(ctx context.Context) (*inspect.Snapshot, error) { return snapshot(ctx, nil) },
+		Limits: sysvipc.ReadLimits,
+		Look:   top.Look,
+		Read:   readThrough,
+		Peek:   func(id, index int) (sysvipc.Message, error) { return sysvipc.QueueByID(id).Peek(index) },
+		Check: func(ctx context.Context, shown *inspect.Object) error {
+			_, err := guardShown(ctx, shown)
+			return err
+		},
+		Remove: removeShown,
+		Filter: func(text string) (func(*inspect.Snapshot, *inspect.Object) bool, error) {
+			c, err := parseFilter(text)
+			if err != nil {
+				return nil, err
+			}
+			return func(s *inspect.Snapshot, o *inspect.Object) bool {
+				v.now = s.Time
+				e := inspected(s, o)
+				return c.holds(v, &e) == yes
+			}, nil
+		},
+		Waits: waitTreeLines,
+		Owner: v.userText,
+		Size:  formatSize,
+		Age:   formatAge,
+		Text:  escapeText,
+		CPU:   top.CPU,
+	}
+}
+
+// readThrough reads bytes of a segment through a process that has it attached.
+func readThrough(id int, p []byte, off int64) (int, string, error) {
+	view, err := glimpse.Open(id)
+	if err != nil {
+		return 0, "", err
+	}
+	defer view.Close()
+	n, err := view.ReadAt(p, off)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return n, view.Through, err
+}
+
+// guardShown asks the guard of rm about an object that somebody saw, by a snapshot of now.
+func guardShown(ctx context.Context, shown *inspect.Object) (*rmOptions, error) {
+	snap, err := snapshot(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	if now := snap.Object(shown.Kind, shown.ID); now == nil {
+		return nil, errors.New("it is gone")
+	} else if now.Key != shown.Key || now.CUID != shown.CUID || now.CGID != shown.CGID ||
+		now.Segment != nil && (now.Segment.CreatorPID != shown.Segment.CreatorPID || now.Segment.Size != shown.Segment.Size) {
+		return nil, errors.New("another object has its ID now")
+	}
+	o := &rmOptions{snap: snap}
+	if err := o.guard(ref{kind: shown.Kind, id: shown.ID}, shown.ID); err != nil {
+		return nil, errors.New(strings.ReplaceAll(err.Error(), " (--force removes it all the same)", ""))
+	}
+	return o, nil
+}
+
+func removeShown(ctx context.Context, shown *inspect.Object) error {
+	if _, err := guardShown(ctx, shown); err != nil {
+		return err
+	}
+	return objectByID(shown.Kind, shown.ID).Remove()
+}
+
+// waitTreeLines are the lines of "sysvipc waits".
+func waitTreeLines(snap *inspect.Snapshot) []string {
+	waits := make([]*inspect.Wait, len(snap.Waits))
+	for i := range snap.Waits {
+		waits[i] = &snap.Waits[i]
+	}
+	var b strings.Builder
+	cmd := &cobra.Command{}
+	cmd.SetOut(&b)
+	cmd.SetErr(io.Discard)
+	if err := writeWaits(cmd, snap, waits); err != nil || b.Len() == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+}
