@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -58,7 +56,11 @@ func (o *regionHzOptions) run(cmd *cobra.Command, args []string) error {
 	case o.interval.d < time.Millisecond:
 		return usage("--interval %v: at least 1ms", o.interval.d)
 	}
-	region, err := lookAt(args[0])
+	p, err := findRegion(args[0])
+	if err != nil {
+		return err
+	}
+	region, err := p.look()
 	if err != nil {
 		return err
 	}
@@ -69,15 +71,14 @@ func (o *regionHzOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	ctx, stop := whileRead(cmd.Context(), cmd.OutOrStdout())
 	defer stop()
+	ctx, forget := whileThere(ctx, p.seg)
+	defer forget()
 	ticker := time.NewTicker(o.interval.d)
 	defer ticker.Stop()
 	for n := 0; n < o.count || o.count == 0; n++ {
 		select {
 		case <-ctx.Done():
-			if errors.Is(context.Cause(ctx), errReaderGone) {
-				return errReaderGone
-			}
-			return ctx.Err()
+			return regionCause(ctx, ctx.Err())
 		case <-ticker.C:
 		}
 		for _, r := range rates {

@@ -96,7 +96,11 @@ func (o *regionRecordOptions) run(cmd *cobra.Command, args []string) (err error)
 		return err
 	}
 	o.talk = cmd.ErrOrStderr()
-	err = o.record(cmd.Context(), out, things)
+	ctx, forget := whileThere(cmd.Context(), r.Segment())
+	defer forget()
+	if err = o.record(ctx, out, things); err == nil && errors.Is(context.Cause(ctx), errRegionRemoved) {
+		err = errRegionRemoved
+	}
 	if err = errors.Join(err, out.end()); err == nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "recorded %s\n", plural(int(out.count), "value"))
 	}

@@ -62,17 +62,15 @@ func (o *regionSubOptions) run(cmd *cobra.Command, args []string) error {
 	ignoreSIGPIPE()
 	ctx, stop := whileRead(cmd.Context(), cmd.OutOrStdout())
 	defer stop()
+	ctx, forget := whileThere(ctx, r.Segment())
+	defer forget()
 	receive, end, err := o.receiver(cmd, a)
 	if err != nil {
 		return err
 	}
 	defer end()
 	out := &streamWriter{w: cmd.OutOrStdout(), name: a.Name, jsonl: o.output == "jsonl"}
-	err = o.receive(ctx, out, a, receive)
-	if errors.Is(context.Cause(ctx), errReaderGone) {
-		return errReaderGone
-	}
-	return err
+	return regionCause(ctx, o.receive(ctx, out, a, receive))
 }
 
 // receiver returns how to receive from a chan or topic, and what to do at the end.

@@ -59,11 +59,13 @@ func (o *regionWatchOptions) run(cmd *cobra.Command, args []string) error {
 	ignoreSIGPIPE()
 	ctx, stop := whileRead(cmd.Context(), cmd.OutOrStdout())
 	defer stop()
-	err := o.watch(ctx, cmd, args)
-	if errors.Is(context.Cause(ctx), errReaderGone) {
-		return errReaderGone
+	p, err := findRegion(args[0])
+	if err != nil {
+		return err
 	}
-	return err
+	ctx, forget := whileThere(ctx, p.seg)
+	defer forget()
+	return regionCause(ctx, o.watch(ctx, cmd, args))
 }
 
 func (o *regionWatchOptions) watch(ctx context.Context, cmd *cobra.Command, args []string) error {
