@@ -9,9 +9,10 @@ import (
 	"unsafe"
 )
 
-// The ring of a Records, as in model/records.pml. A record has a position, counted in bytes from the first, and lies
-// at position mod room. It does not cross the end: a record that is gone from the beginning
-// fills the rest. Its first word says where it is, what becomes of it, and who is at it:
+// The ring of a Records, as in model/records.pml. A record has a position, counted in bytes
+// from the first, and lies at position mod room. It does not cross the end: a record that
+// is gone from the beginning fills the rest. Its first word says where it is, what becomes
+// of it, and who is at it:
 //
 //	writing(s) -> full -> reading(s) -> gone
 //
