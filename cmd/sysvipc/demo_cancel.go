@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"os/signal"
 
 	"github.com/sysvipc/sysvipc"
 )
@@ -27,7 +29,9 @@ func demoCancel(t *tour) {
 		return valueOf(sem.Value())(t) == 0 && taking == 0 && zero == 0
 	}
 
+	restore := heedInterrupts()
 	c := t.start("sem", "take", ref)
+	restore()
 	t.until("the take waits", c, waiters(1))
 	t.check(!c.ended(), "a take is blocked: the kernel counts 1 process that waits")
 	t.printf("  $ kill -INT %d     (as Ctrl-C does)\n", c.pid())
@@ -53,4 +57,16 @@ func demoCancel(t *tour) {
 	t.check(unchanged(), "the value is 0 as before, and nobody waits")
 	t.run("sem", "give", ref)
 	checkEqual(t, valueOf(sem.Value())(t), 1, "one is given, and none of the three took it")
+}
+
+// heedInterrupts lets processes that are started from now on be interrupted, although the
+// tour itself may be a job in the background of a script, for which the shell has SIGINT
+// ignored.
+func heedInterrupts() (restore func()) {
+	if !signal.Ignored(os.Interrupt) {
+		return func() {}
+	}
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt) // a signal that is handled here has its default in a new program
+	return func() { signal.Ignore(os.Interrupt) }
 }
