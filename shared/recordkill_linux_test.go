@@ -271,7 +271,7 @@ func TestRecordTorture(t *testing.T) {
 	for i := range all {
 		all[i] = start(i)
 	}
-	for range 15 {
+	for range killsOr(15) {
 		until := total.Load() + rand.Uint64N(300)
 		for limit := time.Now().Add(20 * time.Millisecond); total.Load() < until && time.Now().Before(limit); {
 			time.Sleep(50 * time.Microsecond)

@@ -3,6 +3,7 @@ package shared
 import (
 	"context"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -207,6 +208,14 @@ var topicReader = ipctest.Register("topic reader", func(c *ipctest.ChildEnv) {
 	}
 })
 
+// killsOr returns how often a torture kills: with SYSVIPC_KILLS=50 it takes longer.
+func killsOr(n int) int {
+	if s := os.Getenv("SYSVIPC_KILLS"); s != "" {
+		n, _ = strconv.Atoi(s)
+	}
+	return min(n, 60) // there is room for so many publishers
+}
+
 // Publishers and gated subscribers are killed at random. A gated subscriber of this process
 // gets all that was acknowledged, whole, once and in order; a lossy one's count is exact.
 func TestTopicTorture(t *testing.T) {
@@ -265,7 +274,7 @@ func TestTopicTorture(t *testing.T) {
 	for i := range all {
 		all[i] = start(i)
 	}
-	for range 12 {
+	for range killsOr(12) {
 		until := total.Load() + rand.Uint64N(500)
 		for limit := time.Now().Add(20 * time.Millisecond); total.Load() < until && time.Now().Before(limit); {
 			time.Sleep(50 * time.Microsecond)
