@@ -113,7 +113,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 	root.SetUsageFunc(writeUsage)
 	root.SetCompletionCommandGroupID(groupOther)
 	root.AddCommand(
-		newLsCommand(), newShowCommand(), newWhoCommand(), newWaitsCommand(), newTopCommand(), newNsCommand(), newLimitsCommand(), newDoctorCommand(),
+		newLsCommand(), newShowCommand(), newWhoCommand(), newWaitsCommand(), newTopCommand(), newNsCommand(), newWatchCommand(), newLimitsCommand(), newDoctorCommand(),
 		newMkCommand(), newSetCommand(), newRmCommand(), newGcCommand(), newUndoCommand(),
 		newShmCommand(), newSemCommand(), newMsgCommand(), newRegionCommand(),
 		newRunCommand(), newDumpCommand(), newRestoreCommand(), newDemoCommand(),
