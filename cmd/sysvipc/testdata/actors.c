@@ -1,0 +1,159 @@
+// Processes that use objects as they are told, for the test of gc. One director starts them and passes
+// commands on; each answers with a number, or -1. Commands: N COMMAND ARGS, one on each line.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/prctl.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ACTORS = 128, BASE = 10 }; // actor N reads descriptor BASE+4N and answers on BASE+4N+3
+static char *self;
+static void act(int n);
+static void *act_on(void *n) { act((long)n); return 0; }
+
+static void answer(int n, long x) {
+	char text[32];
+	int len = sprintf(text, "%ld\n", x);
+	if (write(BASE + 4 * n + 3, text, len) != len) _exit(1);
+}
+
+static int line(int fd, char *text, int size) {
+	int i = 0;
+	for (; i < size - 1 && read(fd, text + i, 1) == 1; i++)
+		if (text[i] == '\n') { text[i] = 0; return 1; }
+	return 0;
+}
+
+// The attaches of this process, which a fork inherits.
+static struct { int id; void *at; } attached[256];
+static int attaches;
+
+static void act(int n) {
+	char text[128], word[16];
+	struct { long type; char data[8]; } m = {1, "hello"};
+	for (;;) {
+		long a = 0, b = 0, r = -1;
+		if (!line(BASE + 4 * n, text, sizeof text)) _exit(0);
+		sscanf(text, "%15s %ld %ld", word, &a, &b);
+		if (!strcmp(word, "shm")) r = shmget(a, b, IPC_CREAT | IPC_EXCL | 0600);
+		else if (!strcmp(word, "sem")) r = semget(a, 2, IPC_CREAT | IPC_EXCL | 0600);
+		else if (!strcmp(word, "msg")) r = msgget(a, IPC_CREAT | IPC_EXCL | 0600);
+		else if (!strcmp(word, "attach")) {
+			void *at = shmat(a, 0, 0);
+			if (at != (void *)-1 && attaches < 256) {
+				attached[attaches].id = a, attached[attaches++].at = at;
+				r = 0;
+			}
+		} else if (!strcmp(word, "detach")) {
+			for (int i = 0; i < attaches; i++)
+				if (attached[i].id == a) {
+					r = shmdt(attached[i].at);
+					attached[i] = attached[--attaches];
+					break;
+				}
+		} else if (!strcmp(word, "op")) {
+			struct sembuf op = {0, b, 0};
+			r = semop(a, &op, 1);
+		} else if (!strcmp(word, "send")) r = msgsnd(a, &m, 5, IPC_NOWAIT);
+		else if (!strcmp(word, "recv")) r = msgrcv(a, &m, 8, 0, IPC_NOWAIT) < 0 ? -1 : 0;
+		else if (!strcmp(word, "rmid")) r = b == 0 ? shmctl(a, IPC_RMID, 0) : b == 1 ? semctl(a, 0, IPC_RMID) : msgctl(a, IPC_RMID, 0);
+		else if (!strcmp(word, "uid")) r = setresuid(a, a, a);
+		else if (!strcmp(word, "blockop")) {
+			answer(n, 0);
+			struct sembuf op = {1, -1, 0};
+			semop(a, &op, 1);
+			continue;
+		} else if (!strcmp(word, "blockrecv")) {
+			answer(n, 0);
+			msgrcv(a, &m, 8, 77, 0);
+			continue;
+		} else if (!strcmp(word, "fork")) { // as actor A
+			r = fork();
+			if (r == 0) n = a;
+			if (r == 0) continue;
+		} else if (!strcmp(word, "exec")) {
+			char me[16];
+			sprintf(me, "%d", n);
+			execl(self, self, me, (char *)0);
+		} else if (!strcmp(word, "headless")) { // the first thread ends, another goes on
+			pthread_t t;
+			r = pthread_create(&t, 0, act_on, (void *)(long)n);
+			if (r == 0) { answer(n, 0); pthread_exit(0); }
+		} else if (!strcmp(word, "hello")) r = getpid();
+		answer(n, r);
+	}
+}
+
+// ended waits until a process is a zombie or gone.
+static void ended(int pid) {
+	for (;;) {
+		char name[32], text[256] = "", *state;
+		snprintf(name, sizeof name, "/proc/%d/stat", pid);
+		int fd = open(name, O_RDONLY | O_CLOEXEC);
+		if (fd < 0) return;
+		long n = read(fd, text, sizeof text - 1);
+		close(fd);
+		if (n <= 0 || !(state = strrchr(text, ')')) || state[2] == 'X') return;
+		if (state[2] == 'Z') { // or a first thread that ended before the others
+			int threads = 0;
+			sscanf(state + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d", &threads);
+			if (threads <= 1) return;
+		}
+		usleep(200);
+	}
+}
+
+int main(int argc, char **argv) {
+	self = argv[0];
+	if (argc == 2) { answer(atoi(argv[1]), getpid()); act(atoi(argv[1])); }
+	setpgid(0, 0); // all actors are of this group, and end with the director
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	for (int n = 0; n < ACTORS; n++)
+		for (int p = 0; p < 2; p++) {
+			int pair[2];
+			if (pipe(pair)) return 1;
+			int from = fcntl(pair[0], F_DUPFD, 1000), to = fcntl(pair[1], F_DUPFD, 1000);
+			close(pair[0]), close(pair[1]);
+			dup2(from, BASE + 4 * n + 2 * p), dup2(to, BASE + 4 * n + 2 * p + 1);
+			close(from), close(to);
+		}
+	char text[128], rest[128], word[16], reply[64];
+	while (line(0, text, sizeof text)) {
+		int n;
+		long a = 0;
+		sscanf(text, "%d %15s %ld", &n, word, &a);
+		if (!strcmp(word, "start")) {
+			if (a > 0) { // with this pid, if it is free
+				FILE *f = fopen("/proc/sys/kernel/ns_last_pid", "w");
+				if (f) fprintf(f, "%ld", a - 1), fclose(f);
+			}
+			int pid = fork();
+			if (pid == 0) { prctl(PR_SET_PDEATHSIG, SIGKILL); act(n); }
+			printf("%d\n", pid);
+		} else if (!strcmp(word, "kill")) {
+			kill(a, SIGKILL);
+			ended(a);
+			puts("0");
+		} else if (!strcmp(word, "reap")) {
+			while (waitpid(-1, 0, WNOHANG) > 0) ;
+			puts("0");
+		} else {
+			snprintf(rest, sizeof rest, "%s\n", strchr(text, ' ') + 1);
+			if (write(BASE + 4 * n + 1, rest, strlen(rest)) < 0) return 1;
+			if (!line(BASE + 4 * n + 2, reply, sizeof reply)) return 1;
+			puts(reply);
+		}
+		fflush(stdout);
+	}
+	kill(0, SIGKILL);
+}
