@@ -3,8 +3,6 @@ package cluster_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -193,36 +191,6 @@ func BenchmarkWakeup(b *testing.B) {
 			return func() { check(b, <-got) }, func() { check(b, s.At(0).Release(b.Context(), 1)) }
 		})
 	})
-}
-
-// From one kernel queue to another over two bridges; compare with BenchmarkQueue's bare
-// side.
-func BenchmarkBridge(b *testing.B) {
-	if runtime.GOOS != "linux" {
-		b.Skip("needs kernel queues")
-	}
-	name, dir := unique(), b.TempDir()
-	var queues [2]*sysvipc.Queue
-	for i, carry := range []func(*cluster.Bridge, context.Context) error{(*cluster.Bridge).Send, (*cluster.Bridge).Receive} {
-		local, err := sysvipc.CreateQueue(sysvipc.Private, 0o600)
-		check(b, err)
-		b.Cleanup(func() { local.Remove() })
-		remote, err := connect(b, nil).EnsureQueue(b.Context(), name, nil)
-		check(b, err)
-		queues[i] = local
-		runBridge(b, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return local, nil }, Remote: remote, Journal: filepath.Join(dir, fmt.Sprint(i))}, carry)
-	}
-	buf := make([]byte, 8192)
-	b.ResetTimer()
-	go func() {
-		for range b.N {
-			queues[0].Send(b.Context(), 1, payload)
-		}
-	}()
-	for range b.N {
-		_, _, err := queues[1].ReceiveInto(b.Context(), sysvipc.Any, buf)
-		check(b, err)
-	}
 }
 
 // How latency and throughput grow with the number of queues, each with one message on its

@@ -98,7 +98,11 @@ func (c *Conn) read(ctx context.Context, key string) (e entry, err error) {
 // returns the new revision, or 0 if it was not. It goes on for a while after the end of
 // ctx, since what it did must be known. With a ttl the entry ends by itself.
 func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint64, ttl time.Duration) (uint64, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	budget := 10 * time.Second
+	if end, ok := ctx.Deadline(); ok {
+		budget = min(budget, max(time.Until(end), 0)+attempt)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), budget)
 	defer cancel()
 	id := c.number()
 	msg := &nats.Msg{Subject: bucketPrefix + key, Data: data, Header: nats.Header{

@@ -163,9 +163,19 @@ func (c *Conn) Close(ctx context.Context) error {
 		open = append(open, o)
 	}
 	c.mu.Unlock()
-	var errs []error
+	ended := make(chan error, len(open))
 	for _, o := range open {
-		errs = append(errs, o.close(ctx))
+		go func() { ended <- o.close(ctx) }()
+	}
+	var errs []error
+	for range open {
+		select {
+		case err := <-ended:
+			errs = append(errs, err)
+		case <-ctx.Done():
+			c.nc.Close()
+			return thing{"server", c.nc.ConnectedUrlRedacted()}.cancelled("close", ctx)
+		}
 	}
 	if err := c.nc.FlushWithContext(withDeadline(ctx)); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 		errs = append(errs, thing{"server", c.nc.ConnectedUrlRedacted()}.fail("close", err, ""))

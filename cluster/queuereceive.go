@@ -144,8 +144,8 @@ func (q *Queue) ofType(typ int64) *lane {
 
 const (
 	hurryPause = 100 * time.Millisecond // who calls again within it is in a hurry
-	hurryAfter = 16                    // this often
-	hurryMost  = 256                   // messages in advance
+	hurryAfter = 16                     // this often
+	hurryMost  = 256                    // messages in advance
 )
 
 // hurry says how many messages to ask for.

@@ -53,14 +53,36 @@ func (s *SemaphoreSet) begin(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	s.watch = w
+	closed = s.done
 	s.mu.Unlock()
+	if closed {
+		w.stop()
+	}
 	return nil
+}
+
+// reconnected begins the watch anew: the server that had the old one may be another now,
+// or has forgotten it.
+func (s *SemaphoreSet) reconnected() {
+	s.starting.Lock()
+	s.mu.Lock()
+	w := s.watch
+	s.watch = nil
+	s.mu.Unlock()
+	s.starting.Unlock()
+	if w == nil {
+		return
+	}
+	w.stop()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	s.begin(ctx) // whoever waits next would do it otherwise
 }
 
 func (w *watch) stop() {
 	w.cancel()
-	w.watcher.Stop()
 	<-w.ended
+	go w.watcher.Stop() // which asks the server, who may not answer
 }
 
 // run hears of the sessions and the set in the order of their writing: a session's lease

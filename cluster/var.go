@@ -130,51 +130,81 @@ func (v *Var[T]) update(ctx context.Context, change func(*T, []byte) (bool, erro
 func (v *Var[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		var w jetstream.KeyWatcher
-		err := persist(ctx, func(once context.Context) error {
-			kv, err := v.conn.js.KeyValue(once, bucket)
-			if err == nil {
-				w, err = kv.Watch(ctx, v.key)
-			}
-			return err
-		})
-		if err != nil {
-			yield(none, v.wrong(ctx, "watch", err))
-			return
-		}
-		defer w.Stop()
-		any := false
-		for {
-			var e jetstream.KeyValueEntry
-			ok := false
-			select {
-			case e, ok = <-w.Updates():
-			case <-ctx.Done():
-			}
-			switch {
-			case ctx.Err() != nil:
-				yield(none, v.cancelled("watch", ctx))
-				return
-			case !ok:
-				yield(none, v.fail("watch", errClosed, ""))
-				return
-			case e == nil && any: // all that was there
-				continue
-			case e == nil:
-				if !yield(none, nil) {
-					return
+		again := &reconnects{make(chan struct{}, 1)}
+		v.conn.opened(again)
+		defer v.conn.closed(again)
+		last := uint64(0)
+		for begun := false; ; begun = true {
+			var w jetstream.KeyWatcher
+			err := persist(ctx, func(once context.Context) error {
+				kv, err := v.conn.js.KeyValue(once, bucket)
+				if err == nil {
+					w, err = kv.Watch(ctx, v.key)
 				}
-				continue
-			}
-			any = true
-			value, err := v.decode(e.Value())
+				return err
+			})
 			if err != nil {
-				yield(none, v.fail("watch", err, ""))
+				yield(none, v.wrong(ctx, "watch", err))
 				return
 			}
-			if !yield(value, nil) {
+			more := v.hear(ctx, w, again.c, !begun, &last, yield)
+			go w.Stop() // which asks the server, who may not answer
+			if !more {
 				return
 			}
+		}
+	}
+}
+
+// reconnects tells a watch that the connection was lost: the server that had it may be
+// another now, or has forgotten it.
+type reconnects struct{ c chan struct{} }
+
+func (r *reconnects) close(context.Context) error { return nil }
+
+func (r *reconnects) reconnected() {
+	select {
+	case r.c <- struct{}{}:
+	default:
+	}
+}
+
+// hear yields what a watcher tells, if it is later than last, until there is another
+// watcher to be made, which it reports.
+func (v *Var[T]) hear(ctx context.Context, w jetstream.KeyWatcher, again <-chan struct{}, first bool, last *uint64, yield func(T, error) bool) bool {
+	var none T
+	for {
+		var e jetstream.KeyValueEntry
+		ok := false
+		select {
+		case e, ok = <-w.Updates():
+		case <-again:
+			return true
+		case <-ctx.Done():
+		}
+		switch {
+		case ctx.Err() != nil:
+			yield(none, v.cancelled("watch", ctx))
+			return false
+		case !ok:
+			yield(none, v.fail("watch", errClosed, ""))
+			return false
+		case e == nil: // that is all for now
+			if first && *last == 0 && !yield(none, nil) {
+				return false
+			}
+			continue
+		case e.Revision() <= *last:
+			continue
+		}
+		*last = e.Revision()
+		value, err := v.decode(e.Value())
+		if err != nil {
+			yield(none, v.fail("watch", err, ""))
+			return false
+		}
+		if !yield(value, nil) {
+			return false
 		}
 	}
 }
