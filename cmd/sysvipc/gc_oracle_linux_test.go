@@ -396,11 +396,11 @@ func (w *world) kill(p *person) {
 	}
 }
 
-// collect runs gc and compares with the truth. What is kept without a reason has another chance: any
-// process of this machine may have had the pid of a dead one for a moment.
+// collect runs gc and compares with the truth. What is kept without a reason has more chances: any
+// short-lived process of this machine may have the pid of a dead one for a moment, all the more since pids are chosen here.
 func (w *world) collect() {
 	w.t.Helper()
-	for range 3 {
+	for range 30 {
 		if !w.gc() {
 			return
 		}
