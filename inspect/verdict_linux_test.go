@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strconv"
@@ -196,10 +197,18 @@ func TestReused(t *testing.T) {
 func withPID(t *testing.T, pid int) int {
 	t.Helper()
 	for range 50 {
-		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(pid-1)), 0o600); err != nil {
+		// The others of this machine go on with their pids at once, lest they get those of the dead.
+		const file = "/proc/sys/kernel/ns_last_pid"
+		before, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(file, []byte(strconv.Itoa(pid-1)), 0o600)
+		}
+		if err != nil {
 			t.Skip("needs root and CONFIG_CHECKPOINT_RESTORE to choose a pid:", err)
 		}
-		if p := play(t, nil); p.PID == pid {
+		p := play(t, nil)
+		os.WriteFile(file, bytes.TrimSpace(before), 0o600)
+		if p.PID == pid {
 			return pid
 		}
 		if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {

@@ -82,7 +82,9 @@ A JSON document is an object with these fields:
   schema    "sysvipc/1", the version of all that is said here
   complete  false if something that was asked for is missing; warnings say what
   warnings  a list of sentences
-  objects   a list of objects (ls, show, mk, sem get)
+  objects   a list of objects (ls, show, who, gc, mk, sem get)
+  waits     a list of blocked threads instead (waits)
+  namespaces, findings   lists instead (ns; doctor)
   messages  a list of messages instead (msg recv, msg peek)
   types     a list of message types instead (msg stats)
   matches   a list of matches instead (shm grep)
@@ -101,6 +103,27 @@ on it last), "ncnt" (how many wait to acquire it), "zcnt" (how many wait for zer
 only. "dump" and "restore" have what the file keeps; "dump" adds "saved", "was_attached" and
 "in_use", "restore" adds "outcome" (restored, would-restore, skipped or failed) and
 "restored_as".
+
+"ls" without -O, "show", "who" and "gc" look at every process, and add to an object:
+"users", "verdict" with "class", "rule" and "reasons" (see "sysvipc help gc"), "product"
+("name", "tool" and "sign", or null), and to a segment "creator" with "pid", "alive" and
+"reused". A user has "pid", "tid" (of a thread that waits), "comm", "role" (attached,
+waiting, creator, last-user, operator, last-sender or last-receiver), "status" (alive,
+dead, reused or hidden), "alive", "reused", "uid", "container", "unit" and "evidence"; one
+that is attached has "mappings", "read_only" and "elsewhere" (it is in another IPC
+namespace now). If "unknown" has "users", there are some who cannot be seen. "gc" adds
+"action" (removed, would remove or keep) and "why".
+
+A wait has "pid", "tid", "comm", "uid", "ref", "type", "id", "op" (operate, send or
+receive), "what" (the same in words), "since", "seconds", "timeout", "holders" (each with
+"pid", "comm", "why" and "self"; all of them are probable), "cycle" (the number of a
+probable deadlock) and "unknown"; on a set "semnum" and "ops", on a queue "msgtype" (as
+in msgrcv(2)), "except", "size", "stuck" and "types_on_queue".
+
+A namespace has "ns", "own", "processes", "pids", "mounts", "descriptors", "path",
+"segments", "sets", "queues" and "unknown". A finding has "check", "severity" (warning or
+critical), "text" and "remedy". The lines of "watch --jsonl" have "time", "event" and
+"what", and the fields of an object.
 
 A message has "type", "size" and "text", or "base64" instead of "text" if it is not
 UTF-8; "msg peek" adds "index". A type has "type", "messages", "bytes", "smallest",

@@ -113,6 +113,17 @@ static void ended(int pid) {
 	}
 }
 
+// last_pid sets the pid after which the next ones are given out, and returns what it was, 0 if it cannot.
+static long last_pid(long pid) {
+	long before = 0;
+	FILE *f = fopen("/proc/sys/kernel/ns_last_pid", "r+");
+	if (!f) return 0;
+	if (fscanf(f, "%ld", &before) != 1) before = 0;
+	rewind(f);
+	fprintf(f, "%ld", pid);
+	return fclose(f) ? 0 : before;
+}
+
 int main(int argc, char **argv) {
 	self = argv[0];
 	if (argc == 2) { answer(atoi(argv[1]), getpid()); act(atoi(argv[1])); }
@@ -133,11 +144,10 @@ int main(int argc, char **argv) {
 		long a = 0;
 		sscanf(text, "%d %15s %ld", &n, word, &a);
 		if (!strcmp(word, "start")) {
-			if (a > 0) { // with this pid, if it is free
-				FILE *f = fopen("/proc/sys/kernel/ns_last_pid", "w");
-				if (f) fprintf(f, "%ld", a - 1), fclose(f);
-			}
+			// With this pid, if it is free. The others of this machine go on with theirs.
+			long before = a > 0 ? last_pid(a - 1) : 0;
 			int pid = fork();
+			if (pid > 0 && before > 0) last_pid(before);
 			if (pid == 0) { prctl(PR_SET_PDEATHSIG, SIGKILL); act(n); }
 			printf("%d\n", pid);
 		} else if (!strcmp(word, "kill")) {
