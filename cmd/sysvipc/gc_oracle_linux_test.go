@@ -66,7 +66,6 @@ type thing struct {
 	attached map[*person]int // how often
 	blocked  []*person
 	messages int
-	removed  bool
 }
 
 func (o *thing) String() string { return refName(o.kind, o.id) }
