@@ -166,7 +166,7 @@ func TestNobody(t *testing.T) {
 	answer := ipctest.Start(t, nobody, &ipctest.Options{UID: ipctest.Nobody}, fmt.Sprint(shm), fmt.Sprint(set), fmt.Sprint(queue))
 	answer.Expect("complete false, warnings true")
 	answer.Expect(`shm 0 of 1 ["users"] in-use`)
-	answer.Expect(`sem ["semaphores"] unknown`)
+	answer.Expect(`sem ["semaphores" "users"] unknown`)
 	answer.Expect(`msg unknown or in-use true`)
 	answer.Finish()
 }
