@@ -120,12 +120,16 @@ func (o *topOptions) run(cmd *cobra.Command, args []string) error {
 	if !terminal {
 		return usage("standard output is no terminal: give --once, or use \"sysvipc ls\"")
 	}
-	// The command's own handler of signals ends the context; the terminal is restored before that ends the program.
-	_, err := tea.NewProgram(m, tea.WithContext(cmd.Context()), tea.WithoutSignalHandler(), tea.WithOutput(w), tea.WithFPS(30)).Run()
-	if cmd.Context().Err() != nil {
-		return context.Cause(cmd.Context())
+	// The command's own handler of signals ends the context. A program that is asked to quit restores the
+	// terminal, and one whose context ends does not do so in full.
+	ctx := cmd.Context()
+	p := tea.NewProgram(m, tea.WithoutSignalHandler(), tea.WithOutput(w), tea.WithFPS(30))
+	stop := context.AfterFunc(ctx, p.Quit)
+	defer stop()
+	if _, err := p.Run(); err != nil {
+		return err
 	}
-	return err
+	return context.Cause(ctx)
 }
 
 // topOnce prints one frame.

@@ -165,7 +165,9 @@ func (m *Model) whyLines(o *inspect.Object) []line {
 	if len(o.Unknown) > 0 {
 		lines = append(lines, line{{yellow, "not known, or not in full: "}, {plain, strings.Join(o.Unknown, ", ")}})
 		for _, w := range m.snap.Warnings {
-			lines = append(lines, line{{dim, "  " + m.machine.Text(w)}})
+			for _, part := range wrap(m.machine.Text(w), m.width-2) {
+				lines = append(lines, line{{dim, "  " + part}})
+			}
 		}
 	}
 	lines = append(lines, nil)

@@ -3,6 +3,7 @@ package top
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -194,7 +195,7 @@ func (m *Model) gauges() []line {
 		{"sem", float64(sem.InUse), float64(sem.Max), fmt.Sprintf("%d/%d", sem.InUse, sem.Max)},
 		{"msg", float64(msg.InUse), float64(msg.Max), fmt.Sprintf("%d/%d", msg.InUse, msg.Max)},
 		{"memory", float64(seg.Pages), float64(seg.MaxPages), m.bytes(seg.Pages, page) + "/" + m.bytes(seg.MaxPages, page)},
-		{"semaphores", float64(sem.InTotal), float64(sem.MaxTotal), fmt.Sprintf("%d/%d", sem.InTotal, sem.MaxTotal)},
+		{"semaphores", float64(sem.InTotal), float64(sem.MaxTotal), fmt.Sprintf("%d/%s", sem.InTotal, short(sem.MaxTotal))},
 		{"messages", 0, 0, fmt.Sprintf("%d, %s bytes", msg.Messages, m.machine.Size(int64(msg.Bytes)))},
 	}
 	each := 3
@@ -234,6 +235,14 @@ func (m *Model) gauges() []line {
 		l.add(plain, "  ")
 	}
 	return lines
+}
+
+// short writes a large number in millions.
+func short(n int) string {
+	if n < 1e7 {
+		return strconv.Itoa(n)
+	}
+	return strconv.Itoa(n/1e6) + "M"
 }
 
 // gauge is a part of a bar, in eighths of a column; what is more than nothing is seen.
@@ -281,9 +290,12 @@ func (m *Model) bottom() []string {
 		return []string{paint(line{{bold, m.message}})}
 	}
 	var l line
-	for _, k := range m.hints() {
+	for i, k := range m.hints() {
+		if i > 0 {
+			l.add(plain, "  ")
+		}
 		l.add(title, k[0])
-		l.add(plain, " "+k[1]+"  ")
+		l.add(plain, " "+k[1])
 	}
 	return []string{paint(l)}
 }
@@ -292,17 +304,25 @@ func (m *Model) bottom() []string {
 func (m *Model) hints() [][2]string {
 	switch {
 	case m.pane == paneHelp:
-		return [][2]string{{"?", "back"}, {"q", "quit"}}
+		return [][2]string{{"esc", "back"}, {m.paint.pick("↑↓", "up/down"), "scroll"}, {"q", "quit"}}
 	case m.pane != paneObjects:
 		return [][2]string{{"esc", "back"}, {m.paint.pick("↑↓", "up/down"), "scroll"}, {"w", "waits"}, {"e", "events"}, {"?", "help"}, {"q", "quit"}}
 	case m.detail.size == detailWhole:
 		return [][2]string{{"esc", "back"}, {"tab", "next"}, {m.paint.pick("↑↓", "up/down"), "scroll"}, {"?", "help"}, {"q", "quit"}}
 	}
-	hints := [][2]string{{"?", "help"}, {"enter", "details"}, {"tab", "next"}, {"/", "filter"}, {"s", "sort"}, {"t", "kind"}, {"w", "waits"}, {"e", "events"}}
-	if m.unlocked {
-		return append(hints, [2]string{"d", "remove"}, [2]string{"q", "quit"})
+	hints := [][2]string{{"?", "help"}, {m.paint.pick("⏎", "enter"), "details"}, {"/", "filter"}, {"s", "sort"}}
+	if m.detail.size == detailClosed {
+		hints = append(hints, [2]string{"t", "kind"})
+	} else {
+		hints = append(hints, [2]string{"tab", "next"})
 	}
-	return append(hints, [2]string{"u", "unlock"}, [2]string{"q", "quit"})
+	hints = append(hints, [2]string{"w", "waits"}, [2]string{"e", "events"})
+	if m.unlocked {
+		hints = append(hints, [2]string{"d", "remove"})
+	} else {
+		hints = append(hints, [2]string{"u", "unlock"})
+	}
+	return append(hints, [2]string{"q", "quit"})
 }
 
 // askLines are the question whether to remove an object.

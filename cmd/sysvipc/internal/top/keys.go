@@ -196,7 +196,8 @@ func (m *Model) type_(key, text string) tea.Cmd {
 	switch key {
 	case "enter":
 		if err := m.FilterBy(string(m.typed)); err != nil {
-			m.typeError = m.errorText(err)
+			text, _, _ := strings.Cut(trimProgram(err.Error()), "\n") // what follows points at the place in another font
+			m.typeError = m.machine.Text(text)
 			return nil
 		}
 		m.typing = false

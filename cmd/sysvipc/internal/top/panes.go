@@ -13,8 +13,8 @@ func (m *Model) waitLines() []line {
 	if len(m.tree) == 0 {
 		return []line{{{dim, "Nobody is seen to wait."}}}
 	}
-	lines := make([]line, len(m.tree))
-	for i, text := range m.tree {
+	lines := make([]line, 0, len(m.tree))
+	for _, text := range m.tree {
 		s := plain
 		switch {
 		case strings.HasPrefix(text, "deadlock"):
@@ -24,7 +24,14 @@ func (m *Model) waitLines() []line {
 		case !strings.HasPrefix(text, " "):
 			s = bold
 		}
-		lines[i] = line{{s, text}}
+		rest := strings.TrimLeft(text, " ")
+		indent := text[:len(text)-len(rest)]
+		for i, part := range wrap(rest, m.width-len(indent)-4) {
+			if i == 1 {
+				indent += "    "
+			}
+			lines = append(lines, line{{s, indent + part}})
+		}
 	}
 	return lines
 }
@@ -47,11 +54,11 @@ func (m *Model) eventLines(height int) []line {
 
 var helpText = [][2]string{
 	{"", "Objects"},
-	{"up down pgup pgdn home end", "choose an object (also j k g G, the wheel, a click)"},
+	{"up, down, …", "choose an object (also pgup, home, j, k, g, G, mouse)"},
 	{"enter", "details below, then alone, then none"},
 	{"tab, shift+tab", "next details: users, contents, why, trend"},
 	{"J K", "scroll the details"},
-	{"s, S", "sort by the next column; reverse (also a click on a heading)"},
+	{"s, S", "sort by the next column; reverse (or click a heading)"},
 	{"t", "segments, semaphore sets, queues, or all"},
 	{"/", "filter by a condition: see \"sysvipc help filter\""},
 	{"", "More"},
@@ -64,7 +71,7 @@ var helpText = [][2]string{
 	{"esc", "one step back; clears the filter"},
 	{"q, ctrl+c", "quit"},
 	{"", "Colours"},
-	{"in-use", "is used: the kernel would not lose it, its users would"},
+	{"in-use", "somebody uses it"},
 	{"protected", "belongs to a product with a tool of its own"},
 	{"unknown", "nobody here can tell; kept"},
 	{"has-data", "a queue with messages"},
@@ -90,7 +97,7 @@ func helpLines() []line {
 					s = classStyle(c)
 				}
 			}
-			lines[i] = line{{s, fmt.Sprintf("  %-28s", h[0])}, {plain, h[1]}}
+			lines[i] = line{{s, fmt.Sprintf("  %-16s", h[0])}, {plain, h[1]}}
 		}
 	}
 	return lines

@@ -138,18 +138,16 @@ func (m *Model) age(d time.Duration) string { return m.machine.Age(max(0, int64(
 // usersCell names the programs that use an object now, or last.
 func usersCell(m *Model, o *inspect.Object, w int) (style, string) {
 	var names []string
-	times := map[string]int{}
-	for i := range o.Users {
+	times, pids := map[string]int{}, map[int]bool{}
+	for i := range o.Users[:min(len(o.Users), manyUsers)] {
 		u := &o.Users[i]
 		name := m.machine.Text(u.Comm())
-		if name == "" || u.Role == inspect.Creator && len(o.Users) > 1 {
+		if name == "" || pids[u.PID] || u.Role == inspect.Creator && len(o.Users) > 1 {
 			continue
 		}
+		pids[u.PID] = true
 		if times[name]++; times[name] == 1 {
 			names = append(names, name)
-		}
-		if i > manyUsers {
-			break
 		}
 	}
 	for i, name := range names {
