@@ -438,6 +438,11 @@ func (w *world) gc() (idle bool) {
 			w.forget(o)
 		} else if why != "" {
 			w.kept++
+		} else if o.kind != sysvipc.KindSegment && len(w.things) > 100 {
+			if err := objectByID(o.kind, o.id).Remove(); err != nil { // or they would become ever more
+				w.t.Error(err)
+			}
+			w.forget(o)
 		}
 	}
 	return idle
