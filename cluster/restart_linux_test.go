@@ -35,7 +35,7 @@ func TestServerRestarts(t *testing.T) {
 	runBridge(t, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return from, nil }, Remote: remote, Journal: filepath.Join(t.TempDir(), "send")}, (*cluster.Bridge).Send)
 	runBridge(t, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return to, nil }, Remote: other, Journal: filepath.Join(t.TempDir(), "receive")}, (*cluster.Bridge).Receive)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	q, err := open().CreateQueue(ctx, "queue", nil)
 	check(t, err)
