@@ -121,7 +121,7 @@ func newSet(t testing.TB, c *cluster.Conn, values ...int) *cluster.SemaphoreSet 
 	s, err := c.CreateSemaphores(t.Context(), t.Name(), values...)
 	check(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		s.Remove(ctx)
 	})
@@ -131,7 +131,7 @@ func newSet(t testing.TB, c *cluster.Conn, values ...int) *cluster.SemaphoreSet 
 // eventually waits for what others do, in their own time.
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	end := time.Now().Add(20 * time.Second)
+	end := time.Now().Add(time.Minute)
 	for !f() {
 		if time.Now().After(end) {
 			t.Fatalf("it never came that %s", what)

@@ -72,7 +72,7 @@ func connectTo(t testing.TB, url string, opts *cluster.Options) *cluster.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		c.Close(ctx)
 	})

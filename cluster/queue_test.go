@@ -20,7 +20,7 @@ func newQueue(t testing.TB, c *cluster.Conn, opts *cluster.QueueOptions) *cluste
 	q, err := c.CreateQueue(t.Context(), t.Name(), opts)
 	check(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		q.Remove(ctx)
 	})
@@ -35,7 +35,7 @@ func send(t testing.TB, q *cluster.Queue, typ int64, data string) {
 // soon is a context for what has to happen, but not at once.
 func soon(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
