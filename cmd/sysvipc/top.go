@@ -43,7 +43,7 @@ The view is read-only. "u" unlocks it; then "d" removes the selected object afte
 question, and refuses what "sysvipc rm" refuses.
 
 The rows on the screen are new at every interval. A look at everything reads all of /proc,
-and is taken as often as 3.5 % of one processor allow: on most machines every time.
+and is taken as often as 3 % of one processor allow: on most machines every time.
 
 The colours are those of the terminal, and NO_COLOR turns them off. --once prints one
 frame, as wide and high as the terminal; elsewhere COLUMNS and LINES say how large it is,
@@ -123,7 +123,7 @@ func (o *topOptions) run(cmd *cobra.Command, args []string) error {
 	// The command's own handler of signals ends the context. A program that is asked to quit restores the
 	// terminal, and one whose context ends does not do so in full.
 	ctx := cmd.Context()
-	p := tea.NewProgram(m, tea.WithoutSignalHandler(), tea.WithOutput(w), tea.WithFPS(30))
+	p := tea.NewProgram(m, tea.WithoutSignalHandler(), tea.WithOutput(w), tea.WithFPS(20))
 	stop := context.AfterFunc(ctx, p.Quit)
 	defer stop()
 	if _, err := p.Run(); err != nil {

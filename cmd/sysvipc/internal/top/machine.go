@@ -37,7 +37,7 @@ type Machine struct {
 }
 
 // Share is the part of one processor that snapshots may use.
-const Share = 0.035
+const Share = 0.03
 
 // Look looks at one object again by its ID. It is what a [Machine] has for Look. Sets of more
 // semaphores than that are only asked for what the kernel keeps of them whole.

@@ -79,7 +79,7 @@ var helpText = [][2]string{
 	{"candidate", "nobody seems to use it; its owner must say"},
 	{" ", "Looking changes nothing: no field of any object. Where reading a segment would take"},
 	{" ", "an attach, its bytes are not shown. A snapshot of everything is taken as often as"},
-	{" ", fmt.Sprintf("%.1f %% of one processor allow; the rows on the screen are new at every tick.", Share*100)},
+	{" ", fmt.Sprintf("%.0f %% of one processor allow; the rows on the screen are new at every tick.", Share*100)},
 }
 
 func helpLines() []line {
