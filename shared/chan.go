@@ -130,7 +130,8 @@ func (c *Chan[T]) TrySend(message T) (bool, error) {
 
 // SendAll sends messages in their order, and waits for room until ctx is done. Other
 // senders' messages may come between them. It returns how many were sent; if not all, with
-// an error. It is faster than Send, since it looks once for who is to be woken.
+// an error. It is faster than Send, since it claims up to 16 places before it publishes the
+// first of them, and looks once for who is to be woken.
 func (c *Chan[T]) SendAll(ctx context.Context, messages []T) (n int, err error) {
 	v, err := c.ring.region.use()
 	if err != nil {
