@@ -128,6 +128,9 @@ func (r *topRun) ends(code int) {
 		cursor, _ := r.mode("25")
 		return told && !alt && !mouse && cursor
 	})
+	if r.reason != "" {
+		r.t.Errorf("the test's screen does not understand %q", r.reason)
+	}
 	state, err := unix.IoctlGetTermios(int(r.theirs.Fd()), unix.TCGETS)
 	if err != nil {
 		r.t.Fatal(err)

@@ -13,6 +13,8 @@ type screen struct {
 	mu      sync.Mutex
 	cells   [][]rune
 	x, y    int
+	top     int             // the first row that scrolls
+	bottom  int             // the last one
 	rest    []byte          // an incomplete sequence
 	modes   map[string]bool // private ones
 	inserts bool
@@ -33,6 +35,7 @@ func (s *screen) resize(width, height int) {
 	for i := range s.cells {
 		s.cells[i] = []rune(strings.Repeat(" ", width))
 	}
+	s.top, s.bottom = 0, height-1
 }
 
 // text is what is on the screen.
@@ -54,7 +57,7 @@ func (s *screen) mode(name string) (on, told bool) {
 	return on, told
 }
 
-var sequence = regexp.MustCompile(`^\x1b(?:\[([<?>=]?)([0-9;]*)[ $]?([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|P[^\x1b]*\x1b\\|[()].|[=>78MDEc])`)
+var sequence = regexp.MustCompile(`^\x1b(?:\[([<?>=]?)([0-9;]*)[ $]?([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)|P[^\x1b]*\x1b\\|[()].|([=>78MDEc]))`)
 
 func (s *screen) Write(p []byte) (int, error) {
 	s.mu.Lock()
@@ -66,8 +69,15 @@ func (s *screen) Write(p []byte) (int, error) {
 			if m == nil {
 				break
 			}
-			if m[3] != nil {
+			switch {
+			case m[3] != nil:
 				s.control(string(m[1]), string(m[2]), m[3][0])
+			case string(m[4]) == "D":
+				s.put('\n')
+			case string(m[4]) == "M" && s.y == s.top:
+				s.scroll(s.top, -1)
+			case string(m[4]) == "M":
+				s.y = max(0, s.y-1)
 			}
 			data = data[len(m[0]):]
 			continue
@@ -88,7 +98,11 @@ func (s *screen) put(r rune) {
 	case '\r':
 		s.x = 0
 	case '\n':
-		s.y = min(s.y+1, len(s.cells)-1)
+		if s.y == s.bottom {
+			s.scroll(s.top, 1)
+		} else {
+			s.y = min(s.y+1, len(s.cells)-1)
+		}
 	case '\b':
 		s.x = max(0, s.x-1)
 	case '\t':
@@ -103,6 +117,24 @@ func (s *screen) put(r rune) {
 			s.cells[s.y][s.x] = r
 		}
 		s.x++
+	}
+}
+
+// scroll moves the rows from a first one to the bottom margin up by n, or down by -n.
+func (s *screen) scroll(from, n int) {
+	if from > s.bottom {
+		return
+	}
+	region := s.cells[from : s.bottom+1]
+	for range min(max(n, -n), len(region)) {
+		blank := []rune(strings.Repeat(" ", len(region[0])))
+		if n > 0 {
+			copy(region, region[1:])
+			region[len(region)-1] = blank
+		} else {
+			copy(region[1:], region)
+			region[0] = blank
+		}
 	}
 }
 
@@ -143,6 +175,10 @@ func (s *screen) control(private, args string, final byte) {
 		s.x += number(0, 1)
 	case 'D':
 		s.x -= number(0, 1)
+	case 'I':
+		s.x = (s.x/8 + number(0, 1)) * 8
+	case 'Z':
+		s.x = ((s.x+7)/8 - number(0, 1)) * 8
 	case 'G', '`':
 		s.x = number(0, 1) - 1
 	case 'd':
@@ -169,6 +205,29 @@ func (s *screen) control(private, args string, final byte) {
 		}
 	case 'X':
 		erase(s.y, s.x, s.x+number(0, 1))
+	case 'r':
+		s.top, s.bottom = number(0, 1)-1, min(number(1, len(s.cells)), len(s.cells))-1
+		s.x, s.y = 0, 0
+	case 'S':
+		s.scroll(s.top, number(0, 1))
+	case 'T':
+		s.scroll(s.top, -number(0, 1))
+	case 'L':
+		s.scroll(s.y, -number(0, 1))
+	case 'M':
+		s.scroll(s.y, number(0, 1))
+	case 'P':
+		if s.x < len(s.cells[s.y]) {
+			row := s.cells[s.y]
+			erase(s.y, s.x+copy(row[s.x:], row[min(s.x+number(0, 1), len(row)):]), all)
+		}
+	case '@':
+		if s.x < len(s.cells[s.y]) {
+			row := s.cells[s.y]
+			to := min(s.x+number(0, 1), len(row))
+			copy(row[to:], row[s.x:])
+			erase(s.y, s.x, to)
+		}
 	case 'b':
 		for range number(0, 1) {
 			s.put(s.last)
