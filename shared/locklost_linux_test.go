@@ -2,11 +2,16 @@ package shared
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
@@ -37,6 +42,20 @@ var lockSleeper = ipctest.Register("lock sleeper", func(c *ipctest.ChildEnv) {
 	c.Listen()
 })
 
+var lockWaiter = ipctest.Register("lock waiter", func(c *ipctest.ChildEnv) {
+	key, err := strconv.Atoi(c.Args[0])
+	c.Check(err)
+	r, err := EnsureKey(context.Background(), sysvipc.Key(key), nil)
+	c.Check(err)
+	m, err := MutexOf(r, "m")
+	c.Check(err)
+	c.Say("there")
+	c.Check(m.Lock(context.Background()))
+	c.Say("locked")
+	c.Check(m.Unlock())
+	c.Listen()
+})
+
 // Whoever an unlock has woken may be killed before it has taken the lock. The others that
 // sleep on it are not forgotten.
 func TestLockWakeUpThatIsLost(t *testing.T) {
@@ -44,38 +63,51 @@ func TestLockWakeUpThatIsLost(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	key := ipctest.Key(t)
-	open := func() (*Region, *Mutex) {
-		r, err := EnsureKey(ctx, sysvipc.Key(key), nil)
-		mustNot(t, err)
-		t.Cleanup(func() { _ = r.Close() })
-		m, err := MutexOf(r, "m")
-		mustNot(t, err)
-		return r, m
-	}
-	r, m := open()
+	r, err := EnsureKey(ctx, sysvipc.Key(key), nil)
+	mustNot(t, err)
+	defer r.Close()
+	m, err := MutexOf(r, "m")
+	mustNot(t, err)
 	v := r.view.Load()
-	asleep := func(slot int) {
-		for atomic.LoadUint64(&v.slot(r.plan, slot).asleep[0]) == 0 {
-			runtime.Gosched()
-		}
-		time.Sleep(5 * time.Millisecond) // it has said so, and now it falls asleep
-	}
 	mustNot(t, m.Lock(ctx))
-	p := ipctest.Start(t, lockSleeper, nil, strconv.Itoa(int(key)))
-	p.Expect("there")
-	asleep(1)
-	other, mine := open()
-	got := make(chan error)
-	go func() { got <- mine.Lock(ctx) }()
-	asleep(other.slot)
+	tid := (*node)(v.at(m.offset)).word
+	first := ipctest.Start(t, lockSleeper, nil, strconv.Itoa(int(key)))
+	first.Expect("there")
+	sleeps := func(number int, args [3]uint64) bool {
+		return number == unix.SYS_FUTEX_WAITV || number == unix.SYS_FUTEX && uint32(args[2]) == tid|futexWaiters
+	}
+	mustNot(t, untilInCall(ctx, first.PID, sleeps))
+	second := ipctest.Start(t, lockWaiter, nil, strconv.Itoa(int(key)))
+	second.Expect("there")
+	mustNot(t, untilInCall(ctx, second.PID, sleeps))
 	mustNot(t, m.Unlock())
-	p.Expect("woken")
-	p.Kill()
-	mustNot(t, <-got, mine.Unlock())
+	first.Expect("woken")
+	first.Kill()
+	second.Expect("locked")
 	r.reapDead(v) // if nobody had to
 	if s := v.slot(r.plan, 1); s.asleep[0] != 0 || s.many != 0 {
 		t.Errorf("slot 1 is left with %v", s.asleep)
 	}
+	second.Finish()
+}
+
+// untilInCall waits until a thread of a process is in a system call that is as wanted.
+func untilInCall(ctx context.Context, pid int, wanted func(number int, args [3]uint64) bool) error {
+	for ctx.Err() == nil {
+		calls, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
+		if err != nil {
+			return err
+		}
+		for _, name := range calls {
+			line, _ := os.ReadFile(name) // its thread may be gone, or run
+			var number int
+			var args [3]uint64
+			if n, _ := fmt.Sscanf(string(line), "%d %v %v %v", &number, &args[0], &args[1], &args[2]); n == 4 && wanted(number, args) {
+				return nil
+			}
+		}
+	}
+	return ctx.Err()
 }
 
 // More locks than fit into the list.
