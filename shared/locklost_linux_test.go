@@ -56,8 +56,21 @@ var lockWaiter = ipctest.Register("lock waiter", func(c *ipctest.ChildEnv) {
 	c.Listen()
 })
 
+var bellWaiter = ipctest.Register("bell waiter", func(c *ipctest.ChildEnv) {
+	key, err := strconv.Atoi(c.Args[0])
+	c.Check(err)
+	r, err := EnsureKey(context.Background(), sysvipc.Key(key), nil)
+	c.Check(err)
+	ch, err := ChanOf[int64](r, "c", 1)
+	c.Check(err)
+	c.Say("there")
+	_, err = ch.Receive(context.Background())
+	c.Check(err)
+})
+
 // Whoever an unlock has woken may be killed before it has taken the lock. The others that
-// sleep on it are not forgotten.
+// sleep on it are not forgotten, though the kernel tells others of the death, who were the
+// first to watch over the dead one.
 func TestLockWakeUpThatIsLost(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -77,6 +90,11 @@ func TestLockWakeUpThatIsLost(t *testing.T) {
 		return number == unix.SYS_FUTEX_WAITV || number == unix.SYS_FUTEX && uint32(args[2]) == tid|futexWaiters
 	}
 	mustNot(t, untilInCall(ctx, first.PID, sleeps))
+	for range 2 { // the kernel tells the first one, and that one, when it has looked, the second
+		other := ipctest.Start(t, bellWaiter, nil, strconv.Itoa(int(key)))
+		other.Expect("there")
+		mustNot(t, untilInCall(ctx, other.PID, sleeps))
+	}
 	second := ipctest.Start(t, lockWaiter, nil, strconv.Itoa(int(key)))
 	second.Expect("there")
 	mustNot(t, untilInCall(ctx, second.PID, sleeps))
@@ -84,8 +102,7 @@ func TestLockWakeUpThatIsLost(t *testing.T) {
 	first.Expect("woken")
 	first.Kill()
 	second.Expect("locked")
-	r.reapDead(v) // if nobody had to
-	if s := v.slot(r.plan, 1); s.asleep[0] != 0 || s.many != 0 {
+	if s := v.slot(r.plan, 1); atomic.LoadUint64(&s.asleep[0]) != 0 || atomic.LoadUint32(&s.many) != 0 {
 		t.Errorf("slot 1 is left with %v", s.asleep)
 	}
 	second.Finish()
