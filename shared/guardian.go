@@ -120,17 +120,22 @@ func (g *guardian) move(from, to *node) {
 	g.end()
 }
 
-// heldIn counts the locks of this process that lie in v.
-func heldIn(v *view) (count int) {
+// heldIn counts the locks of this process that lie in v, and those of them that a [Mutex] or
+// an [RWMutex] is: these note their owner, as a pthread_mutex_t does. The others are held for
+// as long as a write takes.
+func heldIn(v *view) (all, kept int) {
 	start := uintptr(v.at(0))
 	for _, g := range guardians.all {
 		g.mu.Lock()
 		for _, n := range g.list {
 			if at := uintptr(unsafe.Pointer(n)); at >= start && at-start < uintptr(len(v.bytes)) {
-				count++
+				all++
+				if atomic.LoadUint32(&n.owner) == g.tid {
+					kept++
+				}
 			}
 		}
 		g.mu.Unlock()
 	}
-	return count
+	return all, kept
 }

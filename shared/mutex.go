@@ -95,7 +95,6 @@ func (m *Mutex) locked(n *node, g *guardian, died bool) error {
 	}
 	n.owner = g.tid
 	m.holder, m.died = g, died
-	m.region.kept.Add(1)
 	if died {
 		return fmt.Errorf("shared: mutex %q: %w", m.name, ErrOwnerDied)
 	}
@@ -122,7 +121,6 @@ func (m *Mutex) Unlock() error {
 		n.owner = notRecoverable
 	}
 	m.holder, m.died = nil, false
-	m.region.kept.Add(-1)
 	raceRelease(m.local)
 	g.unlock(n)
 	return nil

@@ -56,7 +56,6 @@ type Region struct {
 	guardian *guardian // of the slot
 	bell     *bell
 	sleepers sleepers
-	kept     atomic.Int32 // locks of its Mutexes and RWMutexes that this process holds
 
 	mu    sync.Mutex
 	local map[uint64]chan struct{} // see localLock
@@ -328,20 +327,20 @@ func (r *Region) Close() error {
 	if n := r.readLocks(v); n > 0 {
 		return fmt.Errorf("shared: close region %q: this process holds %d locks in it for reading", r.name, n)
 	}
-	if n := r.kept.Load(); n > 0 {
+	if _, n := heldIn(v); n > 0 {
 		return fmt.Errorf("shared: close region %q: this process holds %d locks in it", r.name, n)
 	}
 	if !r.view.CompareAndSwap(v, nil) {
 		return r.closed()
 	}
 	// Whoever takes a lock from here on sees that the region is closed, and gives it back.
-	if heldIn(v) > 1 {
+	if all, _ := heldIn(v); all > 1 {
 		r.bell.wakeIf(func(uint64) bool { return true }) // some hold one as they wait
 		r.ring(v, r.slot)
-		gone := leavers.await(time.Second, func() bool { return r.kept.Load() > 0 || heldIn(v) <= 1 })
-		if n := r.kept.Load(); n > 0 || !gone {
+		gone := leavers.await(time.Second, func() bool { all, kept := heldIn(v); return kept > 0 || all <= 1 })
+		if all, kept := heldIn(v); kept > 0 || !gone {
 			r.view.Store(v)
-			return fmt.Errorf("shared: close region %q: this process holds %d locks in it", r.name, max(int(n), heldIn(v)-1))
+			return fmt.Errorf("shared: close region %q: this process holds %d locks in it", r.name, max(kept, all-1))
 		}
 	}
 	r.sleepers.sendAway()

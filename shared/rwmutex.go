@@ -329,7 +329,7 @@ func (m *RWMutex) write(v *view, g *guardian, drain func() error) error {
 	raceAcquire(m.local)
 	raceAcquire(m.left)
 	m.holder, m.died = g, before != nil
-	m.region.kept.Add(1)
+	h.lock.owner = g.tid
 	return before
 }
 
@@ -392,7 +392,7 @@ func (m *RWMutex) Unlock() error {
 		state = rwLost
 	}
 	m.holder, m.died = nil, false
-	m.region.kept.Add(-1)
+	h.lock.owner = 0
 	raceRelease(m.local)
 	atomic.StoreUint32(&h.state, state)
 	g.unlock(&h.lock)
