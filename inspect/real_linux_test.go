@@ -34,10 +34,42 @@ func program(t *testing.T, name, pkg string) string {
 	return ""
 }
 
-// asNobody has a program that refuses to run as root run as nobody.
-func asNobody(cmd *exec.Cmd) *exec.Cmd {
-	if os.Getuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+const nobodyID = 65534
+
+// knowsUser reports whether there can be such a user here: in a user namespace in which an
+// ordinary user is root there is no other.
+func knowsUser(t *testing.T, id int) bool {
+	t.Helper()
+	data, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		var first, outside, n int
+		if _, err := fmt.Sscan(line, &first, &outside, &n); err != nil {
+			t.Fatal(err)
+		}
+		if first <= id && id-first < n {
+			return true
+		}
+	}
+	return false
+}
+
+// asNobody has a program that refuses to run as root run as nobody. Where there is no such user,
+// root has that name in a user namespace of the program's own.
+func asNobody(t *testing.T, cmd *exec.Cmd) *exec.Cmd {
+	t.Helper()
+	switch {
+	case os.Getuid() != 0:
+	case knowsUser(t, nobodyID):
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobodyID, Gid: nobodyID}}
+	default:
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags:  syscall.CLONE_NEWUSER,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: nobodyID, HostID: 0, Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: nobodyID, HostID: 0, Size: 1}},
+		}
 	}
 	return cmd
 }
@@ -50,8 +82,8 @@ func nobodysDir(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if os.Getuid() == 0 {
-		if err := os.Chown(dir, 65534, 65534); err != nil {
+	if os.Getuid() == 0 && knowsUser(t, nobodyID) {
+		if err := os.Chown(dir, nobodyID, nobodyID); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -124,12 +156,12 @@ func TestPostgreSQL(t *testing.T) {
 	}
 	dir := nobodysDir(t)
 	data := filepath.Join(dir, "data")
-	initdb := asNobody(exec.Command(program(t, "initdb", "postgresql"), "-D", data, "-A", "trust", "-N", "-U", "postgres", "--no-instructions", "-E", "UTF8", "--locale=C"))
+	initdb := asNobody(t, exec.Command(program(t, "initdb", "postgresql"), "-D", data, "-A", "trust", "-N", "-U", "postgres", "--no-instructions", "-E", "UTF8", "--locale=C"))
 	if out, err := initdb.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	server := func() *exec.Cmd {
-		return asNobody(exec.Command(program(t, "postgres", "postgresql"), "-D", data, "-k", dir, "-F",
+		return asNobody(t, exec.Command(program(t, "postgres", "postgresql"), "-D", data, "-k", dir, "-F",
 			"-c", "listen_addresses=", "-c", "shared_buffers=1MB", "-c", "max_connections=10"))
 	}
 	class := func(s *Snapshot) (class Class) {
@@ -306,7 +338,7 @@ StartServers 2
 	if err := os.WriteFile(filepath.Join(dir, "httpd.conf"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := asNobody(exec.Command(program(t, "apache2", "apache2-bin"), "-f", filepath.Join(dir, "httpd.conf"), "-DFOREGROUND"))
+	cmd := asNobody(t, exec.Command(program(t, "apache2", "apache2-bin"), "-f", filepath.Join(dir, "httpd.conf"), "-DFOREGROUND"))
 	talk := begin(t, cmd)
 	go func() { _, _ = io.Copy(io.Discard, talk) }()
 	eventually(t, "it has semaphores", func(s *Snapshot) bool { return len(s.Objects) > 0 && s.Objects[0].Set != nil })

@@ -94,10 +94,10 @@ func TestVerdicts(t *testing.T) {
 	}
 
 	// An owner without any process: nobody is likely to know the ID.
-	if os.Geteuid() != 0 {
+	const noone = 4242424
+	if os.Geteuid() != 0 || !knowsUser(t, noone) {
 		return
 	}
-	const noone = 4242424
 	for _, o := range []interface{ Chown(int, int) error }{sysvipc.SemaphoresByID(privateSet), sysvipc.SemaphoresByID(set)} {
 		if err := o.Chown(noone, noone); err != nil {
 			t.Fatal(err)
