@@ -43,7 +43,9 @@ var products = []product{
 	{
 		name: "NTP reference clock", tool: "stop gpsd and chronyd or ntpd; they make it again at the next start",
 		sign: func(o *Object) (string, bool) {
-			return "its key is NTP0 and a unit, as gpsd, chronyd and ntpd use it", o.Segment != nil && uint32(o.Key)-0x4e545030 < 256
+			unit := uint32(o.Key) - 0x4e545030 // "NTP0"
+			return "its key is that of unit " + strconv.Itoa(int(unit)) + " of NTP's clocks in shared memory, by which gpsd tells chronyd or ntpd the time",
+				o.Segment != nil && unit < 256
 		},
 	},
 	{
