@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
@@ -88,17 +89,19 @@ func (o *thing) inUse() string {
 }
 
 type world struct {
-	t      *testing.T
-	r      *rand.Rand
-	in     io.Writer
-	out    *bufio.Reader
-	dir    string
-	people []*person // living ones
-	dead   []*person
-	things []*thing
-	free   []int // numbers of actors
-	pids   map[int]*person
-	key    int
+	t  *testing.T
+	r  *rand.Rand
+	in io.Writer
+
+	director *os.Process
+	out      *bufio.Reader
+	dir      string
+	people   []*person // living ones
+	dead     []*person
+	things   []*thing
+	free     []int // numbers of actors
+	pids     map[int]*person
+	key      int
 
 	told string // of what was kept without a reason
 
@@ -133,7 +136,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	w.in, w.out = in, bufio.NewReader(out)
+	w.in, w.out, w.director = in, bufio.NewReader(out), cmd.Process
 	for n := range 100 {
 		w.free = append(w.free, n)
 	}
@@ -150,6 +153,8 @@ func syscallKill(pid int) {
 func (w *world) do(n int, format string, args ...any) int {
 	w.t.Helper()
 	fmt.Fprintf(w.in, "%d %s\n", n, fmt.Sprintf(format, args...))
+	late := time.AfterFunc(time.Minute, func() { w.director.Kill() }) // rather than to wait for ever
+	defer late.Stop()
 	text, err := w.out.ReadString('\n')
 	if err != nil {
 		w.t.Fatalf("%d %s: %v", n, fmt.Sprintf(format, args...), err)
