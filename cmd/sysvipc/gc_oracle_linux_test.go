@@ -89,10 +89,9 @@ func (o *thing) inUse() string {
 }
 
 type world struct {
-	t  *testing.T
-	r  *rand.Rand
-	in io.Writer
-
+	t        *testing.T
+	r        *rand.Rand
+	in       io.Writer
 	director *os.Process
 	out      *bufio.Reader
 	dir      string
