@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ type lsOptions struct {
 	owner   owner
 	orphans bool
 	ns      string
+	hidden  []string // what could not be seen of users, to be told beside the list
 }
 
 func newLsCommand() *cobra.Command {
@@ -97,7 +99,11 @@ func runLs(cmd *cobra.Command, args []string, o *lsOptions) error {
 		if order != nil {
 			all = sorted(all, order)
 		}
-		return o.format.write(cmd, v, all)
+		err := o.format.write(cmd, v, all)
+		if err == nil && len(o.hidden) > 0 {
+			fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: not all users can be seen: "+escapeText(strings.Join(o.hidden, "; ")))
+		}
+		return err
 	}
 	switch o.ns {
 	case "":
@@ -130,7 +136,12 @@ func (o *lsOptions) list(cmd *cobra.Command, v *view, kinds []sysvipc.Kind) (ent
 		return nil, err
 	}
 	if slices.ContainsFunc(snap.Objects, func(o inspect.Object) bool { return len(o.Unknown) > 0 }) {
-		v.warnings = append(v.warnings, unseen(snap)...)
+		for _, text := range unseen(snap) {
+			v.warnings = append(v.warnings, text)
+			if o.format.name != "json" && !slices.Contains(o.hidden, text) { // JSON has the warnings in it
+				o.hidden = append(o.hidden, text)
+			}
+		}
 	}
 	return listInspected(snap), nil
 }
