@@ -36,33 +36,13 @@ func program(t *testing.T, name, pkg string) string {
 
 const nobodyID = 65534
 
-// knowsUser reports whether there can be such a user here: in a user namespace in which an
-// ordinary user is root there is no other.
-func knowsUser(t *testing.T, id int) bool {
-	t.Helper()
-	data, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(data)) {
-		var first, outside, n int
-		if _, err := fmt.Sscan(line, &first, &outside, &n); err != nil {
-			t.Fatal(err)
-		}
-		if first <= id && id-first < n {
-			return true
-		}
-	}
-	return false
-}
-
 // asNobody has a program that refuses to run as root run as nobody. Where there is no such user,
 // root has that name in a user namespace of the program's own.
 func asNobody(t *testing.T, cmd *exec.Cmd) *exec.Cmd {
 	t.Helper()
 	switch {
 	case os.Getuid() != 0:
-	case knowsUser(t, nobodyID):
+	case ipctest.CanBecome(nobodyID) == nil:
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobodyID, Gid: nobodyID}}
 	default:
 		cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -82,7 +62,7 @@ func nobodysDir(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if os.Getuid() == 0 && knowsUser(t, nobodyID) {
+	if os.Getuid() == 0 && ipctest.CanBecome(nobodyID) == nil {
 		if err := os.Chown(dir, nobodyID, nobodyID); err != nil {
 			t.Fatal(err)
 		}

@@ -177,7 +177,7 @@ func (s *scan) thread(pid, tid int) {
 	where, err := s.fs.read(s.fs.task(pid, tid, "wchan"))
 	switch {
 	case denied(err):
-		s.hide(pid, &s.hidden.waits)
+		s.hideThread(pid, tid)
 		return
 	case err != nil && err != unix.ENOENT:
 		return // it has ended
@@ -190,7 +190,7 @@ func (s *scan) thread(pid, tid int) {
 	if denied(err) || err == unix.ENOENT && known {
 		// The name of the function is shown to more than its arguments are. "0" is shown for
 		// a thread that runs, too, and to who may not know.
-		s.hide(pid, &s.hidden.waits)
+		s.hideThread(pid, tid)
 		return
 	}
 	if err != nil {
@@ -208,6 +208,17 @@ func (s *scan) thread(pid, tid int) {
 		return
 	}
 	s.blocked = append(s.blocked, s.details(pid, tid, call))
+}
+
+// hideThread notes a thread that this user may not look at, unless it has ended: the first thread
+// of a process stays until the others have, and is closed even to root of a user namespace.
+func (s *scan) hideThread(pid, tid int) {
+	if text, err := s.fs.read(s.fs.task(pid, tid, "stat")); err == nil {
+		if st, ok := parseStat(text); ok && (st.state == 'Z' || st.state == 'X') {
+			return
+		}
+	}
+	s.hide(pid, &s.hidden.waits)
 }
 
 // mayWait reports whether wchan allows for a wait on a set or a queue: do_semtimedop, do_msgrcv,

@@ -214,7 +214,7 @@ func (w *world) start() *person {
 	}
 	p := w.newPerson()
 	p.pid = w.do(p.n, "start %d", pid)
-	if w.r.IntN(3) == 0 && os.Geteuid() == 0 {
+	if w.r.IntN(3) == 0 && ipctest.CanBecome(70000) == nil {
 		p.uid = 70000 + p.n
 		w.do(p.n, "uid %d", p.uid)
 	}

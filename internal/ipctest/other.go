@@ -57,6 +57,9 @@ func WaitBlockedOn(t testing.TB, pid int, kind string, id, n int) {
 // Blocked needs Linux.
 func Blocked(pid int) (int, error) { return 0, missing }
 
+// CanBecome needs Linux.
+func CanBecome(int) error { return missing }
+
 // Match needs Linux.
 type Match struct {
 	Arg         int

@@ -82,7 +82,7 @@ func spawn(o spawnOptions) (*exec.Cmd, error) {
 	}
 	other := o.UID != 0 && o.UID != os.Geteuid()
 	if other {
-		if err := canBecome(o.UID); err != nil {
+		if err := CanBecome(o.UID); err != nil {
 			return nil, err
 		}
 	}
@@ -137,8 +137,9 @@ func freshNamespace() []*syscall.SysProcAttr {
 	}
 }
 
-// canBecome returns an error if this process may not setuid to uid.
-func canBecome(uid int) error {
+// CanBecome returns an error if this process may not setuid to uid: only root outside of a user
+// namespace may, to every user.
+func CanBecome(uid int) error {
 	if os.Geteuid() != 0 {
 		return errUnsupported("needs root, to become another user")
 	}

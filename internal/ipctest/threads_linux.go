@@ -1,6 +1,7 @@
 package ipctest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,6 +66,9 @@ func ipcWaits(pid int) ([]ipcWait, error) {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
 			continue // this thread has ended
 		}
+		if errors.Is(err, fs.ErrPermission) && zombie(filepath.Join(dir, task.Name(), "stat")) {
+			continue // ended too, beside others of its process that have not
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -73,6 +77,16 @@ func ipcWaits(pid int) ([]ipcWait, error) {
 		}
 	}
 	return waits, nil
+}
+
+// zombie reports whether a thread is one, by its stat file.
+func zombie(stat string) bool {
+	text, err := os.ReadFile(stat)
+	if err != nil {
+		return true
+	}
+	_, state, _ := strings.Cut(string(text[bytes.LastIndexByte(text, ')')+1:]), " ")
+	return strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X")
 }
 
 // parseIPCWait reads a line of /proc/PID/task/TID/syscall, "number argument…" in decimal and hex, or "running". It is false

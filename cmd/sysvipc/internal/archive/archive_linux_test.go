@@ -247,7 +247,7 @@ func TestSaveDoesNotAttach(t *testing.T) {
 	if err != nil || s.Attached {
 		t.Fatalf("got %+v, %v", s, err)
 	}
-	if after := row(); os.Geteuid() == 0 && after != before {
+	if after := row(); ipctest.CanBecome(65534) == nil && after != before { // others read holes into being
 		t.Errorf("got %+v, want %+v as before", after, before)
 	}
 	check(mem.Close())
