@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -17,7 +16,7 @@ import (
 // Senders and receivers in processes of their own that are killed at random. What they did
 // stands in a ledger in the region, so that it can be counted afterwards. A longer run:
 //
-//	SYSVIPC_KILLS=500 go test -run TestChanTorture ./shared
+//	SYSVIPC_KILLS=62 go test -run TestChanTorture ./shared
 type ledger struct {
 	stop     uint64               // senders shall come to an end
 	disorder uint64               // messages that came after a later one of the same sender
@@ -156,11 +155,7 @@ var tortureReceiver = ipctest.Register("torture receiver", func(c *ipctest.Child
 
 func TestChanTorture(t *testing.T) {
 	t.Parallel()
-	kills := 6
-	if s := os.Getenv("SYSVIPC_KILLS"); s != "" {
-		kills, _ = strconv.Atoi(s)
-		kills = min(kills, senders-2)
-	}
+	kills := min(ipctest.Kills(6), senders-2)
 	for name, c := range map[string]struct {
 		capacity  int
 		receivers []string

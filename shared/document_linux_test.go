@@ -265,7 +265,7 @@ func TestDocTorture(t *testing.T) {
 	key := ipctest.Key(t)
 	_, d := docAt[[]int](t, key, 1000)
 	mustNot(t, d.Store(t.Context(), []int{100}))
-	for range 10 {
+	for range ipctest.Kills(10) {
 		p := ipctest.Start(t, docVictim, nil, strconv.Itoa(int(key)), strconv.Itoa(len(docKillPoints)))
 		p.Expect("there")
 		last := 0

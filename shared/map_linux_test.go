@@ -377,7 +377,7 @@ func TestMapTorture(t *testing.T) {
 		return p
 	}
 	reader := start(mapReader)
-	const kills = 12
+	kills := ipctest.Kills(12)
 	workers := [2]*ipctest.Process{start(mapWriter), start(mapWriter)}
 	for i := range kills {
 		before, err := done.Load()
@@ -411,7 +411,7 @@ func TestMapTorture(t *testing.T) {
 	}
 	low, _ := done.Load()
 	high, _ := begun.Load()
-	if sum < low || sum > high || high-low > kills+2 {
+	if sum < low || sum > high || high-low > int64(kills)+2 {
 		t.Errorf("the sum is %d, and %d changes were done of %d begun", sum, low, high)
 	}
 	// The next writer of the stripe sweeps, and then all cells are there again.

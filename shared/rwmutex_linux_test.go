@@ -358,7 +358,7 @@ func TestRWMutexTorture(t *testing.T) {
 	workers := [3]*ipctest.Process{start(), start(), start()}
 	a, err := shared.CounterOf(r, "a")
 	mustDo(t, err)
-	for i := range 12 {
+	for i := range ipctest.Kills(12) {
 		before, err := a.Load()
 		mustDo(t, err)
 		workers[i%3].Kill()

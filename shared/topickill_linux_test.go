@@ -3,7 +3,6 @@ package shared
 import (
 	"context"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -208,12 +207,9 @@ var topicReader = ipctest.Register("topic reader", func(c *ipctest.ChildEnv) {
 	}
 })
 
-// killsOr returns how often a torture kills: with SYSVIPC_KILLS=50 it takes longer.
+// killsOr returns how often a torture kills.
 func killsOr(n int) int {
-	if s := os.Getenv("SYSVIPC_KILLS"); s != "" {
-		n, _ = strconv.Atoi(s)
-	}
-	return min(n, 60) // there is room for so many publishers
+	return min(ipctest.Kills(n), 60) // there is room for so many publishers
 }
 
 // Publishers and gated subscribers are killed at random. A gated subscriber of this process

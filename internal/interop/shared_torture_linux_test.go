@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"strconv"
 	"testing"
@@ -21,10 +20,7 @@ func TestSharedTorture(t *testing.T) {
 	if !ipctest.Alone(t) {
 		return
 	}
-	kills := 40
-	if n, err := strconv.Atoi(os.Getenv("SYSVIPC_KILLS")); err == nil {
-		kills = n
-	}
+	kills := ipctest.Kills(40)
 	s := sharedTest(t)
 	var workers [4]func() // each kills one, and is then replaced
 	start := func(i int) {
