@@ -41,6 +41,18 @@ func take(ctx context.Context, o *Options) (*Snapshot, error) {
 
 // list lists the objects.
 func (s *Snapshot) list(o *Options) error {
+	// Room for all at once: a slice that grows leaves about as much behind again.
+	room := 8
+	for kind, n := range map[sysvipc.Kind]int{
+		sysvipc.KindSegment:    s.Limits.Segments.InUse,
+		sysvipc.KindSemaphores: s.Limits.Semaphores.InUse,
+		sysvipc.KindQueue:      s.Limits.Queues.InUse,
+	} {
+		if o.wants(kind) {
+			room += n
+		}
+	}
+	s.Objects = make([]Object, 0, room)
 	if o.wants(sysvipc.KindSegment) {
 		stats, err := collect(sysvipc.Segments(), s.Limits.Segments.InUse)
 		if err != nil {

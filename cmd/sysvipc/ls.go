@@ -2,8 +2,11 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -131,6 +134,9 @@ func (o *lsOptions) list(cmd *cobra.Command, v *view, kinds []sysvipc.Kind) (ent
 	if !o.needsUsers() {
 		return list(kinds), nil
 	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(30) // all users of 44,000 objects would take more than 64 MiB
+	}
 	snap, err := snapshot(cmd.Context(), &inspect.Options{Only: kinds})
 	if err != nil {
 		return nil, err
@@ -168,7 +174,9 @@ func (o *lsOptions) everywhere(cmd *cobra.Command, v *view, kinds []sysvipc.Kind
 	var failed error
 	for i := range spaces.All {
 		ns := &spaces.All[i]
-		err := insideOf(ns, func() error {
+		before := len(all)
+		take := func() error {
+			all = all[:before]
 			here, err := o.list(cmd, v, kinds)
 			if err != nil {
 				return err
@@ -182,7 +190,21 @@ func (o *lsOptions) everywhere(cmd *cobra.Command, v *view, kinds []sysvipc.Kind
 				all = append(all, held)
 			}
 			return nil
-		})
+		}
+		err := insideOf(ns, take)
+		for try := 0; try < 5 && ns.Path != "" && errors.Is(err, fs.ErrNotExist); try++ {
+			// The process by which to enter it has ended: others may be in it, or it is gone.
+			again, failed := inspect.Namespaces(cmd.Context(), nil)
+			if failed != nil {
+				break
+			}
+			at := slices.IndexFunc(again.All, func(other inspect.Namespace) bool { return other.Inode == ns.Inode })
+			if at < 0 {
+				err = nil
+				break
+			}
+			err = insideOf(&again.All[at], take)
+		}
 		if err != nil {
 			err = fail(exitCode(err), "IPC namespace %d: %w", ns.Inode, err)
 			report(cmd.ErrOrStderr(), cmd, err)
