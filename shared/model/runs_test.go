@@ -86,6 +86,16 @@ var runs = []run{
 	{"var", "BUG_PUBLISH_FIRST", violation},
 	{"var", "BUG_NO_STORE_BARRIER", violation},
 
+	{"map", "", holds},
+	{"map", "KEY=1", holds},
+	{"map", "START_BROKEN", holds}, // the sweeper may be killed, too
+	{"map", "BUG_PUBLISH_FIRST", violation},
+	{"map", "ROUNDS=2 BUG_NO_VERSION", violation},
+	{"map", "BUG_NO_MOVES", violation},
+	{"map", "BUG_HOLE_FIRST", violation},
+	{"map", "BUG_NO_SWEEP", violation},
+	{"map", "BUG_SWEEP_UNCOUNTED", violation},
+
 	{"chan", "NOBODY MSGS=2", holds},
 	{"chan", "NOBODY MSGS=1 CLOSE", holds},
 	{"chan", "P NCONS=1 MSGS=1", holds},
@@ -111,6 +121,8 @@ var runs = []run{
 var deepRuns = []run{
 	{"records", "RECEIVERS", holds},
 	{"records", "LIVE ROUNDS=1", holds},
+	{"map", "SWEEPER_DIES", holds},
+	{"map", "ROUNDS=2", holds},
 	{"mutex", "LATE", holds},
 	{"mutex", "TWO_IN_ONE CANCEL", holds},
 	{"mutex", "TWO_IN_ONE LATE", holds},
