@@ -65,6 +65,56 @@ func TestChanKillPoints(t *testing.T) {
 	}
 }
 
+var chanFarVictim = ipctest.Register("chan far victim", func(c *ipctest.ChildEnv) {
+	key, err := strconv.Atoi(c.Args[0])
+	c.Check(err)
+	r, err := EnsureKey(context.Background(), sysvipc.Key(key), nil)
+	c.Check(err)
+	ch, err := ChanOf[int64](r, "c", 64)
+	c.Check(err)
+	ch.ring.claimSend(r.view.Load(), true)
+	c.Say("there")
+	c.Listen()
+})
+
+// A sender that is killed in a nearly full channel has claimed a cell that is more than the
+// channel's capacity behind head, which moves only now and then.
+func TestChanKillFarBehindHead(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	key := ipctest.Key(t)
+	r, err := EnsureKey(ctx, sysvipc.Key(key), nil)
+	mustNot(t, err)
+	t.Cleanup(func() { _ = r.Close() })
+	c, err := ChanOf[int64](r, "c", 64)
+	mustNot(t, err)
+	for i := range int64(64) {
+		mustNot(t, c.Send(ctx, i))
+	}
+	for range 8 {
+		_, err := c.Receive(ctx)
+		mustNot(t, err)
+	}
+	p := ipctest.Start(t, chanFarVictim, nil, strconv.Itoa(int(key)))
+	p.Expect("there")
+	p.Kill()
+	r.reapDead(r.view.Load()) // as whoever sleeps in the region would at once
+	go func() {
+		for i := range int64(100) {
+			if err := c.Send(ctx, 64+i); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	for want := int64(8); want < 164; want++ {
+		if got, err := c.Receive(ctx); got != want || err != nil {
+			t.Fatalf("got %d, %v, want %d", got, err, want)
+		}
+	}
+}
+
 // killAt kills a process at a point, while somebody sleeps in the channel or not.
 func killAt(t *testing.T, point int, want []int64, asleep bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

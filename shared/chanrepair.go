@@ -32,8 +32,9 @@ func repairChan(r *Region, v *view, t thing, dead owner) {
 		return
 	}
 	h := c.head(v)
-	p := atomic.LoadUint64(&h.head)
-	// Claims lie between head and the first empty cell.
+	// Claims lie between the first cell that was not given back, behind which head may stay,
+	// and the first empty one.
+	p := c.drain(v)
 	for range capacityOf(c) {
 		word := c.word(v, p)
 		w := atomic.LoadUint64(word)
