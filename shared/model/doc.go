@@ -14,6 +14,8 @@
 //	rwmutex.pml  RWMutex: readers counted per participant
 //	var.pml      Var and Doc: versioned cells
 //	chan.pml     Chan: many producers, many consumers
+//	ring.pml     the same as chanring.go has it: bounds instead of counters, batches, the end
+//	map.pml      a stripe of a Map: writers and sweepers beside a reader
 //	topic.pml    Topic: lossy and gated
 //	records.pml  Records: records of any length
 //	reap.pml     participants: attach, watch, reap, reuse of slots

@@ -96,6 +96,16 @@ var runs = []run{
 	{"map", "BUG_NO_SWEEP", violation},
 	{"map", "BUG_SWEEP_UNCOUNTED", violation},
 
+	{"ring", "MSGS=1", holds},
+	{"ring", "MSGS=1 CLOSE", holds},
+	{"ring", "RECEIVER_DIES", holds},
+	{"ring", "RECEIVER_DIES BATCH MSGS=1", holds},
+	{"ring", "RECEIVER_DIES BUG_NO_EPOCH", stuck},
+	{"ring", "RECEIVER_DIES BUG_REPAIR_FORGETS", stuck},
+	{"ring", "RECEIVER_DIES CLOSE BUG_END_UNDRAINED", violation},
+	{"ring", "N=1 BUG_STALE_HEAD", stuck},
+	{"ring", "MSGS=1 CLOSE BUG_NO_SEAL", stuck},
+
 	{"chan", "NOBODY MSGS=2", holds},
 	{"chan", "NOBODY MSGS=1 CLOSE", holds},
 	{"chan", "P NCONS=1 MSGS=1", holds},
@@ -121,6 +131,9 @@ var runs = []run{
 var deepRuns = []run{
 	{"records", "RECEIVERS", holds},
 	{"records", "LIVE ROUNDS=1", holds},
+	{"ring", "MSGS=2", holds},
+	{"ring", "MSGS=1 BATCH", holds},
+	{"ring", "RECEIVER_DIES CLOSE", holds},
 	{"map", "SWEEPER_DIES", holds},
 	{"map", "ROUNDS=2", holds},
 	{"mutex", "LATE", holds},
