@@ -23,9 +23,10 @@
  * handle of a chan, and a region while a call waits, belong to one thread at a time. After
  * fork a child attaches and joins anew.
  *
- * A mutex is a robust, process-shared pthread_mutex_t. pthread_mutex_lock says EOWNERDEAD
- * with the lock held if its last holder was killed with it: repair what it guards, call
- * pthread_mutex_consistent, and go on.
+ * A mutex is a robust, process-shared pthread_mutex_t. sysvipc_mutex_lock, and
+ * pthread_mutex_lock too, says EOWNERDEAD with the lock held if its last holder was killed
+ * with it: repair what it guards, call pthread_mutex_consistent, and go on. With
+ * pthread_mutex_lock other threads of that holder may run for a moment yet.
  */
 
 #if defined(_FEATURES_H) && !defined(_GNU_SOURCE)
