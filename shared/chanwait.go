@@ -14,12 +14,22 @@ import (
 
 // eagerness is how many rounds of pause a wait may spin: about twice as many as the last
 // ones took that ended by spinning, and few if they did not.
-type eagerness struct{ rounds, misses uint64 }
+//
+// In a stream it is better not to look too soon. Who looks at each message in the instant in
+// which it comes takes the cell's line from a sender who has to write to it yet, and both
+// wait for lines all the time; a few messages apart, the processors fetch them in advance.
+// So a wait holds off before its first look if that has brought a number of messages the
+// last time, and now and then, to see whether it would.
+type eagerness struct{ rounds, misses, waits, stream uint64 }
 
 const (
 	minRounds  = 200
 	maxRounds  = 2000 // some 80 us: what a sleep and a wake-up cost
 	missesEach = 16   // of so many misses one spins for long, to see whether it is of use again
+
+	holdRounds = 128 // some 5 us
+	holdEach   = 512 // of so many waits one holds off, to see whether there is a stream
+	holdGain   = 8   // a stream has so many more messages in that time, or room for them
 )
 
 func (e *eagerness) budget() uint64 {
@@ -38,19 +48,47 @@ func (e *eagerness) hit(used uint64) {
 func (e *eagerness) miss() {
 	storeRelease(&e.rounds, atomic.LoadUint64(&e.rounds)*3/4)
 	atomic.AddUint64(&e.misses, 1)
+	storeRelease(&e.stream, 0)
 }
 
-// spin waits a little for the word of a cell to change, and reports whether it did.
-func (c *ring) spin(v *view, at place, e *eagerness) bool {
+// holdOff says whether to let holdRounds pass before the first look.
+func (e *eagerness) holdOff() bool {
+	waits := atomic.LoadUint64(&e.waits)
+	storeRelease(&e.waits, waits+1)
+	return atomic.LoadUint64(&e.stream) != 0 || waits%holdEach == 0
+}
+
+// held notes whether it has brought more.
+func (e *eagerness) held(more bool) {
+	stream := uint64(0)
+	if more {
+		stream = 1
+	}
+	storeRelease(&e.stream, stream)
+}
+
+// spin waits a little for the word of a cell to change, and reports whether it did. Want is
+// the state for which it waits.
+func (c *ring) spin(v *view, at place, want uint64, e *eagerness) bool {
 	word := c.word(v, at.position)
 	if !c.spins {
 		runtime.Gosched() // a goroutine of this process may be what it waits for
 		return atomic.LoadUint64(word) != at.word
 	}
+	hold := e.holdOff()
+	if hold {
+		for range holdRounds {
+			pause()
+		}
+	}
 	for i := range e.budget() {
 		pause()
 		if now := atomic.LoadUint64(word); now != at.word && now&stateMask != cellWriting && now&stateMask != cellReading {
 			e.hit(i)
+			if hold {
+				next := at.position + holdGain
+				e.held(atomic.LoadUint64(c.word(v, next)) == c.mark(next, want))
+			}
 			return true
 		}
 		if i%64 == 63 {
@@ -118,11 +156,11 @@ func (c *ring) await(ctx context.Context, v *view, at place, sending bool) error
 	if c.orphan(v, at) {
 		return nil
 	}
-	event, e, look := c.news, &c.keen, c.claimReceive
+	event, e, look, want := c.news, &c.keen, c.claimReceive, uint64(cellFull)
 	if sending {
-		event, e, look = c.room, &c.eager, c.claimSend
+		event, e, look, want = c.room, &c.eager, c.claimSend, cellEmpty
 	}
-	if c.spin(v, at, e) {
+	if c.spin(v, at, want, e) {
 		return nil
 	}
 	err := c.region.wait(ctx, v, event, func() bool {
