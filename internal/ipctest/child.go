@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
@@ -57,6 +58,19 @@ func (c *ChildEnv) Say(format string, args ...any) {
 	if _, err := io.WriteString(c.out, line+"\n"); err != nil {
 		c.Fatal("say:", err)
 	}
+}
+
+// Start runs another registered function in a process of its own, in the namespace of this one, and kills it when this
+// one ends. What it says goes to the test as if this one had said it; it cannot listen.
+func (c *ChildEnv) Start(name string, args ...string) *exec.Cmd {
+	stdin, err := os.Open(os.DevNull)
+	c.Check(err)
+	defer stdin.Close()
+	cmd, err := spawn(spawnOptions{role: roleChild + " " + name, args: args, stdin: stdin, stdout: os.Stdout, stderr: os.Stderr})
+	if err != nil {
+		c.Fatalf("start %s: %v", name, err)
+	}
+	return cmd
 }
 
 // Listen returns the next line that the test sent with [Process.Tell]. When there will be none, because of
