@@ -31,6 +31,7 @@ type lane struct {
 	waits   bool      // the pull under way waits for a first message, and none came yet
 	back    bool      // what was in advance is on its way back, and has to be there before the next pull
 	again   bool      // somebody wants to pull after that
+	rest    int       // how many of what went back the servers have yet, at most
 	changed chan struct{}
 }
 
@@ -108,6 +109,7 @@ func (l *lane) pull(n int, wait time.Duration) error {
 	if err != nil {
 		return err
 	}
+	l.rest = max(l.rest-n, 0) // these come first
 	l.left, l.until, l.empty, l.waits = n, time.Now().Add(wait+2*time.Second), false, wait > 0
 	return l.q.conn.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+l.q.stream+"."+l.consumer, l.sub.Subject, text)
 }
@@ -190,12 +192,20 @@ func (l *lane) abandon() {
 	l.sub, l.left, l.waits = nil, 0, false
 }
 
-// giveBack returns what nobody took. The next pull waits until the server knows: else it
-// would be given later messages first.
-func (l *lane) giveBack() {
+// giveBack returns what nobody took, if there is anything, and reports whether it did. The
+// next pull waits until the server knows: else it would be given later messages first.
+//
+// The server puts what comes back behind what came back before. So if some of that is there
+// yet, it has to be fetched first.
+func (l *lane) giveBack() bool {
 	if len(l.items) == 0 {
-		return
+		return true
 	}
+	if l.rest > 0 && !l.q.done {
+		l.pull(l.rest, 0)
+		return false
+	}
+	l.rest = len(l.items)
 	c := l.q.conn
 	// The server delivers them in the order in which they come back.
 	last := l.items[len(l.items)-1]
@@ -212,6 +222,7 @@ func (l *lane) giveBack() {
 		l.back = false
 		l.change()
 	}()
+	return true
 }
 
 // words to the server about a message

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,8 +53,42 @@ func wantMessage(t testing.TB, q *cluster.Queue, sel sysvipc.Selector, want stri
 // One receiver gets what the kernel would give it, also one in a hurry.
 func TestQueueSelectsAsTheKernelDoes(t *testing.T) {
 	t.Parallel()
-	q := newQueue(t, connect(t, nil), nil)
-	rnd := rand.New(rand.NewPCG(1, 2))
+	selectsAsTheKernelDoes(t, newQueue(t, connect(t, nil), nil), rand.New(rand.NewPCG(1, 2)), func() {})
+}
+
+// So it does if the receiver pauses for so long that what it was given in advance goes back.
+func TestQueueKeepsItsOrderThroughPauses(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			counts := &counts{}
+			q := newQueue(t, connect(t, &cluster.Options{Metrics: counts}), nil)
+			rnd := rand.New(rand.NewPCG(2, seed))
+			selectsAsTheKernelDoes(t, q, rnd, func() {
+				if rnd.IntN(40) == 0 {
+					time.Sleep(120 * time.Millisecond) // what Receive says that a pause is, and some more
+				}
+			})
+			if counts.returned.Load() == 0 {
+				t.Error("nothing was returned")
+			}
+		})
+	}
+}
+
+// counts are the Metrics that a test looks at.
+type counts struct{ returned atomic.Int64 }
+
+func (c *counts) Count(name, _ string, n int) {
+	if name == "returned" {
+		c.returned.Add(int64(n))
+	}
+}
+
+func (c *counts) Gauge(string, string, float64) {}
+
+func selectsAsTheKernelDoes(t *testing.T, q *cluster.Queue, rnd *rand.Rand, pause func()) {
 	var want []sysvipc.Message
 	for i := range 400 {
 		m := sysvipc.Message{Type: rnd.Int64N(4) + 1, Data: fmt.Append(nil, i)}
@@ -78,6 +113,7 @@ func TestQueueSelectsAsTheKernelDoes(t *testing.T) {
 				}
 			}
 		}
+		pause()
 		m, ok, err := q.TryReceive(t.Context(), sel)
 		check(t, err)
 		switch {

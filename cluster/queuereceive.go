@@ -17,8 +17,8 @@ import (
 // on; if several receive at once, the order between types is about that of sending.
 //
 // A receiver in a hurry is given messages in advance, up to 256, which nobody else gets
-// meanwhile: if it does not call again for 100 ms, they go back, and later ones may be
-// received before them. That begins when it has received 16 in a row. From then on
+// meanwhile: if it does not call again for 100 ms, they go back to where they were, and
+// others may have received later ones before them. That begins when it has received 16 in a row. From then on
 // Receive does not wait for the answer to its acknowledgements.
 func (q *Queue) Receive(ctx context.Context, sel sysvipc.Selector) (sysvipc.Message, error) {
 	it, err := q.take(ctx, "receive from", sel, true)
@@ -203,8 +203,10 @@ func (q *Queue) idled() {
 // returnAll gives back what nobody took.
 func (q *Queue) returnAll() {
 	for _, l := range q.lanes {
-		if n := len(l.items); n > 0 {
-			l.giveBack()
+		n := len(l.items)
+		if !l.giveBack() {
+			q.idle.Reset(hurryPause)
+		} else if n > 0 {
 			q.conn.metrics.Count("returned", q.name, n)
 			q.conn.nc.Publish(q.hint("h")+"."+l.consumer[1:], nil)
 			q.doubt(l.typ, true)
