@@ -2,6 +2,8 @@ package cluster_test
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"sync"
 	"testing"
@@ -77,6 +79,12 @@ func connectTo(t testing.TB, url string, opts *cluster.Options) *cluster.Conn {
 		c.Close(ctx)
 	})
 	return c
+}
+
+// ownAddress is for a server that starts again where it was: on Linux nobody else takes ports
+// there, which connections do at 127.0.0.1.
+func ownAddress() string {
+	return fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
 }
 
 func check(t testing.TB, err error) {

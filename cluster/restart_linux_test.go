@@ -18,7 +18,7 @@ import (
 // holder, a watch. All go on, and nothing is lost.
 func TestServerRestarts(t *testing.T) {
 	t.Parallel()
-	opts := embedded.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"}
+	opts := embedded.Options{Dir: t.TempDir(), Listen: ownAddress()}
 	srv, err := embedded.Start(opts)
 	check(t, err)
 	t.Cleanup(func() { srv.Close() })

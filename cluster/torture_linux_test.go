@@ -144,7 +144,7 @@ func TestBridgeTorture(t *testing.T) {
 		n, each = long, max(80, long/10000)
 	}
 	dir := t.TempDir()
-	srv := ipctest.Start(t, natsd, nil, dir, "127.0.0.1:0")
+	srv := ipctest.Start(t, natsd, nil, dir, ownAddress())
 	address := srv.Line()
 	conn, err := cluster.Connect(t.Context(), "nats://"+address, nil)
 	check(t, err)

@@ -119,8 +119,14 @@ func (r *Region) open(v *view, e *entry, w wanted, err error) (thing, error) {
 
 // entryThing copies what an entry says, and reports whether it can be true.
 func (r *Region) entryThing(v *view, e *entry) (thing, bool) {
-	t := thing{region: r, offset: e.offset, size: e.size, params: e.params}
+	t, ok := r.nameless(e)
 	t.name = string(e.name[:min(e.nameLen, maxName)])
+	return t, ok
+}
+
+// nameless is entryThing without the name.
+func (r *Region) nameless(e *entry) (thing, bool) {
+	t := thing{region: r, offset: e.offset, size: e.size, params: e.params}
 	return t, t.offset >= r.plan.heap && t.offset%line == 0 && t.size <= r.config.size && t.offset <= r.config.size-t.size
 }
 
@@ -181,7 +187,10 @@ func (r *Region) add(v *view, e *entry, w wanted) (thing, error) {
 	e.shapeLen = uint32(copy(room, text))
 	atomic.StoreUint64(&h.free, start+size)
 	if repairs[w.kind] != nil {
-		v.mark(r.plan, e)
+		v.mark(r.plan, r.plan.marks, e)
+	}
+	if hasLocks(w.kind, t) {
+		v.mark(r.plan, r.plan.locks, e)
 	}
 	atomic.StoreUint32(&e.state, entryReady)
 	return t, nil

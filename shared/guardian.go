@@ -49,11 +49,13 @@ const maxHeld = 2047
 // guardians are those of this process: several, so that its goroutines do not all meet
 // at one list, and so that it can hold more than maxHeld locks.
 var guardians struct {
-	once sync.Once
-	err  error
-	all  [4]*guardian
-	turn atomic.Uint32
+	once  sync.Once
+	err   error
+	all   [guardianCount]*guardian
+	pidns uint64 // the PID namespace in which their TIDs are these, or 0 if it cannot be known
 }
+
+const guardianCount = 4
 
 // startGuardians makes the guardians, once.
 func startGuardians() error {
@@ -62,6 +64,7 @@ func startGuardians() error {
 	}
 	guardians.once.Do(func() {
 		registerLate()
+		guardians.pidns = pidNamespace()
 		for i := range guardians.all {
 			if guardians.all[i], guardians.err = newGuardian(); guardians.err != nil {
 				return

@@ -20,18 +20,31 @@ func newGuardian() (*guardian, error) {
 	head.offset = int64(unsafe.Offsetof(node{}.word)) - int64(unsafe.Offsetof(node{}.next))
 	g := &guardian{head: head}
 	started := make(chan error)
-	go func() {
-		// Never unlocked: were this goroutine to end, its thread would end too.
-		runtime.LockOSThread()
-		_, _, errno := unix.RawSyscall(unix.SYS_SET_ROBUST_LIST, uintptr(unsafe.Pointer(head)), unsafe.Sizeof(*head), 0)
-		if errno != 0 {
-			runtime.UnlockOSThread()
-			started <- fmt.Errorf("shared: set_robust_list: %w (a sandbox may forbid it)", errno)
-			return
-		}
-		g.tid = uint32(unix.Gettid())
-		started <- nil
-		select {}
-	}()
+	go g.live(started)
 	return g, <-started
+}
+
+// live is what the guardian's thread does.
+func (g *guardian) live(started chan<- error) {
+	// Never unlocked: were this goroutine to end, its thread would end too.
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		// Not this one: the first thread of a process that was killed stays until its parent
+		// has asked for it, and after exec its TID is that of another program.
+		other := make(chan error)
+		go g.live(other)
+		err := <-other // on another thread, since this one is taken
+		runtime.UnlockOSThread()
+		started <- err
+		return
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_SET_ROBUST_LIST, uintptr(unsafe.Pointer(g.head)), unsafe.Sizeof(*g.head), 0)
+	if errno != 0 {
+		runtime.UnlockOSThread()
+		started <- fmt.Errorf("shared: set_robust_list: %w (a sandbox may forbid it)", errno)
+		return
+	}
+	g.tid = uint32(unix.Gettid())
+	started <- nil
+	select {}
 }

@@ -28,6 +28,14 @@ func registerLate() {}
 
 func stopLate() {}
 
+func pidNamespace() uint64 { return 0 }
+
+func threadExists(uint32) bool { return true }
+
+func threadOf(int32, uint32) bool { return false }
+
+func awaitEnd(int32, time.Duration) {}
+
 type regionFile struct{ *os.File }
 
 func (r *Region) enterFile(context.Context, *config) error { return errors.ErrUnsupported }

@@ -2,6 +2,7 @@ package shared
 
 import (
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,5 +34,48 @@ func registerLate() { expedited.Store(membarrier(membarrierRegisterExpedited)) }
 func stopLate() {
 	if !expedited.Load() || !membarrier(membarrierGlobalExpedited) {
 		membarrier(membarrierGlobal)
+	}
+}
+
+// pidNamespace returns what tells the PID namespace of this process from others, or 0.
+func pidNamespace() uint64 {
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/pid", &st); err != nil {
+		return 0
+	}
+	return st.Ino
+}
+
+// threadExists reports whether there is a thread with this TID, or it cannot be known.
+func threadExists(tid uint32) bool {
+	_, _, errno := unix.RawSyscall(unix.SYS_TKILL, uintptr(tid), 0, 0)
+	return errno != unix.ESRCH
+}
+
+// threadOf reports whether a thread exists, and is one of the process pid.
+func threadOf(pid int32, tid uint32) bool {
+	return pid > 0 && unix.Tgkill(int(pid), int(tid), 0) != unix.ESRCH
+}
+
+// awaitEnd returns when the process pid has no thread any more, or after limit.
+func awaitEnd(pid int32, limit time.Duration) {
+	fd, err := unix.PidfdOpen(int(pid), 0)
+	if err == unix.ESRCH {
+		return
+	}
+	if err != nil { // before Linux 5.3, or in a sandbox
+		time.Sleep(min(limit, 10*time.Millisecond))
+		return
+	}
+	defer unix.Close(fd)
+	for end := time.Now().Add(limit); ; {
+		left := time.Until(end)
+		if left <= 0 {
+			return
+		}
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if _, err := unix.Poll(fds, int(left/time.Millisecond)+1); err != unix.EINTR {
+			return
+		}
 	}
 }

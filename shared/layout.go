@@ -12,9 +12,10 @@ import (
 // what is in it, and the heap, from which the table's entries have their bytes:
 //
 //	0        header
-//	slots    participants, 128 bytes each
+//	slots    participants, 192 bytes each
 //	table    entries, 512 bytes each, found by the hash of their name
 //	marks    one bit for each entry whose thing has to be looked after when a participant dies
+//	locks    one bit for each entry whose thing has locks
 //	heap     everything else
 //
 // Offsets count from the start, since each process maps the region at an address of its
@@ -75,10 +76,10 @@ const (
 var magic = [8]byte{'S', 'Y', 'S', 'V', 'I', 'P', 'C', '1'}
 
 const (
-	version   = 1
+	version   = 2
 	line      = 64 // bytes of a cache line: what different processes write lies on different ones
 	headerLen = 512
-	slotLen   = 128
+	slotLen   = 192
 	entryLen  = 512
 	maxName   = 127
 )
@@ -107,7 +108,7 @@ const (
 
 // plan is where the parts of a region lie: computed from config by everybody alike,
 // never read from the region.
-type plan struct{ slots, table, marks, heap uint64 }
+type plan struct{ slots, table, marks, locks, heap uint64 }
 
 var errCorrupt = errors.New("the region is damaged")
 
@@ -125,7 +126,8 @@ func (c *config) plan(size uint64) (plan, error) {
 	p := plan{slots: headerLen}
 	p.table = p.slots + uint64(c.slots)*slotLen
 	p.marks = p.table + uint64(c.entries)*entryLen
-	p.heap = p.marks + roundUp((uint64(c.entries)+7)/8, line)
+	p.locks = p.marks + roundUp((uint64(c.entries)+7)/8, line)
+	p.heap = p.locks + roundUp((uint64(c.entries)+7)/8, line)
 	if p.heap > c.size {
 		return plan{}, fmt.Errorf("%w: %d bytes have no room for %d participants and %d entries", errCorrupt, c.size, c.slots, c.entries)
 	}

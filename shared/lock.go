@@ -3,13 +3,11 @@ package shared
 import (
 	"context"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 )
 
 // A lock is the robust lock of one node. Its word is 0, or the TID of the guardian that
@@ -220,52 +218,6 @@ func (s *sleepers) sendAway() {
 	for len(s.cancel) > 0 {
 		s.gone.Wait()
 	}
-}
-
-// A wake-up is lost if whoever it woke is killed before it has taken the lock: others may
-// sleep on, and the word no longer says that they do. So who sleeps on a lock says so in its
-// participant's slot, and whoever looks after a dead participant wakes all who sleep there.
-// And who sleeps on a lock is woken by the death of any participant, to look after it.
-
-// sleepOnLock notes in this participant's slot that it sleeps on n, until awake is called.
-func (r *Region) sleepOnLock(v *view, n *node) (awake func()) {
-	at := uint64(uintptr(unsafe.Pointer(n)) - uintptr(v.at(0)))
-	s := v.slot(r.plan, r.slot)
-	for i := range s.asleep {
-		if atomic.CompareAndSwapUint64(&s.asleep[i], 0, at) {
-			return func() { atomic.StoreUint64(&s.asleep[i], 0) }
-		}
-	}
-	atomic.StoreUint32(&s.many, 1)
-	return func() {}
-}
-
-// wakeOthers wakes all who sleep on the locks on which a dead participant slept.
-func (r *Region) wakeOthers(v *view, s *slot) {
-	wake := func(at uint64) {
-		if at%4 == 0 && at >= uint64(unsafe.Offsetof(header{}.dir)) && at <= r.config.size-mutexBytes {
-			futexWake((*uint32)(v.at(at)), math.MaxInt32)
-		}
-	}
-	if atomic.LoadUint32(&s.many) != 0 {
-		wake(uint64(unsafe.Offsetof(header{}.dir)))
-		for i := range uint64(r.config.entries) {
-			e := (*entry)(v.at(r.plan.table + i*entryLen))
-			if atomic.LoadUint32(&e.state) != entryReady {
-				continue
-			}
-			if t, ok := r.entryThing(v, e); ok {
-				for _, at := range locksOf(e.kind, t) {
-					wake(at)
-				}
-			}
-		}
-	}
-	for i := range s.asleep {
-		wake(atomic.LoadUint64(&s.asleep[i]))
-		atomic.StoreUint64(&s.asleep[i], 0)
-	}
-	atomic.StoreUint32(&s.many, 0)
 }
 
 // lockNode takes n's lock, and waits for it until ctx is done: by nap, which sleeps while

@@ -3,17 +3,16 @@ package shared
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"os"
 	"structs"
 	"sync/atomic"
 	"time"
-	"unsafe"
 )
 
 // slot is one participant: a process that has the region open. Its life word carries the
 // participant's guardian for as long as that lives, so that anybody can tell by one load
-// whether an owner lives, and the kernel marks it when the process ends.
+// whether an owner lives, and the kernel marks it when the process ends. Beside it stand the
+// TIDs of all guardians of the process, which its locks carry: see buryLocks.
 type slot struct {
 	_           structs.HostLayout
 	life        node
@@ -24,6 +23,9 @@ type slot struct {
 	bell        uint32    // rung to wake the participant's waiting goroutines
 	many        uint32    // it may sleep on locks that are not in the list
 	asleep      [7]uint64 // the offsets of locks on which it sleeps
+	tids        [guardianCount]uint32
+	pidns       uint64 // the PID namespace of its guardians' TIDs, or 0
+	_           [40]byte
 }
 
 // owner names a participant for good: the number of its slot, and the slot's
@@ -60,11 +62,12 @@ func (r *Region) join(v *view) error {
 			continue
 		}
 		if died {
-			r.recover(v, index)
+			r.recover(v, index, true)
 		}
 		// From here on nothing that the last owner wrote counts as a living one's.
 		n := atomic.AddUint32(&s.incarnation, 1)
 		s.pid, s.uid, s.started = int32(os.Getpid()), uint32(os.Getuid()), time.Now().UnixNano()
+		s.list()
 		r.slot, r.id, r.guardian = index, ownerOf(index, n), g
 		// Whoever sleeps shall watch over this participant, too.
 		r.alarm(v)
@@ -92,7 +95,7 @@ func (r *Region) leave(v *view) error {
 	life := &w.slot(r.plan, r.slot).life
 	r.guardian.move(first, life)
 	err = r.memory.Close()
-	r.recover(w, r.slot)
+	r.recover(w, r.slot, false)
 	r.alarm(w) // also whoever of this process leads shall see it
 	r.guardian.unlock(life)
 	return err
@@ -109,7 +112,7 @@ func (r *Region) reapDead(v *view) (found bool) {
 		g := pick()
 		ok, died := g.tryLock(&s.life, 0)
 		if ok && died {
-			r.recover(v, index)
+			r.recover(v, index, true)
 			found = true
 		}
 		if ok {
@@ -123,40 +126,24 @@ func (r *Region) reapDead(v *view) (found bool) {
 }
 
 // recover brings into order what the owner of this slot has left at work. The slot's lock
-// is held, taken from the dead owner. Each repair may be made twice: whoever makes it can
-// be killed too, and then the slot is as before. The last step makes the owner's name void.
-func (r *Region) recover(v *view, index int) {
+// is held: taken from the dead owner, or by the owner itself, which leaves. Each repair may
+// be made twice: whoever makes it can be killed too, and then the slot is as before. The last
+// step makes the owner's name void.
+func (r *Region) recover(v *view, index int, died bool) {
 	s := v.slot(r.plan, index)
 	dead := ownerOf(index, atomic.LoadUint32(&s.incarnation))
-	for i := range (r.config.entries + 63) / 64 {
-		for marked := atomic.LoadUint64(v.marks(r.plan, i)); marked != 0; marked &= marked - 1 {
-			index := uint64(i)*64 + uint64(bits.TrailingZeros64(marked))
-			if index >= uint64(r.config.entries) {
-				break
-			}
-			e := (*entry)(v.at(r.plan.table + index*entryLen))
-			if atomic.LoadUint32(&e.state) != entryReady {
-				continue
-			}
-			if repair := repairs[e.kind]; repair != nil {
-				if t, ok := r.entryThing(v, e); ok {
-					repair(r, v, t, dead)
-				}
-			}
+	r.eachMarked(v, r.plan.marks, func(kind uint32, t thing) {
+		if repair := repairs[kind]; repair != nil {
+			repair(r, v, t, dead)
 		}
+	})
+	slept := r.wakeOthers(v, s)
+	if died {
+		r.bury(v, index, slept)
 	}
-	r.wakeOthers(v, s)
+	s.forgetSleep()
 	atomic.AddUint32(&s.incarnation, 1)
 }
-
-// mark notes that the entry's thing has a repair: so the others, however many, need not be
-// looked at. It comes before the entry is ready.
-func (v *view) mark(p plan, e *entry) {
-	index := uint32((uintptr(unsafe.Pointer(e)) - uintptr(v.at(p.table))) / entryLen)
-	atomic.OrUint64(v.marks(p, index/64), 1<<(index%64))
-}
-
-func (v *view) marks(p plan, i uint32) *uint64 { return (*uint64)(v.at(p.marks + 8*uint64(i))) }
 
 // repairs are what to do for each kind of thing when a participant has died.
 var repairs = map[uint32]func(r *Region, v *view, t thing, dead owner){

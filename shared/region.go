@@ -276,7 +276,7 @@ func (r *Region) check(v *view) error {
 	case h.magic != magic:
 		return errors.New("this segment belongs to another program: it does not begin as a region does")
 	case h.version != version:
-		return fmt.Errorf("it has version %d of the layout, and this program knows version %d", h.version, version)
+		return fmt.Errorf("it was made by another release: its layout has version %d, and this program knows version %d; use programs of one release, or remove it when nobody uses it, to have it made anew", h.version, version)
 	case s != stateReady:
 		return fmt.Errorf("%w: state %d", errCorrupt, s)
 	}

@@ -89,9 +89,7 @@ func (r *Region) outlive(v *view) {
 			continue
 		}
 		if t, ok := r.entryThing(v, e); ok {
-			for _, at := range locksOf(e.kind, t) {
-				died((*node)(v.at(at)))
-			}
+			locksOf(e.kind, t, func(at uint64) { died((*node)(v.at(at))) })
 		}
 	}
 }
@@ -100,30 +98,4 @@ func died(n *node) {
 	if n.word != 0 {
 		n.word = futexOwnerDied
 	}
-}
-
-// locksOf returns where a thing has robust locks.
-func locksOf(kind uint32, t thing) (at []uint64) {
-	switch kind {
-	case kindMutex, kindRWMutex, kindTopic:
-		at = []uint64{t.offset}
-	case kindVar, kindDoc:
-		if t.params[1] != 0 { // it has cells
-			at = []uint64{t.offset + line}
-		}
-	case kindRecords:
-		at = []uint64{t.offset, t.offset + line}
-	case kindMap:
-		if l, ok := mapLayoutOf(t.params[0], t.params[1], t.params[2]); ok && l.size() == t.size {
-			for i := range l.stripes {
-				at = append(at, t.offset+i*l.stripe)
-			}
-		}
-	}
-	for _, a := range at {
-		if a+mutexBytes > t.offset+t.size {
-			return nil // no participant made this
-		}
-	}
-	return at
 }

@@ -396,7 +396,7 @@ func TestRWMutexHostileBytes(t *testing.T) {
 	mustDo(t, err)
 	defer r.Close()
 	m := rwmutexOf(t, r)
-	const heap = 512 + 4*128 + 4*512 + 64
+	const heap = headerLen + 4*slotLen + 4*entryLen + 2*line
 	junk := make([]byte, 128+64+4*64)
 	mem, err := r.Segment().Attach(nil)
 	mustDo(t, err)

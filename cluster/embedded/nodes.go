@@ -3,17 +3,20 @@ package embedded
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
-// Nodes are the servers of one cluster, in this process, on 127.0.0.1: for tests of what
+// Nodes are the servers of one cluster, in this process, on a loopback address: for tests of what
 // happens when one dies. Safe for concurrent use.
 type Nodes struct {
 	dir     string
+	host    string
 	ports   []int             // where each listens for the others
 	cables  map[[2]int]*cable // from one to another
 	mu      sync.Mutex
@@ -24,8 +27,8 @@ type Nodes struct {
 // StartNodes starts a cluster of n servers that keep their streams below dir, and waits
 // until it has a leader.
 func StartNodes(dir string, n int) (*Nodes, error) {
-	c := &Nodes{dir: dir, servers: make([]*Server, n), clients: make([]string, n)}
-	ports, err := freePorts(2 * n)
+	c := &Nodes{dir: dir, host: ownHost(), servers: make([]*Server, n), clients: make([]string, n)}
+	ports, err := freePorts(c.host, 2*n)
 	if err != nil {
 		return nil, err
 	}
@@ -33,12 +36,12 @@ func StartNodes(dir string, n int) (*Nodes, error) {
 	for i := range n {
 		for j := range n {
 			if i != j {
-				if c.cables[[2]int{i, j}], err = newCable(fmt.Sprintf("127.0.0.1:%d", c.ports[j])); err != nil {
+				if c.cables[[2]int{i, j}], err = newCable(c.host, c.ports[j]); err != nil {
 					return nil, fmt.Errorf("embedded: %w", err)
 				}
 			}
 		}
-		c.clients[i] = fmt.Sprintf("127.0.0.1:%d", ports[n+i])
+		c.clients[i] = address(c.host, ports[n+i])
 	}
 	errs := make(chan error, n)
 	for i := range n {
@@ -57,10 +60,24 @@ func StartNodes(dir string, n int) (*Nodes, error) {
 	return c, nil
 }
 
+// ownHost returns an address of this machine at which nobody else takes the ports. On Linux
+// all of 127.0.0.0/8 are loopback, and connections take their ports at 127.0.0.1.
+func ownHost() string {
+	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+	l, err := net.Listen("tcp", address(host, 0))
+	if err != nil {
+		return "127.0.0.1"
+	}
+	l.Close()
+	return host
+}
+
+func address(host string, port int) string { return net.JoinHostPort(host, strconv.Itoa(port)) }
+
 // freePorts returns ports that nobody listens on.
-func freePorts(n int) (ports []int, err error) {
+func freePorts(host string, n int) (ports []int, err error) {
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := net.Listen("tcp", address(host, 0))
 		if err != nil {
 			return nil, fmt.Errorf("embedded: %w", err)
 		}
@@ -78,7 +95,7 @@ func (c *Nodes) NodeURL(i int) string { return "nats://" + c.clients[i] }
 
 // Start starts a server that was stopped, with the directory that it had.
 func (c *Nodes) Start(i int) error {
-	m := &member{name: fmt.Sprintf("node%d", i), port: c.ports[i]}
+	m := &member{name: fmt.Sprintf("node%d", i), host: c.host, port: c.ports[i]}
 	for j := range c.ports {
 		if i != j {
 			m.routes = append(m.routes, c.cables[[2]int{i, j}].l.Addr().String())

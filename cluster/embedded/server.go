@@ -43,7 +43,8 @@ type Options struct {
 type member struct {
 	name   string
 	routes []string // addresses of the other members
-	port   int      // its own
+	host   string   // its own
+	port   int
 }
 
 // startTime is for how long a server may recover its streams.
@@ -83,7 +84,7 @@ func Start(opts Options) (*Server, error) {
 	}
 	if m := opts.cluster; m != nil {
 		o.ServerName = m.name
-		o.Cluster = server.ClusterOpts{Name: "sysvipc", Host: "127.0.0.1", Port: m.port, PoolSize: -1, NoAdvertise: true}
+		o.Cluster = server.ClusterOpts{Name: "sysvipc", Host: m.host, Port: m.port, PoolSize: -1, NoAdvertise: true}
 		for _, address := range m.routes {
 			o.Routes = append(o.Routes, server.RoutesFromStr("nats://"+address)...)
 		}
