@@ -102,7 +102,11 @@ func TestLockWakeUpThatIsLost(t *testing.T) {
 	first.Expect("woken")
 	first.Kill()
 	second.Expect("locked")
-	if s := v.slot(r.plan, 1); atomic.LoadUint64(&s.asleep[0]) != 0 || atomic.LoadUint32(&s.many) != 0 {
+	s := v.slot(r.plan, 1)
+	for atomic.LoadUint32(&s.life.word) != 0 && ctx.Err() == nil { // until it is reaped
+		runtime.Gosched()
+	}
+	if atomic.LoadUint64(&s.asleep[0]) != 0 || atomic.LoadUint32(&s.many) != 0 {
 		t.Errorf("slot 1 is left with %v", s.asleep)
 	}
 	second.Finish()
@@ -163,7 +167,10 @@ func TestLockManySleepers(t *testing.T) {
 	for range all {
 		mustNot(t, <-done)
 	}
-	r.wakeOthers(v, s)
+	if !r.wakeOthers(v, s) {
+		t.Error("nobody slept")
+	}
+	s.forgetSleep()
 	if s.many != 0 || s.asleep != [7]uint64{} {
 		t.Errorf("left are %v", s.asleep)
 	}

@@ -439,7 +439,7 @@ func TestMapHostileBytes(t *testing.T) {
 	mustDo(t, err)
 	defer r.Close()
 	m := mapOf[uint64, uint64](t, r, 100)
-	const heap = headerLen + 4*slotLen + 4*entryLen + 2*line
+	heap := onlyThing(t, r)
 	mem, err := r.Segment().Attach(nil)
 	mustDo(t, err)
 	defer mem.Close()

@@ -81,6 +81,9 @@ struct sysvipc_slot {
 	int64_t started;
 	uint32_t bell;
 	unsigned char pad2[60];
+	uint32_t tids[4]; /* of the threads that hold the locks of a Go program */
+	uint64_t pid_namespace;
+	unsigned char pad3[40];
 };
 
 struct sysvipc_entry {
@@ -93,7 +96,8 @@ struct sysvipc_entry {
 _Static_assert(sizeof(struct sysvipc_node) == 40 && sizeof(pthread_mutex_t) >= 40, "node");
 _Static_assert(sizeof(struct sysvipc_header) == 512 && offsetof(struct sysvipc_header, sum) == 216 &&
 	offsetof(struct sysvipc_header, alarms) == 320, "header");
-_Static_assert(sizeof(struct sysvipc_slot) == 128 && offsetof(struct sysvipc_slot, bell) == 64, "slot");
+_Static_assert(sizeof(struct sysvipc_slot) == 192 && offsetof(struct sysvipc_slot, bell) == 64 &&
+	offsetof(struct sysvipc_slot, tids) == 128, "slot");
 _Static_assert(sizeof(struct sysvipc_entry) == 512 && offsetof(struct sysvipc_entry, name) == 80, "entry");
 
 enum { SYSVIPC_MUTEX = 1, SYSVIPC_VAR = 2, SYSVIPC_COUNTER = 3, SYSVIPC_CHAN = 6 };
@@ -145,7 +149,7 @@ static inline int sysvipc_check(struct sysvipc_region *r, uint64_t size, const c
 	if (size < sizeof h)
 		return EPROTO;
 	memcpy(&h, r->base, sizeof h);
-	if (memcmp(h.magic, "SYSVIPC1", 8) || h.version != 1 || h.state != 2 || h.size > size)
+	if (memcmp(h.magic, "SYSVIPC1", 8) || h.version != 2 || h.state != 2 || h.size > size)
 		return EPROTO;
 	if (h.sum != sysvipc_hash(&h.nonce, offsetof(struct sysvipc_header, sum) - offsetof(struct sysvipc_header, nonce)))
 		return EPROTO;
@@ -159,7 +163,7 @@ static inline int sysvipc_check(struct sysvipc_region *r, uint64_t size, const c
 	r->entries = h.entries;
 	r->events = ((uint64_t)h.slots + 63) / 64 * 8;
 	r->table = sizeof h + (uint64_t)h.slots * sizeof(struct sysvipc_slot);
-	r->heap = r->table + (uint64_t)h.entries * sizeof(struct sysvipc_entry) + sysvipc_round(((uint64_t)h.entries + 7) / 8, 64);
+	r->heap = r->table + (uint64_t)h.entries * sizeof(struct sysvipc_entry) + 2 * sysvipc_round(((uint64_t)h.entries + 7) / 8, 64);
 	return r->heap > r->size ? EPROTO : 0;
 }
 
@@ -279,6 +283,8 @@ static inline int sysvipc_take_slot(struct sysvipc_region *r)
 		__atomic_add_fetch(&s->incarnation, 1, __ATOMIC_SEQ_CST);
 		s->pid = getpid();
 		s->uid = getuid();
+		memset(s->tids, 0, sizeof s->tids); /* each thread of this header holds locks for itself */
+		s->pid_namespace = 0;
 		s->started = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 		r->slot = (int)i;
 		sysvipc_alarm(r);

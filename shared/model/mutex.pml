@@ -43,9 +43,12 @@
  *   - A thread that is killed asleep stays in the futex's queue until it has run, and can
  *     swallow a FUTEX_WAKE(1).
  * REPAIR, by whoever reaps the participant (reap.pml), for every mutex of the region:
- *   R1  the barrier; if word has the dead guardian's TID: CAS w -> (w & W)|D
+ *   R1  the barrier; if word has the dead guardian's TID: CAS w -> (w & W)|D, and FUTEX_WAKE(all).
+ *       The slot says the TIDs of all guardians. One may be another thread's by now: so only if,
+ *       after word was read, no thread has it.
  *   R2  FUTEX_WAKE(all)
- *   R3  when the process is gone altogether (its pidfd is readable): FUTEX_WAKE(all) again
+ *   R3  when the process is gone altogether (its pidfd is readable): FUTEX_WAKE(all) again; the
+ *       code waits for that as long as a guardian is still to be seen, at most 100 ms
  * A participant says in its slot on which locks it sleeps, and R2 is for those; whoever sleeps on a
  * lock watches the others' lives, too, so that somebody reaps even if all who live sleep on locks.
  * R2 is needed since a wake-up given to a process that is killed before it acts is lost, with

@@ -32,7 +32,8 @@
  *   Z1  CAS word D -> own TID|W, as a LOCK that is a takeover, with barrier. Lost: somebody else does it.
  *       So one at a time reaps a slot: that is why a slot number is enough where a cell has no room.
  *   Z2  all recoveries for (s, inc): the mutexes (mutex.pml R1, R2), RWMutexes, Chans, Topics, wake-ups
- *   Z3  when the process is gone altogether (pidfd): mutex.pml R3. May be left out if the pid is reused.
+ *   Z3  when the process is gone altogether (pidfd): mutex.pml R3, and R1 for locks whose TID was still
+ *       to be seen. May be left out if the pid is reused.
  *   Z4  inc++
  *   Z5  word = 0, as UNLOCK
  *   A reaper that dies leaves the word D: the next one does all of it again (I4). After Z4 that is for

@@ -15,14 +15,14 @@ my $id = shmget(unpack('l', pack 'L', fnv32($name)), 0, 0) // die "$name: $!\n";
 sub get { my ($offset, $size, $form) = @_; shmread($id, my $bytes, $offset, $size) or die "$name: $!\n"; unpack $form, $bytes }
 
 my ($magic, $version, $state) = get(0, 16, 'a8LL');
-die "$name is no region, or of another version\n" unless "$magic $version $state" eq 'SYSVIPC1 1 2';
+die "$name is no region, or of another version\n" unless "$magic $version $state" eq 'SYSVIPC1 2 2';
 my ($slots, $entries) = get(72, 8, 'LL');
 
 # find returns the offset, size and stride of a var.
 sub find {
     my $hash = fnv64($_[0]);
     for my $i (0 .. $entries - 1) {
-        my $at = 512 + $slots * 128 + (($hash & ($entries - 1)) + $i) % $entries * 512;
+        my $at = 512 + $slots * 192 + (($hash & ($entries - 1)) + $i) % $entries * 512;
         my ($state, $kind, $hashed, $offset) = get($at, 24, 'LLQQ');
         last if $state == 0;
         my ($length) = get($at + 72, 4, 'L');

@@ -20,10 +20,10 @@ class Region:
         key = fnv(name.encode(), 32, 0x811C9DC5, 0x01000193)
         self.memory = sysv_ipc.SharedMemory(key - (1 << 32) if key >> 31 else key, mode=0o400)
         magic, version, state = self.unpack("8sII", 0)
-        if (magic, version, state) != (b"SYSVIPC1", 1, 2):
+        if (magic, version, state) != (b"SYSVIPC1", 2, 2):
             raise ValueError(f"{name} is no region, or of another version")
         slots, self.entries = self.unpack("II", 72)
-        self.table = 512 + slots * 128
+        self.table = 512 + slots * 192
 
     def unpack(self, form, offset):
         return struct.unpack(form, self.memory.read(struct.calcsize(form), offset))
