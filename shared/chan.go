@@ -87,13 +87,19 @@ func (c *Chan[T]) Send(ctx context.Context, message T) error {
 	if err != nil {
 		return err
 	}
+	if c.putNow(v, &message) {
+		c.ring.sent(v)
+		v.done()
+		return nil
+	}
+	return c.send(ctx, v, &message)
+}
+
+// send is Send where the first cell is not empty at once.
+func (c *Chan[T]) send(ctx context.Context, v *view, message *T) error {
 	defer v.done()
 	for tries := 0; ; {
-		if c.putNow(v, &message) {
-			c.ring.sent(v)
-			return nil
-		}
-		at, how := c.ring.put(v, unsafe.Pointer(&message))
+		at, how := c.ring.put(v, unsafe.Pointer(message))
 		if how == done {
 			c.ring.sent(v)
 			return nil
@@ -171,20 +177,33 @@ func (c *Chan[T]) Receive(ctx context.Context) (message T, err error) {
 	if err != nil {
 		return message, err
 	}
+	if c.takeNow(v, &message) {
+		c.ring.received(v)
+		v.done()
+		return message, nil
+	}
+	err = c.receive(ctx, v, &message)
+	return message, err
+}
+
+// receive is Receive where the first cell is not full at once. The message is zero if it
+// fails.
+func (c *Chan[T]) receive(ctx context.Context, v *view, message *T) error {
 	defer v.done()
 	for tries := 0; ; {
-		if c.takeNow(v, &message) {
+		if c.takeNow(v, message) {
 			c.ring.received(v)
-			return message, nil
+			return nil
 		}
-		at, how := c.ring.take(v, unsafe.Pointer(&message))
+		at, how := c.ring.take(v, unsafe.Pointer(message))
 		if how == done {
 			c.ring.received(v)
-			return message, nil
+			return nil
 		}
 		if err := c.ring.retry(ctx, v, at, how, false, &tries); err != nil {
 			var none T
-			return none, err
+			*message = none
+			return err
 		}
 	}
 }

@@ -9,6 +9,9 @@ package shared
 //go:noescape
 func storeRelease(p *uint64, val uint64)
 
+// storeOwn stores val where only this process looks, in whatever order.
+func storeOwn(p *uint64, val uint64) { *p = val }
+
 // pause tells the processor that this is a loop that waits, and takes some 50 ns.
 //
 //go:noescape

@@ -7,6 +7,9 @@ import "sync/atomic"
 // storeRelease stores val after everything that was stored before.
 func storeRelease(p *uint64, val uint64) { atomic.StoreUint64(p, val) }
 
+// storeOwn stores val where only this process looks.
+func storeOwn(p *uint64, val uint64) { atomic.StoreUint64(p, val) }
+
 // pause takes some 50 ns.
 func pause() {
 	var word atomic.Uint32

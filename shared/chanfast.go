@@ -81,7 +81,7 @@ func (c *Chan[T]) takeNow(v *view, message *T) bool {
 	if atomic.LoadUint64(word) != full || !atomic.CompareAndSwapUint64(word, full, mine) {
 		return false
 	}
-	storeRelease(&r.takes, hint&^positionMask|(p+1)&positionMask)
+	storeOwn(&r.takes, hint&^positionMask|(p+1)&positionMask)
 	readCell(message, unsafe.Add(unsafe.Pointer(word), cellWord))
 	raceAcquire(r.local)
 	return r.release(v, place{p, mine}) == done

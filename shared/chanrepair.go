@@ -18,6 +18,7 @@ func ringOf(t thing) (*ring, bool) {
 	}
 	c.lapBits = min(64-lapShift, positionBits-c.shift)
 	c.every = min(max(capacity/4, 1), 16) - 1
+	c.words = r.eventWords()
 	c.room = c.news + roundUp(r.eventSize(), line)
 	c.start = c.room + roundUp(r.eventSize(), line)
 	return c, c.start+capacity*c.stride-t.offset == t.size

@@ -96,6 +96,7 @@ type ring struct {
 	start   uint64 // offset of the first cell
 	room    uint64 // the event for which senders wait
 	news    uint64 // the event for which receivers wait
+	words   uint64 // of an event
 	me      uint64 // this participant's slot, as in a cell's word
 	local   chan struct{}
 	spins   bool // whether to spin is of any use
@@ -220,7 +221,7 @@ func (c *ring) claimReceive(v *view, claim bool) (place, outcome) {
 				return place{p, w}, done
 			}
 			if atomic.CompareAndSwapUint64(word, w, mine) {
-				storeRelease(&c.takes, epoch<<positionBits|(p+1)&positionMask)
+				storeOwn(&c.takes, epoch<<positionBits|(p+1)&positionMask)
 				return place{p, mine}, done
 			}
 		case ahead == 0 && state == cellReading, ahead > 0:
@@ -292,7 +293,7 @@ func (c *ring) put(v *view, from unsafe.Pointer) (place, outcome) {
 // moveOn notes that every position below next has been claimed. It comes after a cell has
 // been published, since receivers who spin tear its line away between two writes.
 func (c *ring) moveOn(v *view, next uint64) {
-	storeRelease(&c.sends, next)
+	storeOwn(&c.sends, next)
 	if next&c.every == 0 {
 		c.raise(&c.head(v).tail, next)
 	}
@@ -331,11 +332,18 @@ func (c *ring) putBack(v *view, at place) {
 }
 
 // sent wakes receivers. The compare-and-swap that published a message comes before.
-func (c *ring) sent(v *view) { c.region.notify(v, c.news) }
+func (c *ring) sent(v *view) { c.tell(v, c.news) }
+
+// tell wakes who waits for an event. Mostly nobody does, and one word says so.
+func (c *ring) tell(v *view, event uint64) {
+	if c.words != 1 || atomic.LoadUint64((*uint64)(v.at(event))) != 0 {
+		c.region.notify(v, event)
+	}
+}
 
 // received wakes senders, and, towards the end, receivers who wait for it.
 func (c *ring) received(v *view) {
-	c.region.notify(v, c.room)
+	c.tell(v, c.room)
 	if atomic.LoadUint32(&c.head(v).closed) != 0 {
 		c.region.notify(v, c.news)
 	}

@@ -41,20 +41,20 @@ func (e *eagerness) budget() uint64 {
 
 func (e *eagerness) hit(used uint64) {
 	now, want := atomic.LoadUint64(&e.rounds), 2*used+minRounds
-	storeRelease(&e.rounds, min(max(want, (3*now+want)/4), maxRounds))
-	storeRelease(&e.misses, 0)
+	storeOwn(&e.rounds, min(max(want, (3*now+want)/4), maxRounds))
+	storeOwn(&e.misses, 0)
 }
 
 func (e *eagerness) miss() {
-	storeRelease(&e.rounds, atomic.LoadUint64(&e.rounds)*3/4)
+	storeOwn(&e.rounds, atomic.LoadUint64(&e.rounds)*3/4)
 	atomic.AddUint64(&e.misses, 1)
-	storeRelease(&e.stream, 0)
+	storeOwn(&e.stream, 0)
 }
 
 // holdOff says whether to let holdRounds pass before the first look.
 func (e *eagerness) holdOff() bool {
 	waits := atomic.LoadUint64(&e.waits)
-	storeRelease(&e.waits, waits+1)
+	storeOwn(&e.waits, waits+1)
 	return atomic.LoadUint64(&e.stream) != 0 || waits%holdEach == 0
 }
 
@@ -64,7 +64,7 @@ func (e *eagerness) held(more bool) {
 	if more {
 		stream = 1
 	}
-	storeRelease(&e.stream, stream)
+	storeOwn(&e.stream, stream)
 }
 
 // spin waits a little for the word of a cell to change, and reports whether it did. Want is
