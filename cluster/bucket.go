@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -94,6 +95,43 @@ func (c *Conn) read(ctx context.Context, key string) (e entry, err error) {
 	return e, err
 }
 
+// readLatest is read, of what was the latest at some time during this call. A leader that
+// was cut off or stopped does not know at once that there is another, and read would return
+// what it has. So a message follows, which only a majority can store, and only if the key
+// still has this revision.
+func (c *Conn) readLatest(ctx context.Context, key string) (entry, error) {
+	probed := uint64(0) // a message that was stored during this call
+	probe := func(header nats.Header) error {
+		header[jetstream.MsgIDHeader] = []string{c.number()}
+		return persist(ctx, func(ctx context.Context) error {
+			a, err := c.store(ctx, &nats.Msg{Subject: bucketPrefix + "probe", Header: header})
+			if err == nil {
+				probed = a.Seq
+			}
+			return err
+		})
+	}
+	for {
+		e, err := c.read(ctx, key)
+		if err != nil || !c.elects || probed > 0 && e.revision > probed {
+			return e, err
+		}
+		err = probe(nats.Header{
+			jetstream.ExpectedLastSubjSeqHeader:     {strconv.FormatUint(e.revision, 10)},
+			jetstream.ExpectedLastSubjSeqSubjHeader: {bucketPrefix + key},
+		})
+		if !isCode(err, codeWrongLastSequence, codeWrongLastSequence2) {
+			return e, err
+		}
+		// Others write. What they write after a message of ours is late enough.
+		if probed == 0 {
+			if err := probe(nats.Header{}); err != nil {
+				return entry{}, err
+			}
+		}
+	}
+}
+
 // swap writes a key if its revision is still this one; 0: if there is nothing. It
 // returns the new revision, or 0 if it was not. It goes on for a while after the end of
 // ctx, since what it did must be known. With a ttl the entry ends by itself.
@@ -122,11 +160,13 @@ func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint6
 	if !isCode(err, codeWrongLastSequence, codeWrongLastSequence2) {
 		return a.Seq, err
 	}
-	if tries == 1 {
+	if tries == 1 && (!c.elects || laterThan(err, revision)) {
 		return 0, nil
 	}
-	// An earlier try, whose answer was lost, may have done it. The server knows, since it
-	// stores a message with this ID only once: it would answer with the one that it has.
+	// An earlier try, whose answer was lost, may have done it. Or the answer is of a server
+	// that led before, is behind, and does not know it yet, while the one that leads has done
+	// it. That one knows, since it stores a message with this ID only once: it would answer
+	// with the one that it has.
 	probe := &nats.Msg{Subject: bucketPrefix + "probe", Header: nats.Header{jetstream.MsgIDHeader: {id}}}
 	err = persist(ctx, func(ctx context.Context) (err error) {
 		a, err = c.store(ctx, probe)
@@ -136,4 +176,16 @@ func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint6
 		return 0, err
 	}
 	return a.Seq, nil
+}
+
+// laterThan reports whether a server refused a write since the key has a later revision:
+// then nobody can do it any more.
+func laterThan(err error, revision uint64) bool {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	_, digits, _ := strings.Cut(api.Description, "wrong last sequence: ")
+	has, err := strconv.ParseUint(digits, 10, 64)
+	return err == nil && has > revision
 }

@@ -76,6 +76,7 @@ type Conn struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	replicas int
+	elects   bool // the servers are several, and one of them leads
 	lease    time.Duration
 	metrics  Metrics
 	id       string // of this connection; messages and sessions are numbered under it
@@ -145,9 +146,10 @@ func Connect(ctx context.Context, url string, opts *Options, natsOpts ...nats.Op
 		nc.Close()
 		return nil, server.fail("connect to", err, "JetStream does not answer: start the server with -js")
 	}
+	c.elects = nc.ConnectedClusterName() != ""
 	if c.replicas == 0 {
 		c.replicas = 1
-		if nc.ConnectedClusterName() != "" {
+		if c.elects {
 			c.replicas = 3
 		}
 	}

@@ -76,7 +76,7 @@ func (c *Conn) semaphores(ctx context.Context, op, name string, values []int) (*
 		return nil, s.fail(op, err, "")
 	}
 	for {
-		e, err := c.read(ctx, s.key)
+		e, err := c.readLatest(ctx, s.key)
 		if err != nil {
 			return nil, s.fail(op, err, "")
 		}
@@ -127,9 +127,17 @@ func (t thing) checkValues(op string, values []int) error {
 // Name returns the set's name.
 func (s *SemaphoreSet) Name() string { return s.name }
 
-// load returns the state from the leader.
+// load returns the latest state.
 func (s *SemaphoreSet) load(ctx context.Context) (*semState, uint64, error) {
-	e, err := s.conn.read(ctx, s.key)
+	return s.stateOf(s.conn.readLatest(ctx, s.key))
+}
+
+// guess returns the state from the leader, for a change that fails if it is not the latest.
+func (s *SemaphoreSet) guess(ctx context.Context) (*semState, uint64, error) {
+	return s.stateOf(s.conn.read(ctx, s.key))
+}
+
+func (s *SemaphoreSet) stateOf(e entry, err error) (*semState, uint64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
@@ -214,7 +222,7 @@ func (s *SemaphoreSet) change(ctx context.Context, f func(*semState) (write bool
 			return nil
 		}
 		s.conn.metrics.Count("conflicts", s.name, 1)
-		st, revision, err = s.load(ctx)
+		st, revision, err = s.guess(ctx)
 		if err != nil {
 			s.heard(nil, 0)
 			return err

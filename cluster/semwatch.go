@@ -3,15 +3,13 @@ package cluster
 import (
 	"context"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // watch tells a set of its changes, and of the ends of sessions, for as long as it is
 // open: whoever waits once will wait again.
 type watch struct {
 	set     *SemaphoreSet
-	watcher jetstream.KeyWatcher
+	watcher *watcher
 	cancel  context.CancelFunc
 	ended   chan struct{}
 }
@@ -29,27 +27,29 @@ func (s *SemaphoreSet) begin(ctx context.Context) error {
 	if closed {
 		return errClosed
 	}
-	w := &watch{set: s, ended: make(chan struct{})}
 	own, cancel := context.WithCancel(context.Background())
-	w.cancel = cancel
-	var kv jetstream.KeyValue
-	err := persist(ctx, func(ctx context.Context) (err error) {
-		if kv, err = s.conn.js.KeyValue(ctx, bucket); err == nil {
-			w.watcher, err = kv.WatchFiltered(own, []string{s.key, "lease." + s.tok + ".*"})
+	w := &watch{set: s, cancel: cancel}
+	for {
+		ready := make(chan struct{})
+		err := persist(ctx, func(context.Context) (err error) {
+			w.watcher, err = s.conn.watch(own, s.key, "lease."+s.tok+".*")
+			return err
+		})
+		if err != nil {
+			cancel()
+			return err
 		}
-		return err
-	})
-	if err != nil {
-		cancel()
-		return err
-	}
-	ready := make(chan struct{})
-	go w.run(own, ready)
-	select {
-	case <-ready:
-	case <-ctx.Done():
-		w.stop()
-		return ctx.Err()
+		w.ended = make(chan struct{})
+		go w.run(own, ready)
+		select {
+		case <-ready:
+		case <-w.ended: // the servers have refused to go on
+			continue
+		case <-ctx.Done():
+			w.stop()
+			return ctx.Err()
+		}
+		break
 	}
 	s.mu.Lock()
 	s.watch = w
@@ -62,7 +62,7 @@ func (s *SemaphoreSet) begin(ctx context.Context) error {
 }
 
 // reconnected begins the watch anew: the server that had the old one may be another now,
-// or has forgotten it.
+// or has forgotten it; or nats.go has given up, as it does if the servers refuse.
 func (s *SemaphoreSet) reconnected() {
 	s.starting.Lock()
 	s.mu.Lock()
@@ -82,7 +82,7 @@ func (s *SemaphoreSet) reconnected() {
 func (w *watch) stop() {
 	w.cancel()
 	<-w.ended
-	go w.watcher.Stop() // which asks the server, who may not answer
+	w.watcher.stop()
 }
 
 // run hears of the sessions and the set in the order of their writing: a session's lease
@@ -94,13 +94,12 @@ func (w *watch) run(ctx context.Context, ready chan struct{}) {
 	complete := false
 	var last *semState
 	for {
-		var e jetstream.KeyValueEntry
-		var ok bool
+		var e *change
 		select {
-		case e, ok = <-w.watcher.Updates():
-			if !ok {
-				return
-			}
+		case e = <-w.watcher.changes:
+		case <-w.watcher.closed:
+			go s.reconnected()
+			return
 		case <-ctx.Done():
 			return
 		}
@@ -108,16 +107,16 @@ func (w *watch) run(ctx context.Context, ready chan struct{}) {
 		case e == nil:
 			complete = true
 			close(ready)
-		case e.Key() == s.key:
-			st, err := decodeState(e.Value())
+		case e.key == s.key:
+			st, err := decodeState(e.data)
 			if err != nil {
 				continue
 			}
 			last = st
-			s.heard(st, e.Revision())
+			s.heard(st, e.revision)
 		default:
-			id := e.Key()[len("lease.")+len(s.tok)+1:]
-			if e.Operation() == jetstream.KeyValuePut {
+			id := e.key[len("lease.")+len(s.tok)+1:]
+			if !e.gone {
 				alive[id] = true
 				continue
 			}

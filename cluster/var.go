@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Var is a variable of type T that the servers keep as JSON. Before the first Store it
@@ -33,25 +31,24 @@ func VarOf[T any](ctx context.Context, c *Conn, name string) (*Var[T], error) {
 
 // Load returns the value.
 func (v *Var[T]) Load(ctx context.Context) (T, error) {
-	value, _, _, err := v.load(ctx, "load")
+	value, _, err := v.Revision(ctx)
 	return value, err
 }
 
 // Revision returns the value, and a number that grows with each change of it.
 func (v *Var[T]) Revision(ctx context.Context) (T, uint64, error) {
-	value, _, revision, err := v.load(ctx, "load")
-	return value, revision, err
+	return v.load(ctx, "load", v.conn.readLatest)
 }
 
-func (v *Var[T]) load(ctx context.Context, op string) (value T, data []byte, revision uint64, err error) {
-	e, err := v.conn.read(ctx, v.key)
+func (v *Var[T]) load(ctx context.Context, op string, read func(context.Context, string) (entry, error)) (value T, revision uint64, err error) {
+	e, err := read(ctx, v.key)
 	if err == nil {
 		value, err = v.decode(e.data)
 	}
 	if err != nil {
-		return value, nil, 0, v.wrong(ctx, op, err)
+		return value, 0, v.wrong(ctx, op, err)
 	}
-	return value, e.data, e.revision, nil
+	return value, e.revision, nil
 }
 
 func (v *Var[T]) wrong(ctx context.Context, op string, err error) error {
@@ -77,7 +74,7 @@ func (v *Var[T]) Store(ctx context.Context, value T) error {
 // Update changes the value by change, which no other writer comes between: if one does,
 // change is called again with what that one wrote.
 func (v *Var[T]) Update(ctx context.Context, change func(*T)) error {
-	_, err := v.update(ctx, func(value *T, _ []byte) (bool, error) { change(value); return true, nil })
+	_, err := v.update(ctx, func(value *T) (bool, error) { change(value); return true, nil })
 	return err
 }
 
@@ -88,7 +85,7 @@ func (v *Var[T]) CompareAndSwap(ctx context.Context, old, new T) (bool, error) {
 	if err != nil {
 		return false, v.fail("swap", err, "")
 	}
-	return v.update(ctx, func(value *T, _ []byte) (bool, error) {
+	return v.update(ctx, func(value *T) (bool, error) {
 		got, err := json.Marshal(*value)
 		if err != nil || !bytes.Equal(got, want) {
 			return false, err
@@ -98,14 +95,22 @@ func (v *Var[T]) CompareAndSwap(ctx context.Context, old, new T) (bool, error) {
 	})
 }
 
-func (v *Var[T]) update(ctx context.Context, change func(*T, []byte) (bool, error)) (bool, error) {
+func (v *Var[T]) update(ctx context.Context, change func(*T) (bool, error)) (bool, error) {
 	const op = "update"
 	for {
-		value, data, revision, err := v.load(ctx, op)
+		value, revision, err := v.load(ctx, op, v.conn.read)
 		if err != nil {
 			return false, err
 		}
-		if write, err := change(&value, data); err != nil || !write {
+		write, err := change(&value)
+		if err == nil && !write && v.conn.elects {
+			// That must be so of the latest.
+			value, revision, err = v.load(ctx, op, v.conn.readLatest)
+			if err == nil {
+				write, err = change(&value)
+			}
+		}
+		if err != nil || !write {
 			return false, v.fail(op, err, "")
 		}
 		text, err := json.Marshal(value)
@@ -135,12 +140,9 @@ func (v *Var[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
 		defer v.conn.closed(again)
 		last := uint64(0)
 		for begun := false; ; begun = true {
-			var w jetstream.KeyWatcher
-			err := persist(ctx, func(once context.Context) error {
-				kv, err := v.conn.js.KeyValue(once, bucket)
-				if err == nil {
-					w, err = kv.Watch(ctx, v.key)
-				}
+			var w *watcher
+			err := persist(ctx, func(context.Context) (err error) {
+				w, err = v.conn.watch(ctx, v.key)
 				return err
 			})
 			if err != nil {
@@ -148,7 +150,7 @@ func (v *Var[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
 				return
 			}
 			more := v.hear(ctx, w, again.c, !begun, &last, yield)
-			go w.Stop() // which asks the server, who may not answer
+			w.stop()
 			if !more {
 				return
 			}
@@ -171,34 +173,38 @@ func (r *reconnects) reconnected() {
 
 // hear yields what a watcher tells, if it is later than last, until there is another
 // watcher to be made, which it reports.
-func (v *Var[T]) hear(ctx context.Context, w jetstream.KeyWatcher, again <-chan struct{}, first bool, last *uint64, yield func(T, error) bool) bool {
+func (v *Var[T]) hear(ctx context.Context, w *watcher, again <-chan struct{}, first bool, last *uint64, yield func(T, error) bool) bool {
 	var none T
 	for {
-		var e jetstream.KeyValueEntry
-		ok := false
+		var e *change
 		select {
-		case e, ok = <-w.Updates():
+		case e = <-w.changes:
 		case <-again:
 			return true
+		case <-w.closed:
+			if !v.conn.nc.IsClosed() && ctx.Err() == nil {
+				return true
+			}
+			if ctx.Err() == nil {
+				yield(none, v.fail("watch", errClosed, ""))
+				return false
+			}
 		case <-ctx.Done():
 		}
 		switch {
 		case ctx.Err() != nil:
 			yield(none, v.cancelled("watch", ctx))
 			return false
-		case !ok:
-			yield(none, v.fail("watch", errClosed, ""))
-			return false
 		case e == nil: // that is all for now
 			if first && *last == 0 && !yield(none, nil) {
 				return false
 			}
 			continue
-		case e.Revision() <= *last:
+		case e.revision <= *last:
 			continue
 		}
-		*last = e.Revision()
-		value, err := v.decode(e.Value())
+		*last = e.revision
+		value, err := v.decode(e.data)
 		if err != nil {
 			yield(none, v.fail("watch", err, ""))
 			return false
