@@ -73,11 +73,7 @@ func connectTo(t testing.TB, url string, opts *cluster.Options) *cluster.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		c.Close(ctx)
-	})
+	t.Cleanup(func() { closeSoon(c) })
 	return c
 }
 
@@ -85,6 +81,12 @@ func connectTo(t testing.TB, url string, opts *cluster.Options) *cluster.Conn {
 // there, which connections do at 127.0.0.1.
 func ownAddress() string {
 	return fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+}
+
+func closeSoon(c *cluster.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	c.Close(ctx)
 }
 
 func check(t testing.TB, err error) {

@@ -36,15 +36,17 @@ type Options struct {
 	// Log is told what the server logs. Nil drops it.
 	Log server.Logger
 
-	cluster *member
+	// Member makes it one of several servers that keep the streams together. Nil: it is
+	// alone.
+	Member *Member
 }
 
-// member is a server's place in a cluster.
-type member struct {
-	name   string
-	routes []string // addresses of the other members
-	host   string   // its own
-	port   int
+// Member is a server's place among others: for a program that runs on three machines, each
+// with a server inside.
+type Member struct {
+	Name   string   // of this server, which no other has
+	Listen string   // where it listens for the others: HOST:PORT
+	Routes []string // where the others listen: HOST:PORT
 }
 
 // startTime is for how long a server may recover its streams.
@@ -66,27 +68,32 @@ func Start(opts Options) (*Server, error) {
 	}
 	o := &server.Options{
 		ServerName: "sysvipc", JetStream: true, StoreDir: opts.Dir, NoSigs: true, NoLog: opts.Log == nil, DontListen: opts.Listen == "",
-		SyncAlways: opts.SyncAlways, NoSystemAccount: opts.cluster == nil,
+		SyncAlways: opts.SyncAlways, NoSystemAccount: opts.Member == nil,
 	}
 	if opts.Listen != "" {
-		host, port, err := net.SplitHostPort(opts.Listen)
-		if err != nil {
-			return nil, fmt.Errorf("embedded: address %q: %w", opts.Listen, err)
+		var err error
+		if o.Host, o.Port, err = address(opts.Listen); err != nil {
+			return nil, err
 		}
-		number, err := strconv.ParseUint(port, 10, 16)
-		if err != nil {
-			return nil, fmt.Errorf("embedded: address %q: %w", opts.Listen, err)
-		}
-		o.Host, o.Port = host, int(number)
-		if number == 0 {
+		if o.Port == 0 {
 			o.Port = server.RANDOM_PORT
 		}
 	}
-	if m := opts.cluster; m != nil {
-		o.ServerName = m.name
-		o.Cluster = server.ClusterOpts{Name: "sysvipc", Host: m.host, Port: m.port, PoolSize: -1, NoAdvertise: true}
-		for _, address := range m.routes {
-			o.Routes = append(o.Routes, server.RoutesFromStr("nats://"+address)...)
+	if m := opts.Member; m != nil {
+		host, port, err := address(m.Listen)
+		if err != nil {
+			return nil, err
+		}
+		if m.Name == "" || port == 0 || len(m.Routes) == 0 {
+			return nil, fmt.Errorf("embedded: member %q at %q with routes %q: it needs a name of its own, a fixed port, and where the others are", m.Name, m.Listen, m.Routes)
+		}
+		o.ServerName = m.Name
+		o.Cluster = server.ClusterOpts{Name: "sysvipc", Host: host, Port: port, PoolSize: -1, NoAdvertise: true}
+		for _, route := range m.Routes {
+			if _, _, err := address(route); err != nil {
+				return nil, err
+			}
+			o.Routes = append(o.Routes, server.RoutesFromStr("nats://"+route)...)
 		}
 	}
 	s, err := server.NewServer(o)
@@ -106,6 +113,20 @@ func Start(opts Options) (*Server, error) {
 		return nil, fmt.Errorf("embedded: the server in %s cannot use its directory", opts.Dir)
 	}
 	return &Server{s, opts}, nil
+}
+
+// address reads HOST:PORT.
+func address(s string) (host string, port int, err error) {
+	host, digits, err := net.SplitHostPort(s)
+	if err == nil {
+		var n uint64
+		n, err = strconv.ParseUint(digits, 10, 16)
+		port = int(n)
+	}
+	if err != nil {
+		return "", 0, fmt.Errorf("embedded: address %q: %w (it is HOST:PORT, such as 127.0.0.1:4222)", s, err)
+	}
+	return host, port, nil
 }
 
 // URL returns the address for clients.

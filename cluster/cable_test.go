@@ -1,4 +1,4 @@
-package embedded
+package cluster_test
 
 import (
 	"io"
@@ -16,12 +16,12 @@ type cable struct {
 	conns map[net.Conn]struct{}
 }
 
-func newCable(host string, port int) (*cable, error) {
-	l, err := net.Listen("tcp", address(host, 0))
+func newCable(to string) (*cable, error) {
+	l, err := net.Listen("tcp", ownAddress())
 	if err != nil {
 		return nil, err
 	}
-	c := &cable{l: l, to: address(host, port), conns: map[net.Conn]struct{}{}}
+	c := &cable{l: l, to: to, conns: map[net.Conn]struct{}{}}
 	go c.serve()
 	return c, nil
 }
