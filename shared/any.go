@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"sync/atomic"
 	"unsafe"
 )
@@ -171,7 +170,7 @@ func (a *Any) updateWord(ctx context.Context, change func(value []byte) error) e
 			return err
 		}
 		swapped := atomic.CompareAndSwapUint64((*uint64)(v.at(a.thing.offset)), old, packBytes(value))
-		if swapped && kind == kindVar {
+		if swapped {
 			a.thing.region.notify(v, a.changed())
 		}
 		if err := a.closed(v); err != nil || swapped {
@@ -183,49 +182,12 @@ func (a *Any) updateWord(ctx context.Context, change func(value []byte) error) e
 	}
 }
 
-// changed is the event of a change of a var.
+// changed is the event of a change of a var or counter.
 func (a *Any) changed() uint64 {
 	if a.isWord() {
 		return a.thing.offset + line
 	}
 	return a.thing.offset + varHeadSize + cells*a.thing.params[1]
-}
-
-// Watch yields the value of a var now and after each change, until ctx is done. Of changes
-// that come faster than the loop it yields the last.
-func (a *Any) Watch(ctx context.Context) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		for seen, first := uint64(0), true; ; first = false {
-			value, seq, err := a.next(ctx, seen, first)
-			if !yield(value, err) || err != nil {
-				return
-			}
-			seen = seq
-		}
-	}
-}
-
-// next waits until the value's number, or the word that it is, is not seen.
-func (a *Any) next(ctx context.Context, seen uint64, first bool) (value []byte, seq uint64, err error) {
-	v, err := a.use(kindVar, true)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer v.done()
-	var failed error
-	err = a.thing.region.wait(ctx, v, a.changed(), func() bool {
-		if a.isWord() {
-			seq = a.word(v)
-			value = unpackBytes(seq, a.Type.Size())
-		} else if value, seq, failed = a.copy(v); failed != nil {
-			return true
-		}
-		return (first || seq != seen) && a.closed(v) == nil
-	})
-	if err == nil {
-		err = failed
-	}
-	return value, seq, err
 }
 
 // Position says how far a thing has come, to compute rates from. What a thing does not

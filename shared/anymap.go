@@ -3,7 +3,6 @@ package shared
 import (
 	"context"
 	"iter"
-	"runtime"
 	"sync/atomic"
 	"unsafe"
 )
@@ -17,8 +16,8 @@ func (a *Any) table(write bool) (*table, *view, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	l, ok := mapLayoutOf(a.thing.params[0], a.thing.params[1], a.thing.params[2])
-	if !ok || l.size() != a.thing.size || a.Key == nil {
+	l, ok := a.thing.region.mapLayout(a.thing)
+	if !ok || a.Key == nil {
 		return nil, nil, a.fail("%w: its type cannot be read", errCorrupt)
 	}
 	return newTable(a.thing, l), v, nil
@@ -36,29 +35,15 @@ func (a *Any) LoadKey(key []byte) (value []byte, ok bool, err error) {
 	}
 	key = a.keyCopy(key)
 	hash := xxh64(key)
-	s, at := m.at(v, hash), unsafe.Pointer(unsafe.SliceData(key))
-	for i := range tries {
-		moves := atomic.LoadUint64(&s.head().moves)
-		slot, word, found := s.probe(hash, at)
-		switch found {
-		case hit:
-			value = wordBuffer(int(m.val))
-			copyOut(unsafe.Pointer(unsafe.SliceData(value)), unsafe.Add(s.cell(word&cellMask-1), s.value), uintptr(m.val))
-			if atomic.LoadUint64(s.word(slot)) == word {
-				return value, true, s.open()
-			}
-		case missed, crowded:
-			if atomic.LoadUint64(&s.head().moves) == moves {
-				return nil, false, s.open()
-			}
-		case corrupt:
-			return nil, false, s.corrupt()
-		}
-		if i%10 == 9 {
-			runtime.Gosched()
-		}
+	value = wordBuffer(int(m.val))
+	ok, err = m.at(v, hash).read(hash, unsafe.Pointer(unsafe.SliceData(key)), unsafe.Pointer(unsafe.SliceData(value)))
+	switch {
+	case err == nil && ok:
+		return value, true, a.closed(v)
+	case err == errBusy:
+		err = a.fail("%w", err)
 	}
-	return nil, false, a.fail("it changes faster than it can be read")
+	return nil, false, err
 }
 
 // keyCopy copies a key, as its users compare it: without what lies between its fields.
@@ -153,7 +138,7 @@ func (a *Any) Entries() iter.Seq2[AnyEntry, error] {
 		}
 		defer v.done()
 		for i := range m.stripes {
-			entries, err := m.nth(v, i).anyEntries()
+			entries, _, err := m.nth(v, i).anyEntries()
 			if err == nil {
 				err = a.closed(v)
 			}
@@ -170,8 +155,9 @@ func (a *Any) Entries() iter.Seq2[AnyEntry, error] {
 	}
 }
 
-// anyEntries returns the entries of a stripe.
-func (s stripe) anyEntries() (entries []AnyEntry, err error) {
+// anyEntries returns the entries of a stripe. Settled tells that none is missing, since
+// none was deleted meanwhile.
+func (s stripe) anyEntries() (entries []AnyEntry, settled bool, err error) {
 	for range 100 {
 		moves := atomic.LoadUint64(&s.head().moves)
 		seen := make(map[string]bool)
@@ -183,7 +169,7 @@ func (s stripe) anyEntries() (entries []AnyEntry, err error) {
 			e := AnyEntry{wordBuffer(int(s.key)), wordBuffer(int(s.val))}
 			cell, err := s.entry(slot, unsafe.Pointer(unsafe.SliceData(e.Key)), unsafe.Pointer(unsafe.SliceData(e.Value)))
 			if err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			if cell != wordEmpty && !seen[string(e.Key)] {
 				seen[string(e.Key)] = true
@@ -191,10 +177,10 @@ func (s stripe) anyEntries() (entries []AnyEntry, err error) {
 			}
 		}
 		if atomic.LoadUint64(&s.head().moves) == moves {
-			break
+			return entries, true, nil
 		}
 	}
-	return entries, nil
+	return entries, false, nil
 }
 
 // Len returns how many entries a map has, or how many messages or records wait.

@@ -56,7 +56,9 @@ func (r *Region) describe(v *view, e *entry, t thing, kind uint32) Thing {
 	text, fingerprint := r.shapeText(v, e, t), e.fingerprint
 	switch kind {
 	case kindCounter:
-		d.Type = kindType("i64")
+		if t.size == r.counterSize() {
+			d.Type = kindType("i64")
+		}
 	case kindVar:
 		if r.varFits(t) {
 			d.Type, _ = typeOf(text, t.params[0], fingerprint)
@@ -80,7 +82,7 @@ func (r *Region) describe(v *view, e *entry, t thing, kind uint32) Thing {
 			d.Capacity = int(t.params[0])
 		}
 	case kindMap:
-		if l, ok := mapLayoutOf(t.params[0], t.params[1], t.params[2]); ok && l.size() == t.size {
+		if l, ok := t.region.mapLayout(t); ok {
 			d.Capacity = int(l.capacity)
 			if cell, err := typeOf(text, l.stride, fingerprint); err == nil {
 				d.Key, _ = cell.part("key", l.key)

@@ -63,7 +63,7 @@ func locksOf(kind uint32, t thing, do func(at uint64)) {
 		at(0)
 		at(line)
 	case kindMap:
-		if l, ok := mapLayoutOf(t.params[0], t.params[1], t.params[2]); ok && l.size() == t.size {
+		if l, ok := t.region.mapLayout(t); ok {
 			for i := range l.stripes {
 				at(i * l.stripe)
 			}

@@ -46,7 +46,7 @@ func MapOf[K, V comparable](r *Region, name string, capacity int) (*Map[K, V], e
 	if err != nil {
 		return nil, err
 	}
-	l, ok := mapLayoutOf(uint64(max(capacity, 0)), uint64(ks.size), uint64(vs.size))
+	l, ok := mapLayoutOf(uint64(max(capacity, 0)), uint64(ks.size), uint64(vs.size), r.eventSize())
 	if !ok {
 		return nil, fmt.Errorf("shared: map %q: a capacity of %d: it can be 1 to %d", name, capacity, maxMapCapacity)
 	}
@@ -109,7 +109,11 @@ func (m *Map[K, V]) Load(k K) (V, bool, error) {
 	}
 	defer v.done()
 	hash := m.hash(&k)
-	ok, err := m.at(v, hash).load(hash, unsafe.Pointer(&k), unsafe.Pointer(&value))
+	s := m.at(v, hash)
+	ok, err := s.read(hash, unsafe.Pointer(&k), unsafe.Pointer(&value))
+	if err == errBusy {
+		ok, err = s.readInTurn(context.Background(), hash, unsafe.Pointer(&k), unsafe.Pointer(&value))
+	}
 	if !ok || err != nil {
 		return none, false, err
 	}
@@ -330,5 +334,5 @@ func (s stripe) entry(slot uint64, key, value unsafe.Pointer) (uint64, error) {
 		}
 		word = again
 	}
-	return wordEmpty, fmt.Errorf("shared: map %q: an entry changes faster than it can be read", s.name)
+	return wordEmpty, fmt.Errorf("shared: map %q: an entry: %w", s.name, errBusy)
 }

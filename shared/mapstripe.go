@@ -7,139 +7,9 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"structs"
 	"sync/atomic"
 	"unsafe"
 )
-
-// A map is cut into stripes by the hash of the key. Each stripe is a small map of its own:
-//
-//	head    the writers' lock, the number of entries
-//	index   words, a power of two of them: linear probing from where the hash points
-//	free    the numbers of the cells that nobody uses, as a stack
-//	cells   a key and a value each
-//
-// An index word says which cell the entry has, and how often the word has changed. A cell
-// is not written to while a word points to it. A writer fills a free cell and publishes it
-// by one word, so that it is never half there: a reader copies the cell, and knows that it
-// was whole if the word is still the same. If the writer is killed, the cell is in no word
-// and not on the stack, or the number of entries is off by one: whoever takes the lock next
-// learns from the kernel that its holder died, and counts anew.
-//
-// A deleted entry's word is a hole, which the probes go over. The entries behind it move
-// up to close it: each is published in the hole first, then taken from its old place, so
-// that a reader may find it in two places and never in none; but a reader that had passed
-// the hole before, and reads the old place after, sees it in neither. So moves counts
-// between the two steps, and a reader that found nothing looks again if it has changed.
-type stripeHead struct {
-	_     structs.HostLayout
-	lock  node
-	_     [24]byte
-	moves uint64
-	count uint64 // of entries
-	top   uint32 // of the stack
-	fresh uint32 // the cells from this one on were never used, and are not on the stack
-	_     [40]byte
-}
-
-const stripeHeadSize = 128
-
-// The parts of an index word: version, a part of the hash, and the cell's number plus 1.
-const (
-	wordTag     = 28
-	wordVersion = 36
-	cellMask    = 1<<wordTag - 1
-	wordEmpty   = 0
-	wordHole    = cellMask
-)
-
-// succeed returns the word that replaces word: with a new version.
-func succeed(word, tagged uint64) uint64 {
-	return (word>>wordVersion+1)<<wordVersion | tagged&(1<<wordVersion-1)
-}
-
-// mapLayout is where the parts of a map lie. It follows from what the map was declared
-// with, and is never read from the region.
-type mapLayout struct {
-	capacity, key, val uint64 // entries, and bytes of a key and of a value
-
-	stripes, slots, cells uint64 // how many; slots and cells are those of one stripe
-	value, stride         uint64 // where a cell's value is, and a cell's length
-	free, data, stripe    uint64 // where a stripe's stack and cells are, and its length
-}
-
-const maxMapCapacity = 1 << 27
-
-// mapLayoutOf lays out a map. A stripe has more cells than its share: hashes do not fill
-// the stripes evenly, and 8 standard deviations are room enough for all.
-func mapLayoutOf(capacity, key, val uint64) (l mapLayout, ok bool) {
-	if capacity == 0 || capacity > maxMapCapacity || key == 0 || val == 0 || key > math.MaxUint32 || val > math.MaxUint32 {
-		return l, false
-	}
-	l = mapLayout{capacity: capacity, key: key, val: val, stripes: 1}
-	for l.stripes < 64 && capacity/l.stripes >= 1024 {
-		l.stripes *= 2
-	}
-	l.cells = capacity
-	if l.stripes > 1 {
-		share := capacity / l.stripes
-		l.cells = share + 8*uint64(math.Sqrt(float64(share))) + 16
-	}
-	l.slots = powerOfTwo(max(l.cells+l.cells/2, 4))
-	l.cells++ // one for the value that replaces another
-	l.value = roundUp(key, 8)
-	l.stride = l.value + roundUp(val, 8)
-	if l.stride <= line {
-		l.stride = powerOfTwo(l.stride)
-	} else {
-		l.stride = roundUp(l.stride, line)
-	}
-	l.free = stripeHeadSize + roundUp(8*l.slots, line)
-	l.data = l.free + roundUp(4*l.cells, line)
-	l.stripe = l.data + roundUp(l.cells*l.stride, line)
-	return l, true
-}
-
-func (l *mapLayout) size() uint64 { return l.stripes * l.stripe }
-
-// table is a map without its types: keys and values are bytes.
-type table struct {
-	thing
-	mapLayout
-	local []chan struct{} // of each stripe, held by the one goroutine of this process that waits
-}
-
-// stripe is one stripe of a map, in one view.
-type stripe struct {
-	*table
-	v     *view
-	start uint64
-	local chan struct{}
-}
-
-// at returns the stripe for keys with this hash.
-func (t *table) at(v *view, hash uint64) stripe { return t.nth(v, hash&(t.stripes-1)) }
-
-func (t *table) nth(v *view, i uint64) stripe {
-	return stripe{t, v, t.offset + i*t.mapLayout.stripe, t.local[i]}
-}
-
-func (s stripe) head() *stripeHead { return (*stripeHead)(s.v.at(s.start)) }
-
-func (s stripe) word(slot uint64) *uint64 {
-	return (*uint64)(s.v.at(s.start + stripeHeadSize + 8*(slot&(s.slots-1))))
-}
-
-// cell returns the cell with this number, which is less than s.cells.
-func (s stripe) cell(n uint64) unsafe.Pointer { return s.v.at(s.start + s.data + n*s.stride) }
-
-func (s stripe) stack(i uint32) *uint32 { return (*uint32)(s.v.at(s.start + s.free + 4*uint64(i))) }
-
-// home is where the probes for a hash begin.
-func (t *table) home(hash uint64) uint64 { return hash >> 8 & (t.slots - 1) }
-
-// tag is the hash's part in the word.
-func tag(hash uint64) uint64 { return hash >> 56 << wordTag }
 
 // What a probe comes to.
 const (
@@ -194,8 +64,12 @@ func equalIn(in, key unsafe.Pointer, size uint64) bool {
 // its turn with them.
 const tries = 1000
 
-// load copies the value for a key to value, which is spoiled if there is none.
-func (s stripe) load(hash uint64, key, value unsafe.Pointer) (bool, error) {
+// errBusy: writers were always in a reader's way.
+var errBusy = errors.New("it changes faster than it can be read")
+
+// read copies the value for a key to value, which is spoiled if there is none. It takes no
+// lock, and fails with errBusy if the writers are too many.
+func (s stripe) read(hash uint64, key, value unsafe.Pointer) (bool, error) {
 	for i := range tries {
 		moves := atomic.LoadUint64(&s.head().moves)
 		slot, word, found := s.probe(hash, key)
@@ -216,7 +90,12 @@ func (s stripe) load(hash uint64, key, value unsafe.Pointer) (bool, error) {
 			runtime.Gosched()
 		}
 	}
-	lock, err := s.lock(context.Background())
+	return false, errBusy
+}
+
+// readInTurn is read for whoever got errBusy: it takes its turn with the writers.
+func (s stripe) readInTurn(ctx context.Context, hash uint64, key, value unsafe.Pointer) (bool, error) {
+	lock, err := s.lock(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -290,6 +169,7 @@ func (s stripe) put(hash, slot, word uint64, exists bool, key, value unsafe.Poin
 	} else {
 		atomic.AddUint64(&h.count, 1)
 	}
+	s.region.notify(s.v, s.changed())
 	return s.open()
 }
 
@@ -315,6 +195,7 @@ func (s stripe) remove(slot, word uint64) error {
 	s.close(slot)
 	atomic.AddUint64(&s.head().count, math.MaxUint64)
 	s.release(word&cellMask - 1)
+	s.region.notify(s.v, s.changed())
 	return s.open()
 }
 
@@ -345,114 +226,10 @@ func (s stripe) distance(slot, cell uint64) uint64 {
 	return (slot - s.home(xxh64(bytesOf(s.cell(cell), s.key)))) & (s.slots - 1)
 }
 
-// held is a stripe's lock, taken.
-type held struct{ g *guardian }
-
-// lock takes the writers' lock, behind the goroutines of this process that want it. If its
-// last holder was killed, the stripe is brought into order first.
-func (s stripe) lock(ctx context.Context) (held, error) {
-	g, died, err := s.region.lock(ctx, s.v, &s.head().lock, s.local)
-	if err != nil {
-		return held{}, err
-	}
-	raceAcquire(s.local)
-	if died {
-		s.sweep()
-	}
-	if err := s.open(); err != nil {
-		held{g}.release(s)
-		return held{}, err
-	}
-	return held{g}, nil
-}
-
-func (l held) release(s stripe) {
-	raceRelease(s.local)
-	l.g.unlock(&s.head().lock)
-}
-
-// sweep brings the stripe into order whose writer was killed. The lock is held, and if the
-// sweeper is killed too, the next holder begins again.
-func (s stripe) sweep() {
-	h := s.head()
-	where := make([]uint64, s.cells) // of each cell, the slot that has it, plus 1
-	for slot := range s.slots {
-		word := atomic.LoadUint64(s.word(slot))
-		cell := word & cellMask
-		if cell == wordEmpty || cell == wordHole {
-			continue
-		}
-		out := slot // what is to go
-		if cell <= s.cells {
-			other := where[cell-1]
-			where[cell-1] = slot + 1
-			if other == 0 {
-				continue
-			}
-			// It was on its way from one slot to another: it stays in the nearer one.
-			if out = other - 1; s.distance(out, cell-1) < s.distance(slot, cell-1) {
-				out, where[cell-1] = slot, other
-			}
-		}
-		atomic.AddUint64(&h.moves, 1)
-		atomic.StoreUint64(s.word(out), succeed(atomic.LoadUint64(s.word(out)), wordHole))
-	}
-	for slot := range s.slots {
-		if atomic.LoadUint64(s.word(slot))&cellMask == wordHole {
-			s.close(slot)
-		}
-	}
-	h.top = 0
-	count, fresh := uint64(0), min(uint64(h.fresh), s.cells)
-	for cell, slot := range where {
-		if slot != 0 {
-			count, fresh = count+1, max(fresh, uint64(cell)+1)
-		}
-	}
-	for cell := range fresh {
-		if where[cell] == 0 {
-			s.release(cell)
-		}
-	}
-	h.fresh = uint32(fresh)
-	atomic.StoreUint64(&h.count, count)
-}
-
 // len is the number of entries.
 func (t *table) len(v *view) (n uint64) {
 	for i := range t.stripes {
 		n += min(atomic.LoadUint64(&(*stripeHead)(v.at(t.offset+i*t.mapLayout.stripe)).count), t.cells)
 	}
 	return n
-}
-
-// repairMap sweeps the stripes whose writer was killed. One that the kernel marks later
-// than the participant is left to the next writer.
-func repairMap(r *Region, v *view, t thing, _ owner) {
-	l, ok := mapLayoutOf(t.params[0], t.params[1], t.params[2])
-	if !ok || l.size() != t.size {
-		return // no participant made this
-	}
-	m := newTable(t, l)
-	for i := range l.stripes {
-		s := m.nth(v, i)
-		if n := &s.head().lock; atomic.LoadUint32(&n.word)&futexOwnerDied != 0 {
-			g := pick()
-			ok, died := g.tryLock(n, 0)
-			if died {
-				s.sweep()
-			}
-			if ok {
-				g.unlock(n)
-			}
-		}
-	}
-}
-
-func newTable(t thing, l mapLayout) *table {
-	m := &table{thing: t, mapLayout: l}
-	for i := range l.stripes {
-		m.local = append(m.local, t.region.localLock(t.offset+i*l.stripe))
-	}
-	return m
 }

@@ -31,11 +31,11 @@ func TestMapLayoutIsPinned(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ capacity, key, val, stripes, slots, cells, stride, size uint64 }{
-		{1, 8, 8, 1, 4, 2, 16, 128 + 64 + 64 + 64},
-		{100, 12, 64, 1, 256, 101, 128, 128 + 2048 + 448 + 101*128},
-		{1 << 16, 8, 64, 64, 2048, 1297, 128, 64 * (128 + 16384 + 5248 + 1297*128)},
+		{1, 8, 8, 1, 4, 2, 16, 128 + 64 + 64 + 64 + 64},
+		{100, 12, 64, 1, 256, 101, 128, 128 + 2048 + 448 + 101*128 + 64},
+		{1 << 16, 8, 64, 64, 2048, 1297, 128, 64 * (128 + 16384 + 5248 + 1297*128 + 64)},
 	} {
-		l, ok := mapLayoutOf(c.capacity, c.key, c.val)
+		l, ok := mapLayoutOf(c.capacity, c.key, c.val, 8)
 		got := c
 		got.stripes, got.slots, got.cells, got.stride, got.size = l.stripes, l.slots, l.cells, l.stride, l.size()
 		if !ok || got != c {

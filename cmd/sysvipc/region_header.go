@@ -123,7 +123,7 @@ func (c *cWriter) thing(d shared.Thing) {
 	case d.Kind == "mutex":
 		fmt.Fprintf(c, "static inline int %s_find(const struct sysvipc_region *r, pthread_mutex_t **m)\n{\n\treturn sysvipc_mutex_find(r, \"%s\", m);\n}\n", name, text)
 	case d.Kind == "counter":
-		fmt.Fprintf(c, "static inline int %s_find(const struct sysvipc_region *r, int64_t **counter)\n{\n\treturn sysvipc_counter_find(r, \"%s\", counter);\n}\n", name, text)
+		fmt.Fprintf(c, "static inline int %s_find(const struct sysvipc_region *r, struct sysvipc_counter *c)\n{\n\treturn sysvipc_counter_find(r, \"%s\", c);\n}\n", name, text)
 	case d.Type == nil:
 	case d.Kind == "var":
 		c.variable(name, text, d)

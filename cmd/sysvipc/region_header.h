@@ -476,20 +476,38 @@ static inline void sysvipc_set(void *value, void *arg)
 	memcpy(value, c->from, c->size);
 }
 
-/* A counter. */
-static inline int sysvipc_counter_find(const struct sysvipc_region *r, const char *name, int64_t **counter)
+/* A counter: its value, and behind its line the event of a change. */
+struct sysvipc_counter {
+	const struct sysvipc_region *r;
+	int64_t *value;
+	uint64_t event; /* offset in the region */
+};
+
+static inline int sysvipc_counter_find(const struct sysvipc_region *r, const char *name, struct sysvipc_counter *c)
 {
 	struct sysvipc_thing t;
 	int err = sysvipc_find(r, name, SYSVIPC_COUNTER, 0, &t);
-	if (!err && t.size < 8)
+	if (!err && t.size != 64 + r->events)
 		err = EPROTO;
-	if (!err)
-		*counter = (int64_t *)(void *)(r->base + t.offset);
+	if (!err) {
+		c->r = r;
+		c->value = (int64_t *)(void *)(r->base + t.offset);
+		c->event = t.offset + 64;
+	}
 	return err;
 }
 
-static inline int64_t sysvipc_counter_add(int64_t *counter, int64_t delta) { return __atomic_add_fetch(counter, delta, __ATOMIC_SEQ_CST); }
-static inline int64_t sysvipc_counter_load(const int64_t *counter) { return __atomic_load_n(counter, __ATOMIC_SEQ_CST); }
+/* sysvipc_counter_add adds, wakes whoever watches the counter, and returns the new value. An
+ * atomic instruction of your own on *value counts as well, and wakes nobody. The region must
+ * not be attached with SHM_RDONLY. */
+static inline int64_t sysvipc_counter_add(const struct sysvipc_counter *c, int64_t delta)
+{
+	int64_t value = __atomic_add_fetch(c->value, delta, __ATOMIC_SEQ_CST);
+	sysvipc_notify(c->r, c->event);
+	return value;
+}
+
+static inline int64_t sysvipc_counter_load(const struct sysvipc_counter *c) { return __atomic_load_n(c->value, __ATOMIC_SEQ_CST); }
 
 /* A chan: a ring of cells, each with a word before the message: from the lowest bit, 3 bits
  * of state, 20 bits of the slot of who is at work on the cell, and the lap. */

@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"iter"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,18 +24,22 @@ type regionWatchOptions struct {
 }
 
 func newRegionWatchCommand() *cobra.Command {
-	o := regionWatchOptions{interval: durationFlag{100 * time.Millisecond, true}}
+	var o regionWatchOptions
 	cmd := &cobra.Command{
 		Use:   "watch REGION NAME",
 		Short: "Print a value now and after each change",
 		Long: `Print the value of a thing now and after each change, as a line of JSON, until Ctrl-C. Of
 changes that come faster than they are printed, the last is printed.
 
-A variable or document tells of its changes, and watching it takes no time while there is
-none: for that this command joins the region. A counter, and an entry of a map (--key), do not: they
-are looked at every --interval. An entry that does not exist is null.`,
+Of a map, each entry is printed that is there or changes, as "key" and "value", and the
+value of one that was deleted is null; --key prints the value of one entry, or null.
+
+To be told of changes this command joins the region, and takes no time while there is
+none. With --interval it looks at the value every so often instead, as "region get" does:
+for a region that you may only read, and for a counter that C programs change by atomic
+instructions of their own.`,
 		Example: `  sysvipc region watch orders best
-  sysvipc region watch orders positions --key 7 --interval 1s
+  sysvipc region watch orders positions --key 7
   sysvipc region watch orders best --count 2 --timeout 5s -o jsonl`,
 		Args:              withRegion(1, 1, "a NAME"),
 		ValidArgsFunction: completeRegions,
@@ -42,7 +49,7 @@ are looked at every --interval. An entry that does not exist is null.`,
 	f.StringVar(&o.key, "key", "", "the entry of a map with this key, in JSON")
 	f.IntVar(&o.count, "count", 0, "end after N values, the first included")
 	f.Var(&o.timeout, "timeout", "give up when the value has not changed for this time")
-	f.Var(&o.interval, "interval", "how often to look at what does not tell of its changes")
+	f.Var(&o.interval, "interval", "do not join, and look this often")
 	placeholder(cmd, "KEY", "key")
 	placeholder(cmd, "N", "count")
 	outputFlag(cmd, &o.output, "lines", "jsonl")
@@ -53,7 +60,7 @@ func (o *regionWatchOptions) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case o.count < 0 || o.count == 0 && cmd.Flags().Changed("count"):
 		return usage("--count %d: at least 1", o.count)
-	case o.interval.d < time.Millisecond:
+	case o.interval.set && o.interval.d < time.Millisecond:
 		return usage("--interval %v: at least 1ms", o.interval.d)
 	}
 	ignoreSIGPIPE()
@@ -69,6 +76,7 @@ func (o *regionWatchOptions) run(cmd *cobra.Command, args []string) error {
 }
 
 func (o *regionWatchOptions) watch(ctx context.Context, cmd *cobra.Command, args []string) error {
+	// Looking first tells what is wrong with the arguments, and joins nothing for it.
 	region, err := lookAt(args[0])
 	if err != nil {
 		return err
@@ -78,34 +86,27 @@ func (o *regionWatchOptions) watch(ctx context.Context, cmd *cobra.Command, args
 	if err != nil {
 		return err
 	}
-	out := &streamWriter{w: cmd.OutOrStdout(), name: a.Name, jsonl: o.output == "jsonl"}
-	byKey := cmd.Flags().Changed("key")
-	switch {
-	case a.Kind == "map" && !byKey:
-		return usage("%q is a map: say which entry with --key", a.Name)
-	case a.Kind == "map":
-		key, err := theKey(a, o.key)
-		if err != nil {
+	var key []byte
+	switch byKey := cmd.Flags().Changed("key"); {
+	case byKey && a.Kind != "map":
+		return usage("--key is for maps, and %q is a %s", a.Name, a.Kind)
+	case byKey:
+		if key, err = theKey(a, o.key); err != nil {
 			return err
 		}
-		return o.poll(ctx, out, func() (rawJSON, error) {
-			value, ok, err := a.LoadKey(key)
-			if err != nil || !ok {
-				return rawJSON("null"), err
-			}
-			return jsonOf(a.Type, value), nil
-		})
-	case byKey:
-		return usage("--key is for maps, and %q is a %s", a.Name, a.Kind)
-	case a.Kind == "counter":
-		return o.poll(ctx, out, func() (rawJSON, error) {
-			value, err := a.Load()
-			return jsonOf(a.Type, value), err
-		})
-	case a.Kind != "var" && a.Kind != "doc":
-		return thingError(a, "what can be watched is a var, a doc, a counter or an entry of a map; \"sysvipc region sub\" is for a chan or topic")
+	case a.Kind == "map" && o.interval.set:
+		return usage("%q is a map: with --interval, say which entry with --key", a.Name)
+	case !slices.Contains([]string{"var", "doc", "counter", "map"}, a.Kind):
+		return thingError(a, "what can be watched is a var, a doc, a counter or a map; \"sysvipc region sub\" is for a chan or topic")
+	}
+	out := &streamWriter{w: cmd.OutOrStdout(), name: a.Name, jsonl: o.output == "jsonl"}
+	if o.interval.set {
+		return o.poll(ctx, out, func() (rawJSON, error) { return currentValue(a, key) })
 	}
 	r, err := join(cmd, args[0])
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w (who waits for changes has to join; with --interval 1s it is enough to read)", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,63 @@ func (o *regionWatchOptions) watch(ctx context.Context, cmd *cobra.Command, args
 	if a, err = r.Any(args[1]); err != nil {
 		return err
 	}
-	return o.follow(ctx, out, a)
+	return o.follow(ctx, out, a.Name, func(ctx context.Context) iter.Seq2[rawJSON, error] { return changesOf(ctx, a, key) })
+}
+
+// currentValue returns the value of a thing, or of an entry of a map.
+func currentValue(a *shared.Any, key []byte) (rawJSON, error) {
+	switch {
+	case a.Kind == "doc":
+		data, err := a.LoadDoc()
+		return docValue(a, data), err
+	case key != nil:
+		value, ok, err := a.LoadKey(key)
+		if err != nil || !ok {
+			return rawJSON("null"), err
+		}
+		return jsonOf(a.Type, value), nil
+	}
+	value, err := a.Load()
+	if err != nil {
+		return nil, err
+	}
+	return jsonOf(a.Type, value), nil
+}
+
+// changesOf yields the value of a thing, or of an entry of a map, and each change.
+func changesOf(ctx context.Context, a *shared.Any, key []byte) iter.Seq2[rawJSON, error] {
+	switch {
+	case a.Kind == "doc":
+		return asJSON(a.WatchDoc(ctx), func(data []byte) rawJSON { return docValue(a, data) })
+	case key != nil:
+		return asJSON(a.WatchKey(ctx, key), func(value []byte) rawJSON { return orNull(a, value) })
+	case a.Kind == "map":
+		return asJSON(a.WatchEntries(ctx), func(e shared.AnyEntry) rawJSON {
+			return appendJSON(nil, record{{"key", jsonOf(a.Key, e.Key)}, {"value", orNull(a, e.Value)}})
+		})
+	}
+	return asJSON(a.Watch(ctx), func(value []byte) rawJSON { return jsonOf(a.Type, value) })
+}
+
+func orNull(a *shared.Any, value []byte) rawJSON {
+	if value == nil {
+		return rawJSON("null")
+	}
+	return jsonOf(a.Type, value)
+}
+
+func asJSON[T any](all iter.Seq2[T, error], show func(T) rawJSON) iter.Seq2[rawJSON, error] {
+	return func(yield func(rawJSON, error) bool) {
+		for value, err := range all {
+			var text rawJSON
+			if err == nil {
+				text = show(value)
+			}
+			if !yield(text, err) {
+				return
+			}
+		}
+	}
 }
 
 // limited returns a context for the wait for one change.
@@ -128,8 +185,8 @@ func (o *regionWatchOptions) late(name string) error {
 	return fail(exitWouldBlock, "%q: no change: timed out after %v", name, o.timeout.d)
 }
 
-// follow prints the changes that a var tells of. The timeout counts anew from each.
-func (o *regionWatchOptions) follow(ctx context.Context, out *streamWriter, a *shared.Any) error {
+// follow prints the changes that a thing tells of. The timeout counts anew from each.
+func (o *regionWatchOptions) follow(ctx context.Context, out *streamWriter, name string, values func(context.Context) iter.Seq2[rawJSON, error]) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	tooLate := errors.New("timeout")
@@ -138,18 +195,14 @@ func (o *regionWatchOptions) follow(ctx context.Context, out *streamWriter, a *s
 		timer = time.AfterFunc(o.timeout.d, func() { cancel(tooLate) })
 		defer timer.Stop()
 	}
-	all, show := a.Watch(ctx), func(value []byte) rawJSON { return jsonOf(a.Type, value) }
-	if a.Kind == "doc" {
-		all, show = a.WatchDoc(ctx), func(data []byte) rawJSON { return docValue(a, data) }
-	}
-	for value, err := range all {
+	for value, err := range values(ctx) {
 		if err != nil {
 			if errors.Is(context.Cause(ctx), tooLate) {
-				return o.late(a.Name)
+				return o.late(name)
 			}
 			return err
 		}
-		if err := out.write(show(value)); err != nil {
+		if err := out.write(value); err != nil {
 			return err
 		}
 		if out.lines == o.count {
@@ -162,7 +215,7 @@ func (o *regionWatchOptions) follow(ctx context.Context, out *streamWriter, a *s
 	return nil
 }
 
-// poll prints the changes of what does not tell of them.
+// poll prints the changes that it finds by looking.
 func (o *regionWatchOptions) poll(ctx context.Context, out *streamWriter, load func() (rawJSON, error)) error {
 	var last rawJSON
 	ticker := time.NewTicker(o.interval.d)

@@ -181,6 +181,18 @@ func TestSharedVar(t *testing.T) {
 		t.Errorf("watched %v, then %+v and %d", seen, q, w)
 	}
 
+	// What C adds does, too.
+	var counts []int64
+	for n, err := range s.count.Watch(ctx) {
+		good(t, err)
+		if counts = append(counts, n); len(counts) == 3 {
+			break
+		}
+		p.do("count %d", 5)
+	}
+	equal(t, "counts", fmt.Sprint(counts), "[0 5 10]")
+	good(t, s.count.Store(0))
+
 	// Go and C change the same values at the same time, and C looks on.
 	const each = 3000
 	looker := startShared(t)

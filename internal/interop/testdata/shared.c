@@ -8,7 +8,7 @@ static struct sysvipc_region r;
 static struct sysvipc_thing quote, word;
 static struct sysvipc_chan in, out;
 static pthread_mutex_t *book;
-static int64_t *count;
+static struct sysvipc_counter count;
 
 static int answer(int err)
 {
@@ -87,10 +87,12 @@ int main(void)
 			for (; n > 0 && !err; n--) {
 				if (!(err = t_quote_update(&r, &quote, add, &(int64_t){m})))
 					err = t_word_update(&r, &word, add_word, &(int64_t){m});
-				sysvipc_counter_add(count, m);
+				sysvipc_counter_add(&count, m);
 			}
 			answer(err);
-		} else if (!strcmp(verb, "look")) { // N times: is a value ever torn?
+		} else if (!strcmp(verb, "count"))
+			printf("ok %lld\n", (long long)sysvipc_counter_add(&count, n));
+		else if (!strcmp(verb, "look")) { // N times: is a value ever torn?
 			for (; n > 0 && !err; n--)
 				if (!(err = t_quote_load(&r, &quote, &q)) && (q.N != q.Same[0] || q.N != q.Same[6] || atoll(q.Name) != q.N))
 					err = EILSEQ;
@@ -107,15 +109,15 @@ int main(void)
 			while (!err) {
 				if ((err = pthread_mutex_lock(book)) == EOWNERDEAD) {
 					if (!(err = t_word_load(&r, &word, &w)))
-						sysvipc_counter_add(count, (t_word)(w - (t_word)sysvipc_counter_load(count)));
+						sysvipc_counter_add(&count, (t_word)(w - (t_word)sysvipc_counter_load(&count)));
 					pthread_mutex_consistent(book);
 				}
-				if (!err && !(err = t_word_load(&r, &word, &w)) && w != (t_word)sysvipc_counter_load(count))
+				if (!err && !(err = t_word_load(&r, &word, &w)) && w != (t_word)sysvipc_counter_load(&count))
 					err = EILSEQ;
 				for (n = 0; n < 100 && !err; n++)
 					err = t_word_update(&r, &word, add_word, &(int64_t){1});
 				for (n = 0; n < 100; n++)
-					sysvipc_counter_add(count, 1);
+					sysvipc_counter_add(&count, 1);
 				if (err) {
 					memset(&q, 0, sizeof q);
 					q.Flag = true;

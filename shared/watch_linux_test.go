@@ -1,0 +1,386 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/ipctest"
+)
+
+// watched is what the tests of watching have in a region.
+type watched struct {
+	*Region
+	count *Counter
+	table *Map[int32, [2]int64]
+}
+
+func openWatched(key int32) (*watched, error) {
+	r, err := EnsureKey(context.Background(), sysvipc.Key(key), nil)
+	if err != nil {
+		return nil, err
+	}
+	c, err1 := CounterOf(r, "counter")
+	m, err2 := MapOf[int32, [2]int64](r, "map", 3000) // of two stripes
+	return &watched{r, c, m}, errors.Join(err1, err2)
+}
+
+func watchedIn(t *testing.T) (w *watched, key int32) {
+	t.Helper()
+	key = ipctest.Key(t)
+	w, err := openWatched(key)
+	mustNot(t, err)
+	t.Cleanup(func() { _ = w.Close() })
+	return w, key
+}
+
+func (w *watched) any(t *testing.T, name string) *Any {
+	t.Helper()
+	a, err := w.Any(name)
+	mustNot(t, err)
+	return a
+}
+
+// watchers yield what a way of watching has seen, as text, when k is the key.
+var watchers = map[string]func(ctx context.Context, w *watched) iter.Seq2[string, error]{
+	"counter": func(ctx context.Context, w *watched) iter.Seq2[string, error] {
+		return told(w.count.Watch(ctx), func(n int64) string { return fmt.Sprint(n) })
+	},
+	"map": func(ctx context.Context, w *watched) iter.Seq2[string, error] {
+		return told(w.table.Watch(ctx, 7), func(v *[2]int64) string {
+			if v == nil {
+				return "0"
+			}
+			return fmt.Sprint(v[0])
+		})
+	},
+	"any counter": func(ctx context.Context, w *watched) iter.Seq2[string, error] {
+		a, err := w.Any("counter")
+		if err != nil {
+			return failing(err)
+		}
+		return told(a.Watch(ctx), func(b []byte) string { return string(a.Type.AppendJSON(nil, b)) })
+	},
+	"any key": func(ctx context.Context, w *watched) iter.Seq2[string, error] {
+		a, err := w.Any("map")
+		if err != nil {
+			return failing(err)
+		}
+		return told(a.WatchKey(ctx, []byte{7, 0, 0, 0}), func(b []byte) string {
+			if b == nil {
+				return "0"
+			}
+			return fmt.Sprint(packBytes(b[:8]))
+		})
+	},
+	"any entries": func(ctx context.Context, w *watched) iter.Seq2[string, error] {
+		a, err := w.Any("map")
+		if err != nil {
+			return failing(err)
+		}
+		return func(yield func(string, error) bool) {
+			if !yield("0", nil) { // it is empty, which nothing says
+				return
+			}
+			for e, err := range a.WatchEntries(ctx) {
+				text := "0"
+				if err == nil && e.Value != nil {
+					text = fmt.Sprint(packBytes(e.Value[:8]))
+				}
+				if !yield(text, err) {
+					return
+				}
+			}
+		}
+	},
+}
+
+func told[T any](all iter.Seq2[T, error], text func(T) string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for value, err := range all {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			if !yield(text(value), nil) {
+				return
+			}
+		}
+	}
+}
+
+func failing(err error) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) { yield("", err) }
+}
+
+// change makes n what a way of watching shows next; 0 deletes the entry.
+func (w *watched) change(ctx context.Context, how string, n int64) error {
+	if how == "counter" || how == "any counter" {
+		return w.count.Store(n)
+	}
+	if n == 0 {
+		_, err := w.table.Delete(ctx, 7)
+		return err
+	}
+	return w.table.Store(ctx, 7, [2]int64{n, 1})
+}
+
+var watcher = ipctest.Register("watcher", func(c *ipctest.ChildEnv) {
+	key, err := strconv.Atoi(c.Args[0])
+	c.Check(err)
+	w, err := openWatched(int32(key))
+	c.Check(err)
+	for text, err := range watchers[c.Args[1]](context.Background(), w) {
+		c.Check(err)
+		c.Say("%s", text)
+	}
+})
+
+// A watcher in another process is woken by each change, and looks at nothing by itself: were it
+// to look now and then, either so many changes would take too long to be seen, or it would run
+// while there is none.
+func TestWatchDoesNotPoll(t *testing.T) {
+	t.Parallel()
+	const changes, still = 60, 300 * time.Millisecond
+	for how := range watchers {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			w, key := watchedIn(t)
+			p := ipctest.Start(t, watcher, nil, strconv.Itoa(int(key)), how)
+			p.Expect("0")
+			start := time.Now()
+			for i := range int64(changes) {
+				n := (i + 1) % 5
+				mustNot(t, w.change(ctx, how, n))
+				p.Expect(fmt.Sprint(n))
+			}
+			if took := time.Since(start); took > changes*still {
+				t.Errorf("%d changes were seen in %v", changes, took)
+			}
+			idle := false
+			for deadline := time.Now().Add(10 * time.Second); !idle && time.Now().Before(deadline); {
+				before := timeslices(t, p.PID)
+				time.Sleep(still)
+				idle = maps.Equal(before, timeslices(t, p.PID))
+			}
+			if !idle {
+				t.Error("it runs while nothing changes")
+			}
+			mustNot(t, w.change(ctx, how, 77))
+			p.Expect("77")
+		})
+	}
+}
+
+// timeslices returns how often each thread of a process has run.
+func timeslices(t *testing.T, pid int) map[string]string {
+	t.Helper()
+	all, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(all) == 0 {
+		t.Fatalf("no threads of process %d: %v", pid, err)
+	}
+	counts := make(map[string]string)
+	for _, name := range all {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // the thread has ended
+		}
+		counts[name] = string(text)
+	}
+	return counts
+}
+
+// What changes beside a watcher is not told twice, nor what is another key's, nor an entry that
+// moves since another was deleted.
+func TestWatchTellsOfItsKeyOnly(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	w, _ := watchedIn(t)
+	for k := range int32(2000) {
+		mustNot(t, w.table.Store(ctx, k, [2]int64{int64(k)}))
+	}
+	next, stop := iter.Pull2(w.table.Watch(ctx, 7))
+	defer stop()
+	value, err, _ := next()
+	mustNot(t, err)
+	if *value != [2]int64{7} {
+		t.Errorf("got %v", *value)
+	}
+	value[0] = 99 // it is ours
+	for k := range int32(2000) {
+		if k != 7 {
+			_, err := w.table.Delete(ctx, k)
+			mustNot(t, err)
+		}
+	}
+	mustNot(t, w.table.Store(ctx, 8, [2]int64{1}), w.table.Store(ctx, 7, [2]int64{7}))
+	swapped, err := w.table.CompareAndSwap(ctx, 7, [2]int64{7}, [2]int64{8})
+	if !swapped || err != nil {
+		t.Fatal(swapped, err)
+	}
+	if value, err, _ = next(); err != nil || *value != [2]int64{8} {
+		t.Errorf("got %v, %v", value, err)
+	}
+	cancel()
+	if value, err, _ = next(); value != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, %v", value, err)
+	}
+	if _, _, ok := next(); ok {
+		t.Error("it goes on after an error")
+	}
+}
+
+// Whoever follows the changes of a whole map comes to have what is in it.
+func TestWatchEntries(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	w, _ := watchedIn(t)
+	mustNot(t, w.table.Store(ctx, 1, [2]int64{1}))
+	var writers sync.WaitGroup
+	for range 3 {
+		writers.Go(func() {
+			for range 3000 {
+				k := rand.Int32N(300)
+				var err error
+				if rand.IntN(3) == 0 {
+					_, err = w.table.Delete(ctx, k)
+				} else {
+					err = w.table.Store(ctx, k, [2]int64{rand.Int64N(3), 5})
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	go func() {
+		writers.Wait()
+		for k := int32(300); k < 400; k++ { // the last that is to be seen
+			_ = w.table.Store(ctx, k, [2]int64{int64(k)})
+		}
+	}()
+	got := make(map[int32][2]int64)
+	last := 0
+	for e, err := range w.any(t, "map").WatchEntries(ctx) {
+		mustNot(t, err)
+		k := int32(packBytes(e.Key))
+		if e.Value == nil {
+			if _, ok := got[k]; !ok {
+				t.Errorf("key %d is deleted, and was not there", k)
+			}
+			delete(got, k)
+			continue
+		}
+		value := [2]int64{int64(packBytes(e.Value[:8])), int64(packBytes(e.Value[8:]))}
+		if old, ok := got[k]; ok && old == value {
+			t.Errorf("key %d: %v is told twice", k, value)
+		}
+		if got[k] = value; k >= 300 {
+			last++
+		}
+		if last < 100 {
+			continue
+		}
+		want := make(map[int32][2]int64) // it no longer changes
+		for e, err := range w.table.All(ctx) {
+			mustNot(t, err)
+			want[e.Key] = e.Value
+		}
+		if maps.Equal(got, want) {
+			return
+		}
+	}
+}
+
+// A watch ends with the region, and refuses what it cannot follow.
+func TestWatchEnds(t *testing.T) {
+	t.Parallel()
+	for how, watch := range watchers {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			w, _ := watchedIn(t)
+			seen := make(chan error, 1)
+			go func() {
+				var last error
+				for _, err := range watch(context.Background(), w) {
+					if last = err; err == nil {
+						seen <- nil
+					}
+				}
+				seen <- last
+			}()
+			<-seen
+			mustNot(t, w.Close())
+			if err := <-seen; !errors.Is(err, fs.ErrClosed) {
+				t.Errorf("got %v, want ErrClosed", err)
+			}
+			for _, err := range watch(t.Context(), w) {
+				if !errors.Is(err, fs.ErrClosed) {
+					t.Errorf("got %v, want ErrClosed", err)
+				}
+			}
+		})
+	}
+	w, _ := watchedIn(t)
+	for _, err := range w.any(t, "map").WatchKey(t.Context(), []byte{1}) {
+		if err == nil {
+			t.Error("a key of one byte is watched")
+		}
+	}
+	for _, err := range w.any(t, "counter").WatchEntries(t.Context()) {
+		if err == nil {
+			t.Error("the entries of a counter are watched")
+		}
+	}
+	o, err := Look(w.Segment())
+	mustNot(t, err)
+	defer o.Close()
+	a, err := o.Any("counter")
+	mustNot(t, err)
+	for _, err := range a.Watch(t.Context()) {
+		if !errors.Is(err, ErrReadOnly) {
+			t.Errorf("got %v, want ErrReadOnly", err)
+		}
+	}
+}
+
+// counterVictim is killed between a change and the waking of those who wait for it.
+var counterVictim = ipctest.Register("counter victim", func(c *ipctest.ChildEnv) {
+	key, err := strconv.Atoi(c.Args[0])
+	c.Check(err)
+	w, err := openWatched(int32(key))
+	c.Check(err)
+	atomic.AddInt64(w.count.value(w.view.Load()), 5)
+	c.Say("changed")
+	c.Listen()
+})
+
+func TestWatchAfterAKill(t *testing.T) {
+	t.Parallel()
+	w, key := watchedIn(t)
+	next, stop := iter.Pull2(w.count.Watch(t.Context()))
+	defer stop()
+	_, err, _ := next()
+	mustNot(t, err)
+	p := ipctest.Start(t, counterVictim, nil, strconv.Itoa(int(key)))
+	p.Expect("changed")
+	p.Kill()
+	if n, err, _ := next(); n != 5 || err != nil {
+		t.Errorf("got %d, %v", n, err)
+	}
+}
