@@ -11,17 +11,21 @@
  *	EPROTOTYPE  it has another kind or type: print the header anew
  *	EPROTO      this is no region, or of another version, or damaged
  *	EACCES      the region was attached with SHM_RDONLY
- *	EAGAIN      a chan is empty or full, all slots for processes are taken
+ *	EAGAIN      a chan is empty or full; all slots for processes are taken ("sysvipc region
+ *	            reap" gives back those of dead ones)
  *	ETIMEDOUT   it was waited for as long as asked
  *	ENODATA     a chan is closed and drained
  *	EPIPE       a chan is closed
  *
  * Whoever sends or receives on a chan has to join first: a process that is killed leaves
  * its work half done, and the word in its slot, a robust mutex that a thread of this
- * header holds, tells the others that it is dead. What it has left at work is brought into
- * order by Go programs of the region, or by "sysvipc region reap": C programs do not. A
- * handle of a chan, and a region while a call waits, belong to one thread at a time. After
- * fork a child attaches and joins anew.
+ * header holds, tells the others that it is dead. Who waits for a chan is woken then, and
+ * brings the cells of this chan into order that the dead process had claimed: a message that
+ * was half sent is gone, and one that was half received is received by another. The rest, and
+ * the slot itself, are left to Go programs of the region, which are told of the death too, or
+ * to "sysvipc region reap": until then the slot is taken, and a message that was half
+ * received may come late, after others. A handle of a chan, and a region while a call waits,
+ * belong to one thread at a time. After fork a child attaches and joins anew.
  *
  * A mutex is a robust, process-shared pthread_mutex_t. sysvipc_mutex_lock, and
  * pthread_mutex_lock too, says EOWNERDEAD with the lock held if its last holder was killed
@@ -230,14 +234,14 @@ static inline int sysvipc_find(const struct sysvipc_region *r, const char *name,
 	return ENOENT;
 }
 
-static inline void sysvipc_futex_wake(uint32_t *word) { syscall(SYS_futex, word, 1, 1, NULL, NULL, 0); }
+static inline void sysvipc_futex_wake(uint32_t *word, int n) { syscall(SYS_futex, word, 1, n, NULL, NULL, 0); }
 
 /* sysvipc_ring wakes the process in a slot. */
 static inline void sysvipc_ring(const struct sysvipc_region *r, uint32_t slot)
 {
 	uint32_t *bell = &sysvipc_slot_at(r, slot)->bell;
 	__atomic_add_fetch(bell, 1, __ATOMIC_SEQ_CST);
-	sysvipc_futex_wake(bell);
+	sysvipc_futex_wake(bell, 1);
 }
 
 /* sysvipc_notify wakes whoever waits for an event. */
@@ -313,6 +317,17 @@ static inline void *sysvipc_guard(void *arg)
 	return NULL;
 }
 
+/* sysvipc_start starts a thread that gets no signals: they are for the program's own. */
+static inline int sysvipc_start(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int err = pthread_create(thread, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
 /* sysvipc_join takes part in the region, as a Go program does that opens it. */
 static inline int sysvipc_join(struct sysvipc_region *r)
 {
@@ -321,11 +336,7 @@ static inline int sysvipc_join(struct sysvipc_region *r)
 	for (;;) {
 		r->joined = -1;
 		r->leave = false;
-		sigset_t all, before; /* signals are for the program's own threads */
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &before);
-		int err = pthread_create(&r->guardian, NULL, sysvipc_guard, r);
-		pthread_sigmask(SIG_SETMASK, &before, NULL);
+		int err = sysvipc_start(&r->guardian, sysvipc_guard, r);
 		if (err)
 			return err;
 		pthread_mutex_lock(&r->mutex);
@@ -518,6 +529,7 @@ struct sysvipc_chan {
 	uint64_t size, stride, mask, tail, head, epoch, closed, news, room, cells; /* offsets in the region, from tail on */
 	unsigned shift, lap_bits;
 	uint64_t send_at, take_at, take_epoch; /* where to look first */
+	uint64_t blocked; /* the word that made a try come to EAGAIN */
 };
 
 #define SYSVIPC_POSITIONS ((UINT64_C(1) << 48) - 1)
@@ -607,6 +619,7 @@ static inline uint64_t sysvipc_drained(const struct sysvipc_chan *c)
 static inline int sysvipc_try_send(struct sysvipc_chan *c, const void *message)
 {
 	uint64_t p = c->send_at;
+	c->blocked = 0;
 	if (sysvipc_is_closed(c))
 		return EPIPE;
 	for (uint64_t i = 0; i < 2 * c->mask + 64; i++) {
@@ -632,8 +645,10 @@ static inline int sysvipc_try_send(struct sysvipc_chan *c, const void *message)
 			return EPIPE;
 		if (ahead >= 0)
 			p = sysvipc_later(p + 1 + (ahead > 1 ? (uint64_t)(ahead - 1) << c->shift : 0), sysvipc_get(c, c->tail));
-		else
+		else {
+			c->blocked = w;
 			return ahead == -1 && state != SYSVIPC_EMPTY && state < SYSVIPC_SEALED ? EAGAIN : EPROTO;
+		}
 	}
 	return EBUSY;
 }
@@ -656,6 +671,7 @@ static inline int sysvipc_try_receive(struct sysvipc_chan *c, void *message)
 {
 	uint64_t epoch = sysvipc_get(c, c->epoch);
 	uint64_t p = epoch == c->take_epoch ? c->take_at : sysvipc_get(c, c->head) & SYSVIPC_POSITIONS;
+	c->blocked = 0;
 	for (uint64_t i = 0; i < 2 * c->mask + 64; i++) {
 		uint64_t *word = sysvipc_word(c, p), w = __atomic_load_n(word, __ATOMIC_SEQ_CST), state = w & 7;
 		int64_t ahead = sysvipc_ahead(c, w, p);
@@ -682,11 +698,14 @@ static inline int sysvipc_try_receive(struct sysvipc_chan *c, void *message)
 			if (q == p)
 				return ENODATA;
 			uint64_t left = __atomic_load_n(sysvipc_word(c, q), __ATOMIC_SEQ_CST);
-			if ((left & 7) != SYSVIPC_FULL || sysvipc_ahead(c, left, q))
+			if ((left & 7) != SYSVIPC_FULL || sysvipc_ahead(c, left, q)) {
+				c->blocked = left;
 				return EAGAIN;
+			}
 			p = q;
 		} else {
 			bool waits = (ahead == 0 && state == SYSVIPC_WRITING) || (ahead == -1 && (state == SYSVIPC_READING || state == SYSVIPC_FULL));
+			c->blocked = w;
 			return waits ? EAGAIN : EPROTO;
 		}
 	}
@@ -700,14 +719,120 @@ static inline int64_t sysvipc_now(void)
 	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
+/* The bits of a lock word. */
+#define SYSVIPC_WAITERS 0x80000000u
+#define SYSVIPC_DIED 0x40000000u
+#define SYSVIPC_TID 0x3fffffffu
+
+static inline uint32_t *sysvipc_life(const struct sysvipc_region *r, uint32_t slot) { return &sysvipc_slot_at(r, slot)->life.word; }
+
+struct sysvipc_mender {
+	const struct sysvipc_chan *c;
+	uint32_t slot;
+};
+
+/* sysvipc_mend_cells brings the cells into order that the process in a slot had claimed. It is
+ * a thread of its own: it takes the slot, so that nobody else does so meanwhile, and ends with
+ * it, so that the kernel marks the slot as that of a dead process again. */
+static inline void *sysvipc_mend_cells(void *arg)
+{
+	const struct sysvipc_mender *m = arg;
+	const struct sysvipc_chan *c = m->c;
+	struct sysvipc_slot *s = sysvipc_slot_at(c->r, m->slot);
+	s->life.kind = 0x90; /* robust, shared among processes */
+	int err = pthread_mutex_trylock((pthread_mutex_t *)(void *)&s->life);
+	if (!err)
+		pthread_mutex_unlock((pthread_mutex_t *)(void *)&s->life);
+	if (err != EOWNERDEAD)
+		return NULL;
+	sysvipc_stop_late();
+	uint64_t p = sysvipc_drained(c);
+	for (uint64_t i = 0; i <= c->mask; i++, p++) {
+		uint64_t *word = sysvipc_word(c, p), w = __atomic_load_n(word, __ATOMIC_SEQ_CST), state = w & 7;
+		int64_t ahead = sysvipc_ahead(c, w, p);
+		if (ahead < 0 || (ahead == 0 && (state == SYSVIPC_EMPTY || state == SYSVIPC_SEALED)))
+			break;
+		if (ahead || (w >> 3 & 0xfffff) != m->slot)
+			continue;
+		if (state == SYSVIPC_WRITING)
+			sysvipc_cas(word, w, sysvipc_mark(c, p, SYSVIPC_SKIP));
+		else if (state == SYSVIPC_READING)
+			sysvipc_cas(word, w, sysvipc_mark(c, p, SYSVIPC_FULL));
+	}
+	__atomic_add_fetch((uint64_t *)(void *)(c->r->base + c->epoch), 1, __ATOMIC_SEQ_CST);
+	sysvipc_alarm(c->r);
+	return NULL;
+}
+
+/* sysvipc_orphan looks after the owner of the cell that blocks a try, and sets *mended if it
+ * was dead and its cells have been brought into order. */
+static inline int sysvipc_orphan(const struct sysvipc_chan *c, bool *mended)
+{
+	uint64_t state = c->blocked & 7;
+	struct sysvipc_mender m = {c, (uint32_t)(c->blocked >> 3 & 0xfffff)};
+	*mended = false;
+	if ((state != SYSVIPC_WRITING && state != SYSVIPC_READING) || m.slot >= c->r->slots)
+		return 0;
+	if (!(__atomic_load_n(sysvipc_life(c->r, m.slot), __ATOMIC_SEQ_CST) & SYSVIPC_DIED))
+		return 0;
+	pthread_t thread;
+	int err = sysvipc_start(&thread, sysvipc_mend_cells, &m);
+	if (!err)
+		err = pthread_join(thread, NULL);
+	*mended = !err;
+	return err;
+}
+
+/* sysvipc_pass_on tells all of the deaths of which the kernel tells one. */
+static inline void sysvipc_pass_on(const struct sysvipc_region *r)
+{
+	for (uint32_t i = 0; i < r->slots; i++)
+		if (__atomic_load_n(sysvipc_life(r, i), __ATOMIC_SEQ_CST) & SYSVIPC_DIED)
+			sysvipc_futex_wake(sysvipc_life(r, i), INT_MAX);
+	sysvipc_alarm(r);
+}
+
+struct sysvipc_waitv { /* struct futex_waitv of linux/futex.h */
+	uint64_t val, addr;
+	uint32_t flags, pad;
+};
+
+/* sysvipc_sleep sleeps until this process's bell is rung, or another process of the region
+ * ends, or to a time; NULL stands for ever. It may return for no reason. */
+static inline void sysvipc_sleep(const struct sysvipc_region *r, uint32_t *bell, uint32_t rung, const struct timespec *end)
+{
+	struct sysvipc_waitv words[128] = {{rung, (uintptr_t)bell, 2, 0}};
+	unsigned n = 1;
+	for (uint32_t i = 0; i < r->slots && n < 128; i++) {
+		uint32_t *life = sysvipc_life(r, i), w = __atomic_load_n(life, __ATOMIC_SEQ_CST);
+		if (i == (uint32_t)r->slot || !(w & SYSVIPC_TID))
+			continue; /* free, or of a process whose death is known */
+		/* The kernel wakes only if the word asks for it. */
+		if (!(w & SYSVIPC_WAITERS) &&
+			!__atomic_compare_exchange_n(life, &w, w | SYSVIPC_WAITERS, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			return;
+		words[n++] = (struct sysvipc_waitv){w | SYSVIPC_WAITERS, (uintptr_t)life, 2, 0};
+	}
+	long woken = syscall(449, words, n, 0, end, CLOCK_MONOTONIC); /* futex_waitv, since Linux 5.16 */
+	if (woken > 0)
+		sysvipc_pass_on(r);
+	if (woken < 0 && (errno == ENOSYS || errno == EPERM)) {
+		int64_t left = end ? end->tv_sec * INT64_C(1000000000) + end->tv_nsec - sysvipc_now() : 100000000;
+		struct timespec t = {0, left < 0 ? 0 : left < 100000000 ? left : 100000000};
+		syscall(SYS_futex, bell, 0, rung, &t, NULL, 0);
+	}
+}
+
 /* sysvipc_wait repeats try_it until it is not EAGAIN, or so many milliseconds are over; -1
- * stands for ever. Nothing polls: it sleeps until its process's bell is rung. */
+ * stands for ever. Nothing polls: it sleeps until its process's bell is rung, or another
+ * process has ended. */
 static inline int sysvipc_wait(struct sysvipc_chan *c, uint64_t event, int milliseconds, int (*try_it)(struct sysvipc_chan *c, void *message), void *message)
 {
-	int64_t end = sysvipc_now() + milliseconds * INT64_C(1000000);
+	int64_t ends = sysvipc_now() + milliseconds * INT64_C(1000000);
+	struct timespec end = {ends / 1000000000, ends % 1000000000};
 	uint32_t *bell = &sysvipc_slot_at(c->r, (uint32_t)c->r->slot)->bell;
 	uint64_t *word = (uint64_t *)(void *)(c->r->base + event + (uint64_t)(c->r->slot / 64) * 8);
-	for (;;) {
+	for (int mends = 0;;) {
 		uint32_t rung = __atomic_load_n(bell, __ATOMIC_SEQ_CST);
 		int err = try_it(c, message);
 		if (err == EAGAIN && milliseconds) {
@@ -718,13 +843,21 @@ static inline int sysvipc_wait(struct sysvipc_chan *c, uint64_t event, int milli
 			sched_yield();
 			continue;
 		}
-		if (err != EAGAIN || !milliseconds)
+		if (err != EAGAIN)
 			return err;
-		int64_t left = end - sysvipc_now();
-		if (milliseconds > 0 && left <= 0)
+		bool mended;
+		if ((err = sysvipc_orphan(c, &mended)))
+			return err;
+		if (mended) {
+			if (++mends > 100)
+				return EPROTO; /* no process that keeps to the protocol has left the cells so */
+			continue;
+		}
+		if (!milliseconds)
+			return EAGAIN;
+		if (milliseconds > 0 && sysvipc_now() >= ends)
 			return ETIMEDOUT;
-		struct timespec t = {left / 1000000000, left % 1000000000};
-		syscall(SYS_futex, bell, 0, rung, milliseconds > 0 ? &t : NULL, NULL, 0);
+		sysvipc_sleep(c->r, bell, rung, milliseconds > 0 ? &end : NULL);
 	}
 }
 

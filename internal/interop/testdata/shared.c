@@ -126,6 +126,22 @@ int main(void)
 				pthread_mutex_unlock(book);
 			}
 			answer(err);
+		} else if (!strcmp(verb, "sendin")) { // N, to the chan from which this program receives
+			message.N = n;
+			answer(t_in_send(&in, &message, (int)m));
+		} else if (!strcmp(verb, "halfsend") || !strcmp(verb, "halfreceive")) { // N messages of that chan are claimed, and no more
+			for (; n > 0 && !err; n--) {
+				bool sends = verb[4] == 's';
+				uint64_t p = sysvipc_get(&in, in.head), end = p + in.mask, from = sends ? SYSVIPC_EMPTY : SYSVIPC_FULL;
+				for (;; p++) {
+					uint64_t *cell = sysvipc_word(&in, p), was = __atomic_load_n(cell, __ATOMIC_SEQ_CST);
+					if (sysvipc_ahead(&in, was, p) == 0 && (was & 7) == from && sysvipc_cas(cell, was, sysvipc_mine(&in, p, sends ? SYSVIPC_WRITING : SYSVIPC_READING)))
+						break;
+					if (p == end)
+						return 3;
+				}
+			}
+			answer(err);
 		} else if (!strcmp(verb, "drain")) { // until the end, or for M milliseconds; n is what to expect of a message
 			long long got = 0, sum = 0;
 			while (!(err = t_in_receive(&in, &message, (int)m))) {
