@@ -9,6 +9,8 @@ import (
 	"hash/crc32"
 	"io"
 	"time"
+
+	"github.com/sysvipc/sysvipc/shared"
 )
 
 // A recording is a file of blocks, each with a length, a checksum (CRC-32C of what
@@ -17,7 +19,8 @@ import (
 //	8 bytes   "SYSVREC" and the version, 1
 //	u32 u32   length and checksum, then the first byte of the block says what it is:
 //	'h'       what was recorded, as JSON: recordHead
-//	'v'       u16 number of the thing, u64 nanoseconds since the beginning, the value
+//	'v'       u16 number of the thing, u64 nanoseconds since the beginning, the value: of a
+//	          map a key and its value, or the key alone if it was deleted
 //	'e'       u64 how many values there are: the end
 //
 // A recorder that is killed leaves a file without an end, and perhaps with half a block.
@@ -43,7 +46,59 @@ type recordThing struct {
 	Kind        string `json:"kind"`
 	Size        int    `json:"size"`
 	Fingerprint uint64 `json:"fingerprint"`
-	Type        string `json:"type"`
+	Type        string `json:"type,omitempty"`
+	Codec       string `json:"codec,omitempty"` // of a doc, whose values have up to size bytes
+
+	// Of the keys of a map.
+	KeySize        int    `json:"key_size,omitempty"`
+	KeyFingerprint uint64 `json:"key_fingerprint,omitempty"`
+	Key            string `json:"key,omitempty"`
+}
+
+// describeThing says what is to be known of a thing to play it back.
+func describeThing(a *shared.Any) recordThing {
+	d := recordThing{Name: a.Name, Kind: a.Kind, Codec: a.Codec}
+	if a.Kind == "doc" {
+		d.Size = a.Capacity
+	}
+	if a.Type != nil {
+		d.Size, d.Fingerprint, d.Type = a.Type.Size(), a.Type.Fingerprint(), a.Type.String()
+	}
+	if a.Key != nil {
+		d.KeySize, d.KeyFingerprint, d.Key = a.Key.Size(), a.Key.Fingerprint(), a.Key.String()
+	}
+	return d
+}
+
+// fits reports whether values that were recorded of d can be those of a thing like other.
+func (d recordThing) fits(other recordThing) bool {
+	if d.Kind == "doc" {
+		d.Size, other.Size = 0, 0 // a value that is too big is refused
+	}
+	d.Type, d.Key, other.Type, other.Key = "", "", "", "" // the fingerprints tell
+	return d == other
+}
+
+// said is how errors name it.
+func (d recordThing) said() string {
+	switch d.Kind {
+	case "doc":
+		return "doc in " + d.Codec
+	case "map":
+		return fmt.Sprintf("map of %s to %s", d.Key, d.Type)
+	}
+	return fmt.Sprintf("%s of %s", d.Kind, d.Type)
+}
+
+// has reports whether a value may have so many bytes.
+func (d recordThing) has(n int) bool {
+	switch d.Kind {
+	case "doc":
+		return n <= d.Size
+	case "map":
+		return n == d.KeySize || n == d.KeySize+d.Size
+	}
+	return n == d.Size
 }
 
 const recordSchema = "sysvipc-record/1"
@@ -148,6 +203,11 @@ func newRecordReader(in io.Reader) (*recordReader, error) {
 	case len(r.head.Things) > maxRecordings:
 		return nil, errors.New("the recording has too many things")
 	}
+	for _, d := range r.head.Things {
+		if d.Size < 0 || d.Size > maxBlock || d.KeySize < 0 || d.KeySize > maxBlock {
+			return nil, fmt.Errorf("the recording is damaged: values of %d bytes", max(d.Size, d.KeySize))
+		}
+	}
 	return r, nil
 }
 
@@ -206,7 +266,7 @@ func (r *recordReader) value() (v recorded, err error) {
 	v.thing = int(binary.LittleEndian.Uint16(block[1:]))
 	v.after = time.Duration(binary.LittleEndian.Uint64(block[3:]))
 	v.value = block[recordFixed:]
-	if v.thing >= len(r.head.Things) || len(v.value) != r.head.Things[v.thing].Size || v.after < 0 {
+	if v.thing >= len(r.head.Things) || !r.head.Things[v.thing].has(len(v.value)) || v.after < 0 {
 		return v, damaged
 	}
 	r.count++

@@ -140,6 +140,37 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
+// What was recorded is played into things of its own type only, and no value of another length
+// is taken for one of them.
+func TestRecordedThings(t *testing.T) {
+	t.Parallel()
+	v := recordThing{Name: "a", Kind: "var", Size: 8, Fingerprint: 5, Type: "struct{A int64}"}
+	m := recordThing{Name: "a", Kind: "map", Size: 8, Fingerprint: 5, KeySize: 4, KeyFingerprint: 6}
+	d := recordThing{Name: "a", Kind: "doc", Size: 10, Codec: "json"}
+	for _, c := range []struct {
+		recorded, here recordThing
+		fits           bool
+	}{
+		{v, v, true},
+		{v, recordThing{Name: "a", Kind: "var", Size: 8, Fingerprint: 5, Type: "struct{B int64}"}, true},
+		{v, recordThing{Name: "a", Kind: "var", Size: 8, Fingerprint: 6}, false},
+		{v, recordThing{Name: "a", Kind: "topic", Size: 8, Fingerprint: 5}, false},
+		{m, m, true},
+		{m, recordThing{Name: "a", Kind: "map", Size: 8, Fingerprint: 5, KeySize: 4, KeyFingerprint: 7}, false},
+		{d, recordThing{Name: "a", Kind: "doc", Size: 99, Codec: "json"}, true},
+		{d, recordThing{Name: "a", Kind: "doc", Size: 10, Codec: "gob"}, false},
+	} {
+		if c.recorded.fits(c.here) != c.fits {
+			t.Errorf("%+v in %+v: want %t", c.recorded, c.here, c.fits)
+		}
+	}
+	for n := range 20 {
+		if v.has(n) != (n == 8) || m.has(n) != (n == 4 || n == 12) || d.has(n) != (n <= 10) {
+			t.Errorf("%d bytes", n)
+		}
+	}
+}
+
 // What the header says compiles without a warning, whatever the things are called.
 func TestRegionHeaderCompiles(t *testing.T) {
 	t.Parallel()

@@ -28,14 +28,16 @@ func newRegionRecordCommand() *cobra.Command {
 	var o regionRecordOptions
 	cmd := &cobra.Command{
 		Use:   "record REGION -f FILE [NAME…]",
-		Short: "Record changes of variables, and messages of topics, to a file",
-		Long: `Record the values of variables, as they are and after each change, and the messages that
-are published to topics, with their times, until Ctrl-C, --count or --duration. Without
-NAME, all of them. "sysvipc region replay" plays the file back.
+		Short: "Record changes of values, and messages of topics, to a file",
+		Long: `Record the values of variables, counters and documents, and the entries of maps, as they
+are and after each change, and the messages that are published to topics, with their times,
+until Ctrl-C, --count or --duration. Without NAME, all of them. "sysvipc region replay"
+plays the file back.
 
-Of changes of a variable that come faster than they can be read, the last is recorded. A
+Of changes of a value that come faster than they can be read, the last is recorded. A
 topic loses nothing unless this command falls behind by the capacity of the topic: then
-it says how many. The messages of a chan cannot be recorded without taking them away.
+it says how many. A chan, and records, are not recorded: each message has one receiver, so
+that to record it would take it away.
 
 The file has a version, and a checksum for each value. If this command is killed, what
 was recorded until a moment before can still be replayed.`,
@@ -89,7 +91,7 @@ func (o *regionRecordOptions) run(cmd *cobra.Command, args []string) (err error)
 	defer func() { err = errors.Join(err, file.Close()) }()
 	head := recordHead{Schema: recordSchema, Region: info.Name, Started: time.Now(), Order: byteOrder()}
 	for _, a := range things {
-		head.Things = append(head.Things, recordThing{a.Name, a.Kind, a.Type.Size(), a.Type.Fingerprint(), a.Type.String()})
+		head.Things = append(head.Things, describeThing(a))
 	}
 	out, err := newRecordWriter(file, head)
 	if err != nil {
@@ -124,15 +126,19 @@ func recordable(r *shared.Region, names []string) (all []*shared.Any, err error)
 		if err != nil {
 			return nil, err
 		}
-		switch can := a.Type != nil && slices.Contains([]string{"var", "topic"}, a.Kind); {
+		can := a.Type != nil && slices.Contains([]string{"var", "counter", "topic"}, a.Kind) || a.Kind == "doc" && a.Codec != "" || a.Kind == "map" && a.Key != nil
+		switch {
 		case can:
 			all = append(all, a)
-		case !whole:
-			return nil, thingError(a, "what can be recorded are vars and topics")
+		case whole:
+		case a.Kind == "chan" || a.Kind == "records":
+			return nil, thingError(a, "each of its messages has one receiver, and to record it would take it away; what can be recorded are vars, counters, docs, maps and topics")
+		default:
+			return nil, thingError(a, "what can be recorded are vars, counters, docs, maps and topics")
 		}
 	}
 	if len(all) == 0 {
-		return nil, fail(exitNotFound, "nothing in this region can be recorded: it has no var and no topic")
+		return nil, fail(exitNotFound, "nothing in this region can be recorded: it has no var, counter, doc, map or topic")
 	}
 	return all, nil
 }
@@ -196,8 +202,26 @@ func (o *regionRecordOptions) record(ctx context.Context, out *recordWriter, thi
 
 // samplesOf yields what is to be recorded of a thing.
 func samplesOf(ctx context.Context, a *shared.Any, lost *atomic.Uint64) iter.Seq2[[]byte, error] {
-	if a.Kind == "var" {
+	switch a.Kind {
+	case "var", "counter":
 		return a.Watch(ctx)
+	case "doc":
+		return func(yield func([]byte, error) bool) {
+			for data, err := range a.WatchDoc(ctx) {
+				stored := data != nil || err != nil // else none was ever
+				if stored && !yield(data, err) {
+					return
+				}
+			}
+		}
+	case "map":
+		return func(yield func([]byte, error) bool) {
+			for e, err := range a.WatchEntries(ctx) {
+				if !yield(append(e.Key, e.Value...), err) {
+					return
+				}
+			}
+		}
 	}
 	return func(yield func([]byte, error) bool) {
 		s, err := a.Subscribe(shared.Lossy)

@@ -23,8 +23,9 @@ func newRegionReplayCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replay REGION -f FILE",
 		Short: "Play a recording back into a region",
-		Long: `Play a recording of "sysvipc region record" back: set the variables and publish the
-messages that were recorded, in their order and with the pauses that were between them.
+		Long: `Play a recording of "sysvipc region record" back: set the values and publish the messages
+that were recorded, in their order and with the pauses that were between them. Entries of a
+map that were not recorded stay.
 The region must have the same things with the same types; it may be another one than that
 which was recorded, and on another machine.
 
@@ -109,12 +110,8 @@ func (o *regionReplayOptions) targets(r *shared.Region, head recordHead) (puts [
 		if err != nil {
 			return nil, err
 		}
-		if a.Kind != d.Kind || a.Type == nil || a.Type.Fingerprint() != d.Fingerprint || a.Type.Size() != d.Size {
-			here := "what cannot be read"
-			if a.Type != nil {
-				here = a.Type.String()
-			}
-			return nil, fail(exitFailed, "%q is a %s of %s here, and was recorded as a %s of %s", a.Name, a.Kind, here, d.Kind, d.Type)
+		if here := describeThing(a); !d.fits(here) {
+			return nil, fail(exitFailed, "%q is a %s here, and was recorded as a %s", a.Name, here.said(), d.said())
 		}
 		put, err := replayer(a)
 		if err != nil {
@@ -127,10 +124,27 @@ func (o *regionReplayOptions) targets(r *shared.Region, head recordHead) (puts [
 
 // replayer returns how to play a value back.
 func replayer(a *shared.Any) (func(context.Context, []byte) error, error) {
-	if a.Kind == "var" {
+	switch a.Kind {
+	case "var", "counter":
 		return func(ctx context.Context, value []byte) error {
 			return a.Update(ctx, func(now []byte) error {
 				copy(now, value)
+				return nil
+			})
+		}, nil
+	case "doc":
+		return func(ctx context.Context, value []byte) error {
+			return a.UpdateDoc(ctx, func([]byte) ([]byte, error) { return value, nil })
+		}, nil
+	case "map":
+		size := a.Key.Size()
+		return func(ctx context.Context, value []byte) error {
+			if len(value) == size {
+				_, err := a.DeleteKey(ctx, value)
+				return err
+			}
+			return a.UpdateKey(ctx, value[:size], func(now []byte, _ bool) error {
+				copy(now, value[size:])
 				return nil
 			})
 		}, nil
