@@ -167,16 +167,29 @@ func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint6
 	// that led before, is behind, and does not know it yet, while the one that leads has done
 	// it. That one knows, since it stores a message with this ID only once: it would answer
 	// with the one that it has.
-	probe := &nats.Msg{Subject: bucketPrefix + "probe", Header: nats.Header{jetstream.MsgIDHeader: {id}}}
+	probe := "probe." + id
+	msg = &nats.Msg{Subject: bucketPrefix + probe, Header: nats.Header{jetstream.MsgIDHeader: {id}, jetstream.MsgTTLHeader: {probeTime.String()}}}
+	tries = 0
 	err = persist(ctx, func(ctx context.Context) (err error) {
-		a, err = c.store(ctx, probe)
+		tries++
+		a, err = c.store(ctx, msg)
 		return err
 	})
 	if err != nil || !a.Duplicate {
 		return 0, err
 	}
+	if tries > 1 {
+		// It may be the probe that is there already.
+		e, err := c.readLatest(ctx, probe)
+		if err != nil || e.revision == a.Seq {
+			return 0, err
+		}
+	}
 	return a.Seq, nil
 }
+
+// probeTime is for how long a probe is kept, which nobody else ever looks at.
+const probeTime = time.Minute
 
 // laterThan reports whether a server refused a write since the key has a later revision:
 // then nobody can do it any more.

@@ -86,7 +86,9 @@ func (w *watch) stop() {
 }
 
 // run hears of the sessions and the set in the order of their writing: a session's lease
-// is written before the set first names it, so one that is named and not known has ended.
+// is written before the set first names it, so one that is named and not known has ended,
+// unless its latest lease is still to come. So it is when the watch begins, and when it was
+// interrupted for a while: of what was written meanwhile only the last of each is told.
 func (w *watch) run(ctx context.Context, ready chan struct{}) {
 	defer close(w.ended)
 	s := w.set
@@ -122,7 +124,7 @@ func (w *watch) run(ctx context.Context, ready chan struct{}) {
 			}
 			delete(alive, id)
 		}
-		if !complete || last == nil || last.Removed || last.Made != s.made {
+		if !complete || e != nil && !e.last || last == nil || last.Removed || last.Made != s.made {
 			continue
 		}
 		var dead []string

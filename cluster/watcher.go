@@ -28,6 +28,7 @@ type change struct {
 	data     []byte
 	revision uint64
 	gone     bool
+	last     bool // no other one was written before the servers sent this
 }
 
 // watch begins to watch keys. After the end of ctx it tells no more, but is to be stopped.
@@ -58,6 +59,7 @@ func (c *Conn) watch(ctx context.Context, keys ...string) (*watcher, error) {
 		say(&change{
 			key: m.Subject[len(bucketPrefix):], data: m.Data, revision: meta.Sequence.Stream,
 			gone: m.Header.Get("KV-Operation") != "" || m.Header.Get(jetstream.MarkerReasonHeader) != "",
+			last: meta.NumPending == 0,
 		})
 		if meta.NumPending == 0 {
 			complete()
