@@ -1,12 +1,10 @@
 package shared
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -14,28 +12,6 @@ import (
 	"unsafe"
 
 	"github.com/sysvipc/sysvipc"
-)
-
-// Options are the rarer choices for a region that is made. One that exists keeps what it
-// was made with.
-type Options struct {
-	// Size is the region's size in bytes, 64 MiB if 0. Memory is taken only as it is
-	// touched.
-	Size int64
-	// Perm is who may use it; 0 means 0o600.
-	Perm fs.FileMode
-	// Participants is how many processes may have it open at a time, 64 if 0.
-	Participants int
-	// Entries is how many named things it may hold, 4,096 if 0, or fewer in a region of
-	// less than 8 MiB. An entry takes 512 bytes.
-	Entries int
-}
-
-const (
-	defaultSize         = 64 << 20
-	defaultPerm         = 0o600
-	defaultParticipants = 64
-	defaultEntries      = 4096
 )
 
 // Region is a segment that holds named, typed things: variables, locks, counters. Safe
@@ -146,43 +122,6 @@ func ensure(ctx context.Context, name string, key sysvipc.Key, opts *Options) (*
 	return nil, fmt.Errorf("shared: ensure region %q: %w", name, ctx.Err())
 }
 
-// config returns what a new region is made with.
-func (o *Options) config(name string) (config, fs.FileMode, error) {
-	if o == nil {
-		o = &Options{}
-	}
-	orElse := func(v, def int64) int64 {
-		if v == 0 {
-			return def
-		}
-		return v
-	}
-	c := config{
-		nonce:   rand.Uint64(),
-		size:    roundUp(uint64(max(orElse(o.Size, defaultSize), 0)), line),
-		slots:   uint32(max(orElse(int64(o.Participants), defaultParticipants), 0)),
-		entries: uint32(powerOfTwo(uint64(max(orElse(int64(o.Entries), defaultEntries), 0)))),
-		created: time.Now().UnixNano(),
-	}
-	for o.Entries == 0 && c.entries > 16 && uint64(c.entries)*entryLen > c.size/4 {
-		c.entries /= 2
-	}
-	copy(c.name[:], name)
-	if _, err := c.plan(c.size); err != nil {
-		return c, 0, fmt.Errorf("shared: a region of %d bytes with %d participants and %d entries cannot be made: it needs %d bytes and room for what is in it, at most 1,048,576 of each",
-			c.size, c.slots, c.entries, headerLen+uint64(c.slots)*slotLen+uint64(c.entries)*(entryLen+1))
-	}
-	return c, fs.FileMode(orElse(int64(o.Perm), defaultPerm)), nil
-}
-
-func powerOfTwo(n uint64) uint64 {
-	p := uint64(1)
-	for p < n {
-		p *= 2
-	}
-	return p
-}
-
 // attach joins the region in seg. New, if not nil, is what it is made with if it is raw.
 func attach(ctx context.Context, name string, seg *sysvipc.Segment, fresh *config) (*Region, error) {
 	r := newRegion(name)
@@ -218,88 +157,6 @@ func (r *Region) enter(settle func(v *view) error) error {
 	}
 	r.view.Store(v)
 	return nil
-}
-
-// settle makes the region if it is raw, or its creator was killed, and checks it.
-func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
-	if len(v.bytes) < headerLen {
-		return fmt.Errorf("%d bytes are no region", len(v.bytes))
-	}
-	h := v.header()
-	if s := atomic.LoadUint32(&h.state); s < stateReady {
-		if h.magic != magic && h.magic != [8]byte{} {
-			return errors.New("this segment belongs to another program: it does not begin as a region does")
-		}
-		g, _, err := lockNode(ctx, &h.init, func(word uint32) { futexWait(&h.init.word, word, 0) })
-		if err != nil {
-			return err
-		}
-		if atomic.LoadUint32(&h.state) < stateReady {
-			if fresh == nil {
-				g.unlock(&h.init)
-				return fmt.Errorf("its creator has not finished it, or was killed at it: open it with Ensure")
-			}
-			err = v.format(fresh)
-		}
-		g.unlock(&h.init)
-		if err != nil {
-			return err
-		}
-	}
-	return r.check(v)
-}
-
-// format makes a region out of raw memory, or of what a killed creator has left. The
-// init lock is held.
-func (v *view) format(c *config) error {
-	c.size = uint64(len(v.bytes))
-	p, err := c.plan(c.size)
-	if err != nil {
-		return err
-	}
-	h := v.header()
-	h.magic, h.version = magic, version
-	atomic.StoreUint32(&h.state, stateStarted)
-	clear(v.bytes[p.slots:p.heap])
-	h.dir = node{}
-	h.config = *c
-	h.sum = c.checksum()
-	h.free = roundUp(p.heap, line)
-	atomic.StoreUint32(&h.state, stateReady)
-	return nil
-}
-
-// check copies the region's config and looks whether it can be true.
-func (r *Region) check(v *view) error {
-	h := v.header()
-	switch s := atomic.LoadUint32(&h.state); {
-	case h.magic != magic:
-		return errors.New("this segment belongs to another program: it does not begin as a region does")
-	case h.version != version:
-		return fmt.Errorf("it was made by another release: its layout has version %d, and this program knows version %d; use programs of one release, or remove it when nobody uses it, to have it made anew", h.version, version)
-	case s != stateReady:
-		return fmt.Errorf("%w: state %d", errCorrupt, s)
-	}
-	r.config = h.config
-	if sum := h.sum; sum != r.config.checksum() {
-		return fmt.Errorf("%w: the header's checksum is wrong", errCorrupt)
-	}
-	var err error
-	if r.plan, err = r.config.plan(uint64(len(v.bytes))); err != nil {
-		return err
-	}
-	if stored := cString(r.config.name[:]); r.file == nil && stored != r.name {
-		return fmt.Errorf("it is region %q: two names with one key; give one of them another name, or use EnsureKey", stored)
-	}
-	return nil
-}
-
-// cString is b up to its first NUL.
-func cString(b []byte) string {
-	if i := bytes.IndexByte(b, 0); i >= 0 {
-		b = b[:i]
-	}
-	return string(b)
 }
 
 // use returns the region's memory, or an error after Close. Call done with it when the

@@ -1,0 +1,141 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+)
+
+// Lock takes the lock for writing, and waits for it until ctx is done. With [ErrOwnerDied]
+// it is taken too; with any other error it is not.
+func (m *RWMutex) Lock(ctx context.Context) error {
+	v, err := m.region.use()
+	if err != nil {
+		return err
+	}
+	defer v.done()
+	g, _, err := m.region.lock(ctx, v, &m.head(v).lock, m.local)
+	if err == nil {
+		err = m.write(v, g, func() error { return m.drain(ctx, v) })
+	}
+	if err != nil {
+		return fmt.Errorf("shared: lock rwmutex %q: %w", m.name, err)
+	}
+	return nil
+}
+
+// TryLock takes the lock for writing if nobody holds it, and reports whether it did.
+// ErrOwnerDied is as for Lock.
+func (m *RWMutex) TryLock() (bool, error) {
+	v, err := m.region.use()
+	if err != nil {
+		return false, err
+	}
+	defer v.done()
+	g := pick()
+	if ok, _ := g.tryLock(&m.head(v).lock, 0); !ok {
+		return false, nil
+	}
+	err = m.write(v, g, func() error {
+		if m.empty(v) {
+			return nil
+		}
+		return errReaders
+	})
+	switch {
+	case errors.Is(err, errReaders):
+		return false, nil
+	case err != nil:
+		err = fmt.Errorf("shared: lock rwmutex %q: %w", m.name, err)
+	}
+	return err == nil || errors.Is(err, ErrOwnerDied), err
+}
+
+var errReaders = errors.New("there are readers")
+
+// write makes the holder of the lock the writer, once drain finds that the readers have
+// left. The lock is given back with any error but ErrOwnerDied.
+func (m *RWMutex) write(v *view, g *guardian, drain func() error) error {
+	h := m.head(v)
+	before := m.settle(v)
+	if before != nil && !errors.Is(before, ErrOwnerDied) {
+		g.unlock(&h.lock)
+		return before
+	}
+	if before == nil {
+		atomic.StoreUint32(&h.state, rwWanted)
+	}
+	if err := drain(); err != nil {
+		if before == nil {
+			atomic.StoreUint32(&h.state, rwFree)
+		}
+		g.unlock(&h.lock)
+		return err
+	}
+	atomic.StoreUint32(&h.state, rwHeld)
+	if m.region.view.Load() != v {
+		g.unlock(&h.lock)
+		return m.region.closed()
+	}
+	raceAcquire(m.local)
+	raceAcquire(m.left)
+	m.holder, m.died = g, before != nil
+	h.lock.owner = g.tid
+	return before
+}
+
+// drain waits until there are no readers.
+func (m *RWMutex) drain(ctx context.Context, v *view) error {
+	if m.empty(v) {
+		return nil
+	}
+	for range rwSpins {
+		if runtime.Gosched(); m.empty(v) {
+			return nil
+		}
+	}
+	return m.region.wait(ctx, v, m.drained(), func() bool { return m.empty(v) })
+}
+
+// rwSpins is how often a writer looks for the readers to leave before it sleeps.
+const rwSpins = 20
+
+// empty reports whether no participant that lives has readers.
+func (m *RWMutex) empty(v *view) bool {
+	for i := range int(min(atomic.LoadUint32(&m.head(v).upTo), m.region.config.slots)) {
+		n := atomic.LoadUint64((*uint64)(v.at(m.region.rwCount(m.thing, i))))
+		if uint32(n) != 0 && m.region.alive(v, ownerOf(i, uint32(n>>32))) {
+			return false
+		}
+	}
+	return true
+}
+
+// MarkConsistent says that what the lock guards is in order again, after ErrOwnerDied.
+func (m *RWMutex) MarkConsistent() { m.died = false }
+
+// Unlock gives the lock back, which this process holds for writing. After ErrOwnerDied
+// without MarkConsistent it makes the lock useless: see ErrNotRecoverable.
+func (m *RWMutex) Unlock() error {
+	v, err := m.region.use()
+	if err != nil {
+		return err
+	}
+	defer v.done()
+	h, g := m.head(v), m.holder
+	if g == nil || atomic.LoadUint32(&h.lock.word)&futexTIDMask != g.tid {
+		return fmt.Errorf("shared: unlock rwmutex %q: this process does not hold it for writing", m.name)
+	}
+	state := uint32(rwFree)
+	if m.died {
+		state = rwLost
+	}
+	m.holder, m.died = nil, false
+	h.lock.owner = 0
+	raceRelease(m.local)
+	atomic.StoreUint32(&h.state, state)
+	g.unlock(&h.lock)
+	return nil
+}

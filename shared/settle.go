@@ -1,0 +1,91 @@
+package shared
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+// settle makes the region if it is raw, or its creator was killed, and checks it.
+func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
+	if len(v.bytes) < headerLen {
+		return fmt.Errorf("%d bytes are no region", len(v.bytes))
+	}
+	h := v.header()
+	if s := atomic.LoadUint32(&h.state); s < stateReady {
+		if h.magic != magic && h.magic != [8]byte{} {
+			return errors.New("this segment belongs to another program: it does not begin as a region does")
+		}
+		g, _, err := lockNode(ctx, &h.init, func(word uint32) { futexWait(&h.init.word, word, 0) })
+		if err != nil {
+			return err
+		}
+		if atomic.LoadUint32(&h.state) < stateReady {
+			if fresh == nil {
+				g.unlock(&h.init)
+				return fmt.Errorf("its creator has not finished it, or was killed at it: open it with Ensure")
+			}
+			err = v.format(fresh)
+		}
+		g.unlock(&h.init)
+		if err != nil {
+			return err
+		}
+	}
+	return r.check(v)
+}
+
+// format makes a region out of raw memory, or of what a killed creator has left. The
+// init lock is held.
+func (v *view) format(c *config) error {
+	c.size = uint64(len(v.bytes))
+	p, err := c.plan(c.size)
+	if err != nil {
+		return err
+	}
+	h := v.header()
+	h.magic, h.version = magic, version
+	atomic.StoreUint32(&h.state, stateStarted)
+	clear(v.bytes[p.slots:p.heap])
+	h.dir = node{}
+	h.config = *c
+	h.sum = c.checksum()
+	h.free = roundUp(p.heap, line)
+	atomic.StoreUint32(&h.state, stateReady)
+	return nil
+}
+
+// check copies the region's config and looks whether it can be true.
+func (r *Region) check(v *view) error {
+	h := v.header()
+	switch s := atomic.LoadUint32(&h.state); {
+	case h.magic != magic:
+		return errors.New("this segment belongs to another program: it does not begin as a region does")
+	case h.version != version:
+		return fmt.Errorf("it was made by another release: its layout has version %d, and this program knows version %d; use programs of one release, or remove it when nobody uses it, to have it made anew", h.version, version)
+	case s != stateReady:
+		return fmt.Errorf("%w: state %d", errCorrupt, s)
+	}
+	r.config = h.config
+	if sum := h.sum; sum != r.config.checksum() {
+		return fmt.Errorf("%w: the header's checksum is wrong", errCorrupt)
+	}
+	var err error
+	if r.plan, err = r.config.plan(uint64(len(v.bytes))); err != nil {
+		return err
+	}
+	if stored := cString(r.config.name[:]); r.file == nil && stored != r.name {
+		return fmt.Errorf("it is region %q: two names with one key; give one of them another name, or use EnsureKey", stored)
+	}
+	return nil
+}
+
+// cString is b up to its first NUL.
+func cString(b []byte) string {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	return string(b)
+}
