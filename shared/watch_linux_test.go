@@ -288,14 +288,14 @@ func TestWatchEntries(t *testing.T) {
 				t.Errorf("key %d is deleted, and was not there", k)
 			}
 			delete(got, k)
-			continue
-		}
-		value := [2]int64{int64(packBytes(e.Value[:8])), int64(packBytes(e.Value[8:]))}
-		if old, ok := got[k]; ok && old == value {
-			t.Errorf("key %d: %v is told twice", k, value)
-		}
-		if got[k] = value; k >= 300 {
-			last++
+		} else {
+			value := [2]int64{int64(packBytes(e.Value[:8])), int64(packBytes(e.Value[8:]))}
+			if old, ok := got[k]; ok && old == value {
+				t.Errorf("key %d: %v is told twice", k, value)
+			}
+			if got[k] = value; k >= 300 {
+				last++
+			}
 		}
 		if last < 100 {
 			continue
