@@ -273,14 +273,18 @@ func TestWatchEntries(t *testing.T) {
 	go func() {
 		writers.Wait()
 		for k := int32(300); k < 400; k++ { // the last that is to be seen
-			if err := w.table.Store(ctx, k, [2]int64{int64(k)}); err != nil { println("STORE", k, err.Error()) }
+			if err := w.table.Store(ctx, k, [2]int64{int64(k)}); err != nil {
+				println("STORE", k, err.Error())
+			}
 		}
 		println("WRITTEN")
 	}()
 	got := make(map[int32][2]int64)
 	last := 0
 	for e, err := range w.any(t, "map").WatchEntries(ctx) {
-		if err != nil { println("LAST", last, len(got)) }
+		if err != nil {
+			println("LAST", last, len(got))
+		}
 		mustNot(t, err)
 		k := int32(packBytes(e.Key))
 		if e.Value == nil {
