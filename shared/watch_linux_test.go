@@ -249,8 +249,6 @@ func TestWatchEntries(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	ctx, cancel2 := context.WithTimeout(ctx, 6*time.Second)
-	defer cancel2()
 	w, _ := watchedIn(t)
 	mustNot(t, w.table.Store(ctx, 1, [2]int64{1}))
 	var writers sync.WaitGroup
@@ -273,18 +271,12 @@ func TestWatchEntries(t *testing.T) {
 	go func() {
 		writers.Wait()
 		for k := int32(300); k < 400; k++ { // the last that is to be seen
-			if err := w.table.Store(ctx, k, [2]int64{int64(k)}); err != nil {
-				println("STORE", k, err.Error())
-			}
+			_ = w.table.Store(ctx, k, [2]int64{int64(k)})
 		}
-		println("WRITTEN")
 	}()
 	got := make(map[int32][2]int64)
 	last := 0
 	for e, err := range w.any(t, "map").WatchEntries(ctx) {
-		if err != nil {
-			println("LAST", last, len(got))
-		}
 		mustNot(t, err)
 		k := int32(packBytes(e.Key))
 		if e.Value == nil {
