@@ -73,7 +73,7 @@ var bellWaiter = ipctest.Register("bell waiter", func(c *ipctest.ChildEnv) {
 // first to watch over the dead one.
 func TestLockWakeUpThatIsLost(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	key := ipctest.Key(t)
 	r, err := EnsureKey(ctx, sysvipc.Key(key), nil)
