@@ -265,6 +265,10 @@ func transient(err error) bool {
 		}
 		return (api.Code == 503 || api.Code == 500) && !isFull(err)
 	}
+	var older nats.JetStreamError // which watches come from
+	if errors.As(err, &older) && older.APIError() != nil {
+		return older.APIError().Code == 503 || older.APIError().Code == 500
+	}
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, nats.ErrConnectionReconnecting) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrReconnectBufExceeded) ||
 		errors.Is(err, jetstream.ErrNoStreamResponse)

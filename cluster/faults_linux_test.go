@@ -29,13 +29,13 @@ const bucketStream = "KV_sysvipc"
 //	SYSVIPC_CLUSTER_FAULTS=10 go test -v -timeout 30m -run ThreeNodes ./cluster
 func TestThreeNodes(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("needs some seconds")
-	}
-	rounds, by := 1, 2
+	rounds, by := 1, 3
 	long := false
 	if n, err := strconv.Atoi(os.Getenv("SYSVIPC_CLUSTER_FAULTS")); err == nil {
 		rounds, by, long = n, 1, true
+	}
+	if testing.Short() || race && !long {
+		t.Skip("needs some seconds of three servers; the detector sees their clients in other tests")
 	}
 	c := startNodes(t, 3, by, long)
 	conn := c.connect(c.urls(), nil)
@@ -104,7 +104,7 @@ func under(t *testing.T, c *nodes, victim int, silent bool, do, undo func()) {
 				select {
 				case <-stop:
 					return
-				case <-time.After(10 * time.Millisecond):
+				case <-time.After(20 * time.Millisecond):
 				}
 				typ := side + 1 + i%2
 				if err := q.Send(soon(t), typ, fmt.Append(nil, i/2)); err != nil {
@@ -156,7 +156,7 @@ func under(t *testing.T, c *nodes, victim int, silent bool, do, undo func()) {
 		messages, operations, others := received[1].Load(), h.succeeded(majority, second), h.succeeded(minority)
 		began := time.Now()
 		eventually(t, "all go on "+what, func() bool {
-			return received[1].Load() >= messages+10 && h.succeeded(majority, second) >= operations+10 && (!minorityToo || h.succeeded(minority) >= others+5)
+			return received[1].Load() >= messages+5 && h.succeeded(majority, second) >= operations+10 && (!minorityToo || h.succeeded(minority) >= others+5)
 		})
 		t.Logf("%s: %v", what, time.Since(began).Round(time.Millisecond))
 	}

@@ -149,8 +149,11 @@ func (h *history) use(client int, s *cluster.SemaphoreSet, stop <-chan struct{})
 	for {
 		select {
 		case <-stop:
+			if held != nil { // others may wait for it
+				h.give(h.t.Context(), client, held)
+			}
 			return
-		case <-time.After(time.Duration(rand.IntN(20)) * time.Millisecond): // so that the history is not too long to check
+		case <-time.After(time.Duration(rand.IntN(40)) * time.Millisecond): // so that the history is not too long to check
 		}
 		ctx, cancel := context.WithTimeout(h.t.Context(), 20*time.Second)
 		switch r := rand.IntN(4); {
