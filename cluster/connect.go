@@ -127,7 +127,15 @@ func Connect(ctx context.Context, url string, opts *Options, natsOpts ...nats.Op
 	}, natsOpts)
 	nc, err := nats.Connect(url, all...)
 	if err != nil {
-		return nil, server.fail("connect to", err, "")
+		hint := ""
+		if errors.Is(err, nats.ErrNoServers) {
+			hint = "nobody listens there: nats://HOST:PORT of a server that runs is needed, with commas between several"
+		}
+		return nil, server.fail("connect to", err, hint)
+	}
+	if v := nc.ConnectedServerVersion(); tooOld(v) {
+		nc.Close()
+		return nil, server.refuse("connect to", errors.ErrUnsupported, "it is NATS %s, and 2.12 or later is needed", v)
 	}
 	reconnected := nc.Opts.ReconnectedCB
 	nc.SetReconnectHandler(func(nc *nats.Conn) {
@@ -154,6 +162,14 @@ func Connect(ctx context.Context, url string, opts *Options, natsOpts ...nats.Op
 		}
 	}
 	return c, nil
+}
+
+// tooOld reports whether a server of this version has no atomic batches, which bridges
+// publish. What is not understood is taken for new.
+func tooOld(version string) bool {
+	var major, minor int
+	n, _ := fmt.Sscanf(version, "%d.%d.", &major, &minor)
+	return n == 2 && (major < 2 || major == 2 && minor < 12)
 }
 
 // Close closes the objects that were opened through it, gives back what they hold with
