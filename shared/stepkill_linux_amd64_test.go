@@ -3,19 +3,16 @@
 package shared
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -76,131 +73,6 @@ var stepVictim = ipctest.Register("step victim", func(c *ipctest.ChildEnv) {
 	select {}
 })
 
-// stepper takes a victim through its call. All its methods are for one thread, which
-// ptrace wants.
-type stepper struct {
-	pid, tid int
-	stopped  []int // its threads that stand still
-	flags    *flags
-	region   []byte
-	last     []byte
-	points   []string // where the region was changed
-}
-
-var errCallEnded = errors.New("the call has ended")
-
-// attach stops the victim before its call. It shares a processor with this thread from then
-// on, which makes a step ten times as quick.
-func (s *stepper) attach() error {
-	var may, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &may); err != nil {
-		return err
-	}
-	for cpu := rand.IntN(may.Count()); ; cpu++ {
-		if may.IsSet(cpu) {
-			one.Set(cpu)
-			break
-		}
-	}
-	if err := errors.Join(unix.SchedSetaffinity(0, &one), unix.SchedSetaffinity(s.tid, &one)); err != nil {
-		return err
-	}
-	// The process's other threads stand still, too: else Go's scheduler finds that the call takes
-	// too long, and preempts it for ever. Its first thread is waited for by somebody else.
-	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", s.pid))
-	if err != nil {
-		return err
-	}
-	for _, task := range tasks {
-		tid, err := strconv.Atoi(task.Name())
-		if err != nil || tid == s.pid {
-			continue
-		}
-		if err := unix.PtraceAttach(tid); err != nil {
-			return err
-		}
-		if _, err := s.wait(tid); err != nil {
-			return err
-		}
-		s.stopped = append(s.stopped, tid)
-	}
-	s.last = bytes.Clone(s.region)
-	atomic.StoreUint32(&s.flags.start, 1)
-	return nil
-}
-
-// kill ends the victim where it is.
-func (s *stepper) kill() {
-	unix.Kill(s.pid, unix.SIGKILL)
-	for _, tid := range s.stopped {
-		s.wait(tid)
-	}
-}
-
-func (s *stepper) wait(tid int) (unix.WaitStatus, error) {
-	var status unix.WaitStatus
-	for {
-		_, err := unix.Wait4(tid, &status, unix.WALL, nil)
-		if err != unix.EINTR {
-			return status, err
-		}
-	}
-}
-
-// to takes the victim to its k-th point, or to the end of its call.
-func (s *stepper) to(k int) error {
-	signal := 0
-	for range 20_000_000 {
-		if _, _, errno := syscall.RawSyscall6(syscall.SYS_PTRACE, syscall.PTRACE_SINGLESTEP, uintptr(s.tid), 0, uintptr(signal), 0, 0); errno != 0 {
-			return errno
-		}
-		status, err := s.wait(s.tid)
-		switch {
-		case err != nil:
-			return err
-		case !status.Stopped():
-			return fmt.Errorf("the victim ended: %#x", status)
-		}
-		signal = 0
-		if sig := status.StopSignal(); sig != unix.SIGTRAP {
-			signal = int(sig)
-			if sig == unix.SIGSTOP {
-				signal = 0
-			}
-		}
-		if !bytes.Equal(s.region, s.last) {
-			copy(s.last, s.region)
-			var regs unix.PtraceRegs
-			if err := unix.PtraceGetRegs(s.tid, &regs); err != nil {
-				return err
-			}
-			s.points = append(s.points, functionAt(uintptr(regs.Rip)))
-			if len(s.points) == k {
-				return nil
-			}
-		}
-		if atomic.LoadUint32(&s.flags.end) != 0 {
-			return errCallEnded
-		}
-	}
-	return errors.New("the call does not end")
-}
-
-// functionAt names the function of this package in which an instruction lies: the victim is
-// the same program, at the same addresses.
-func functionAt(pc uintptr) string {
-	frames := runtime.CallersFrames([]uintptr{pc})
-	for {
-		frame, more := frames.Next()
-		if _, name, ok := strings.Cut(frame.Function, "sysvipc/shared."); ok {
-			return name
-		}
-		if !more {
-			return frame.Function
-		}
-	}
-}
-
 // killAtPoint kills a victim at its k-th point, or after its call if it has fewer. One whose
 // thread waits for a lock of Go's runtime that a thread has which stands still is no use.
 func killAtPoint(t *testing.T, role, k int) (points []string) {
@@ -218,7 +90,7 @@ func tryPoint(t *testing.T, role, k int) (points []string, ok bool) {
 	seg, err := sysvipc.CreateSegment(sysvipc.Private, 4096, 0o600)
 	mustNot(t, err)
 	defer seg.Remove()
-	check, r, err := stepRoles[role].before(t, key)
+	check, region, err := stepRoles[role].before(t, key)
 	mustNot(t, err)
 	p := ipctest.Start(t, stepVictim, &ipctest.Options{Env: []string{"GODEBUG=asyncpreemptoff=1", "GOGC=off"}}, strconv.Itoa(int(key)), strconv.Itoa(seg.ID()), strconv.Itoa(role))
 	tid, err := strconv.Atoi(p.Line())
@@ -226,10 +98,7 @@ func tryPoint(t *testing.T, role, k int) (points []string, ok bool) {
 	f, mem, err := flagsIn(seg.ID())
 	mustNot(t, err)
 	defer mem.Close()
-	s := &stepper{pid: p.PID, tid: tid, flags: f}
-	if r != nil {
-		s.region = r.view.Load().bytes
-	}
+	s := &stepper{pid: p.PID, tid: tid, flags: f, region: region}
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: this thread is the tracer, and bound to a processor
@@ -252,14 +121,14 @@ func tryPoint(t *testing.T, role, k int) (points []string, ok bool) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if checkErr := check(ctx, err == errCallEnded); checkErr != nil {
+	if checkErr := check(ctx, kill{s.points, err == errCallEnded}); checkErr != nil {
 		t.Errorf("killed at point %d, in %v: %v", k, s.points[max(0, len(s.points)-1):], checkErr)
 	}
 	return s.points, true
 }
 
-// Each role is killed at each of its points. The short form takes only two of them, one of
-// which is the last. All of them, and docs/killpoints.md, the table:
+// Each role is killed at each of its points. The short form takes one of them. All, and
+// docs/killpoints.md, the table:
 //
 //	SYSVIPC_KILLPOINTS=all go test -timeout 30m -run StepKill ./shared
 func TestStepKill(t *testing.T) {
@@ -269,16 +138,15 @@ func TestStepKill(t *testing.T) {
 	t.Run("roles", func(t *testing.T) {
 		for i, role := range stepRoles {
 			t.Run(role.name, func(t *testing.T) {
-				points := killAtPoint(t, i, -1)
-				if len(points) == 0 {
-					t.Fatal("the call changes nothing in the region")
-				}
-				step := 1
 				if !all {
-					step = (len(points) + 1) / 2
+					if points := killAtPoint(t, i, 1+i%5); len(points) == 0 {
+						t.Error("the call changes nothing in the region")
+					}
+					return
 				}
-				for k := len(points); k > 0; k -= step {
-					killAtPoint(t, i, k)
+				points := killAtPoint(t, i, -1)
+				for k := range points {
+					killAtPoint(t, i, k+1)
 				}
 				rows[i] = fmt.Sprintf("| %s | %d | %s |\n", strings.Replace(role.name, "/", " | ", 1), len(points), strings.Join(inOrder(points), ", "))
 			})
@@ -324,12 +192,52 @@ func inOrder(names []string) (once []string) {
 	return once
 }
 
-// Every kind of thing has a role, and so has every method that changes the region.
+// What changes nothing in the region, goes the ways of other roles, or does nothing to what
+// lies in it: [Any] is the same things without their types.
+var noRole = map[string][]string{
+	"Mutex":        nil,
+	"RWMutex":      nil,
+	"Var":          {"Load"},
+	"Counter":      {"Load"},
+	"Chan":         {"Cap", "Len"},
+	"Topic":        {"Cap", "Latest", "Published"},
+	"Subscription": {"Lost"},
+	"Map":          {"All", "Capacity", "Len", "Load"},
+	"Doc":          {"Cap", "Load"},
+	"Records":      {"Len", "MaxLen"},
+	"Region":       {"Any", "Info", "Participants", "Remove", "Segment", "Sync", "Things"},
+}
+
+// Every method has a role, but for those above.
 func TestStepKillHasAllRoles(t *testing.T) {
 	t.Parallel()
-	for kind, name := range kindNames {
-		if name != "" && !slices.ContainsFunc(stepRoles, func(r stepRole) bool { return strings.EqualFold(strings.Split(r.name, "/")[0], name) }) {
-			t.Errorf("kind %v, %s, has no role", kind, name)
+	have := map[string]bool{}
+	for _, role := range stepRoles {
+		typ, calls, _ := strings.Cut(role.name, "/")
+		calls, _, _ = strings.Cut(calls, ":")
+		for _, call := range strings.Split(calls, ", ") {
+			have[typ+"."+call] = true
+		}
+	}
+	types := []reflect.Type{
+		reflect.TypeFor[*Mutex](), reflect.TypeFor[*RWMutex](), reflect.TypeFor[*Var[int64]](), reflect.TypeFor[*Counter](),
+		reflect.TypeFor[*Chan[int64]](), reflect.TypeFor[*Topic[int64]](), reflect.TypeFor[*Subscription[int64]](),
+		reflect.TypeFor[*Map[int32, int64]](), reflect.TypeFor[*Doc[[]int]](), reflect.TypeFor[*Records](), reflect.TypeFor[*Region](),
+	}
+	for _, typ := range types {
+		name, _, _ := strings.Cut(typ.Elem().Name(), "[")
+		for i := range typ.NumMethod() {
+			if method := typ.Method(i).Name; !have[name+"."+method] && !slices.Contains(noRole[name], method) {
+				t.Errorf("%s.%s has no role", name, method)
+			}
+		}
+	}
+	for _, kind := range kindNames {
+		if !slices.ContainsFunc(types, func(typ reflect.Type) bool {
+			name, _, _ := strings.Cut(typ.Elem().Name(), "[")
+			return strings.EqualFold(name, kind)
+		}) {
+			t.Errorf("a %s has no type here", kind)
 		}
 	}
 }

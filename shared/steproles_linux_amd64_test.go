@@ -6,352 +6,145 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
 )
 
-// stepRole is one call that a participant makes, and may be killed in.
-type stepRole struct {
-	name string
-	// before makes the region, as another participant; check is called after the kill, or
-	// after the call's end.
-	before func(t *testing.T, key sysvipc.Key) (check func(ctx context.Context, ended bool) error, r *Region, err error)
-	// victim opens the region in a process of its own.
-	victim func(key sysvipc.Key) (call func() error, err error)
-}
+type (
+	triple  = [3]int64
+	numbers = Map[int32, int64]
+	lists   = Doc[[]int]
+)
 
-func smallRegion(key sysvipc.Key) (*Region, error) {
-	return EnsureKey(context.Background(), key, &Options{Size: 1 << 15, Entries: 16, Participants: 4})
-}
+// Shorter names of what the calls below are made of.
+var (
+	oneTwoThree = func(ctx context.Context, x *Var[triple]) error { return x.Store(ctx, triple{1, 2, 3}) }
+	send1       = func(ctx context.Context, c *Chan[int64]) error { return c.Send(ctx, 1) }
+	send12      = func(ctx context.Context, c *Chan[int64]) error { _, err := c.SendAll(ctx, []int64{1, 2}); return err }
+	has2        = func(ctx context.Context, m *numbers) error { return m.Store(ctx, 2, 20) }
+	has12       = func(ctx context.Context, m *numbers) error {
+		return errors.Join(m.Store(ctx, 2, 20), m.Store(ctx, 1, 10))
+	}
+	list12   = func(ctx context.Context, d *lists) error { return d.Store(ctx, []int{1, 2}) }
+	record1  = func(ctx context.Context, q *Records) error { return q.Send(ctx, nine(1)) }
+	record12 = func(ctx context.Context, q *Records) error {
+		return errors.Join(q.Send(ctx, nine(1)), q.Send(ctx, nine(2)))
+	}
+	publish1 = func(ctx context.Context, p *Topic[int64]) error { return p.Publish(ctx, 1) }
 
-// roleOf is a role on one thing.
-func roleOf[H any](name string, open func(r *Region) (H, error), before, call func(ctx context.Context, h H) error, check func(ctx context.Context, h H, ended bool) error) stepRole {
-	return stepRole{
-		name: name,
-		before: func(t *testing.T, key sysvipc.Key) (func(context.Context, bool) error, *Region, error) {
-			r, err := smallRegion(key)
-			if err != nil {
-				return nil, nil, err
-			}
-			t.Cleanup(func() { _ = r.Close() })
-			h, err := open(r)
-			if err == nil && before != nil {
-				err = before(t.Context(), h)
-			}
-			return func(ctx context.Context, ended bool) error {
-				if err := check(ctx, h, ended); err != nil {
-					return err
-				}
-				// Once more when the dead one's work is repaired, and beside a new participant.
-				if _, err := r.Reap(); err != nil {
-					return err
-				}
-				again, err := smallRegion(key)
-				if err != nil {
-					return err
-				}
-				defer again.Close()
-				_, err = open(again)
-				return err
-			}, r, err
-		},
-		victim: func(key sysvipc.Key) (func() error, error) {
-			r, err := smallRegion(key)
-			if err != nil {
-				return nil, err
-			}
-			h, err := open(r)
-			return func() error { return call(context.Background(), h) }, err
-		},
-	}
-}
+	chanReceived    = checkReceived(checkChan, "release")
+	recordsReceived = checkReceived(checkRecords, "release")
+)
 
-func openMutex(r *Region) (*Mutex, error)           { return MutexOf(r, "x") }
-func openRWMutex(r *Region) (*RWMutex, error)       { return RWMutexOf(r, "x") }
-func openVar(r *Region) (*Var[[3]int64], error)     { return VarOf[[3]int64](r, "x") }
-func openWord(r *Region) (*Var[int32], error)       { return VarOf[int32](r, "x") }
-func openCounter(r *Region) (*Counter, error)       { return CounterOf(r, "x") }
-func openChan(r *Region) (*Chan[int64], error)      { return ChanOf[int64](r, "x", 4) }
-func openTopic(r *Region) (*Topic[int64], error)    { return TopicOf[int64](r, "x", 4) }
-func openMap(r *Region) (*Map[int32, int64], error) { return MapOf[int32, int64](r, "x", 8) }
-func openDoc(r *Region) (*Doc[[]int], error)        { return DocOf[[]int](r, "x", 64) }
-func openRecords(r *Region) (*Records, error)       { return RecordsOf(r, "x", 256) }
-func openNothing(r *Region) (*Region, error)        { return r, nil }
-
-// oneOf fails if got is none of want.
-func oneOf[T any](got T, want ...T) error {
-	for _, w := range want {
-		if fmt.Sprint(w) == fmt.Sprint(got) {
-			return nil
-		}
-	}
-	return fmt.Errorf("got %v, want one of %v", got, want)
-}
-
-// unlessDied passes for an error that says that a lock's last holder died.
-func unlessDied(err error, consistent func()) error {
-	if errors.Is(err, ErrOwnerDied) {
-		consistent()
-		return nil
-	}
-	return err
-}
-
-// checkMutex: the lock can be had, and given back.
-func checkMutex(ctx context.Context, m *Mutex, _ bool) error {
-	for range 2 {
-		if err := unlessDied(m.Lock(ctx), m.MarkConsistent); err != nil {
-			return err
-		}
-		if err := m.Unlock(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkRWMutex(ctx context.Context, m *RWMutex, _ bool) error {
-	for range 2 {
-		if err := unlessDied(m.Lock(ctx), m.MarkConsistent); err != nil {
-			return fmt.Errorf("for writing: %w", err)
-		}
-		if err := m.Unlock(); err != nil {
-			return err
-		}
-		if err := m.RLock(ctx); err != nil {
-			return fmt.Errorf("for reading: %w", err)
-		}
-		if err := m.RUnlock(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkVar: the value is that from before or the new one, and can be set.
-func checkVar[T comparable](before, after, other T) func(ctx context.Context, x *Var[T], ended bool) error {
-	return func(ctx context.Context, x *Var[T], ended bool) error {
-		got, err := x.Load()
-		if err != nil {
-			return err
-		}
-		old := before
-		if ended {
-			old = after
-		}
-		if err := oneOf(got, old, after); err != nil {
-			return err
-		}
-		if err := x.Store(ctx, other); err != nil {
-			return err
-		}
-		if got, err = x.Load(); err != nil {
-			return err
-		}
-		return oneOf(got, other)
-	}
-}
-
-// drainTo sends 9, and returns all that comes up to it.
-func drainTo(ctx context.Context, send func(context.Context) error, receive func(context.Context) (int64, error)) (got []int64, err error) {
-	sent := make(chan error, 1)
-	go func() { sent <- send(ctx) }()
-	for {
-		m, err := receive(ctx)
-		if err != nil {
-			return got, err
-		}
-		if m == 9 {
-			return got, <-sent
-		}
-		got = append(got, m)
-	}
-}
-
-// checkChan: of what was sent before and by the victim, one of these is left. A message that
-// a receiver was killed at may come after later ones.
-func checkChan(want ...[]int64) func(ctx context.Context, c *Chan[int64], ended bool) error {
-	return func(ctx context.Context, c *Chan[int64], ended bool) error {
-		got, err := drainTo(ctx, func(ctx context.Context) error { return c.Send(ctx, 9) }, c.Receive)
-		if err != nil {
-			return err
-		}
-		if ended {
-			return oneOf(got, want[len(want)-1])
-		}
-		return oneOf(got, want...)
-	}
-}
-
-func checkRecords(want ...[]int64) func(ctx context.Context, q *Records, ended bool) error {
-	return func(ctx context.Context, q *Records, ended bool) error {
-		got, err := drainTo(ctx, func(ctx context.Context) error { return q.Send(ctx, []byte{9, 9, 9, 9, 9, 9, 9, 9, 9}) }, func(ctx context.Context) (int64, error) {
-			b, err := q.Receive(ctx, nil)
-			if err != nil || len(b) != 9 || slices.ContainsFunc(b, func(x byte) bool { return x != b[0] }) {
-				return 0, fmt.Errorf("record %v: %w", b, err)
-			}
-			return int64(b[0]), nil
-		})
-		if err != nil {
-			return err
-		}
-		if ended {
-			return oneOf(got, want[len(want)-1])
-		}
-		return oneOf(got, want...)
-	}
-}
-
-func nine(n byte) []byte { return []byte{n, n, n, n, n, n, n, n, n} }
-
-// checkTopic: a new subscriber gets what is published now.
-func checkTopic(ctx context.Context, p *Topic[int64], _ bool) error {
-	s, err := p.Subscribe(Gated)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	_, err = drainTo(ctx, func(ctx context.Context) error {
-		for range 6 { // more than there are cells
-			if err := p.Publish(ctx, 8); err != nil {
-				return err
-			}
-		}
-		return p.Publish(ctx, 9)
-	}, func(ctx context.Context) (int64, error) {
-		m, _, err := s.Next(ctx)
-		return m, err
-	})
-	return err
-}
-
-// checkMap: key 1 has one of these values, 0 being none, key 2 has 20, and all eight fit.
-func checkMap(want ...int64) func(ctx context.Context, m *Map[int32, int64], ended bool) error {
-	return func(ctx context.Context, m *Map[int32, int64], ended bool) error {
-		want := want
-		if ended {
-			want = want[len(want)-1:]
-		}
-		for range 2 {
-			got, _, err := m.Load(1)
-			if err != nil {
-				return err
-			}
-			if err := oneOf(got, want...); err != nil {
-				return err
-			}
-			want = []int64{got}
-			if got, _, err = m.Load(2); err != nil || got != 20 {
-				return fmt.Errorf("key 2 has %d, %v", got, err)
-			}
-			for k := int32(3); k <= 8; k++ {
-				if err := m.Store(ctx, k, 5); err != nil {
-					return err
-				}
-			}
-		}
-		if err := m.Store(ctx, 1, 7); err != nil {
-			return err
-		}
-		if _, err := m.region.Reap(); err != nil {
-			return err
-		}
-		if n, err := m.Len(); err != nil || n != 8 {
-			return fmt.Errorf("it has %d entries, %v; want 8", n, err)
-		}
-		return nil
-	}
-}
-
-func checkDoc(ctx context.Context, d *Doc[[]int], ended bool) error {
-	got, err := d.Load()
-	if err != nil {
-		return err
-	}
-	want := [][]int{{1, 2}, {3, 4, 5}}
-	if ended {
-		want = want[1:]
-	}
-	if err := oneOf(got, want...); err != nil {
-		return err
-	}
-	if err := d.Store(ctx, []int{6}); err != nil {
-		return err
-	}
-	if got, err = d.Load(); err != nil {
-		return err
-	}
-	return oneOf(got, []int{6})
-}
-
+// stepRoles are all of them: the type, and the methods that are called.
 var stepRoles = []stepRole{
 	roleOf("Mutex/Lock, Unlock", openMutex, nil, func(ctx context.Context, m *Mutex) error {
 		return errors.Join(m.Lock(ctx), m.Unlock())
 	}, checkMutex),
+	roleOf("Mutex/TryLock, Unlock", openMutex, nil, func(_ context.Context, m *Mutex) error {
+		_, err := m.TryLock()
+		return errors.Join(err, m.Unlock())
+	}, checkMutex),
+	roleOf("Mutex/Lock, MarkConsistent, Unlock: of a dead holder", openMutex, func(_ context.Context, m *Mutex) error {
+		dead((*node)(m.region.view.Load().at(m.offset)))
+		return nil
+	}, func(ctx context.Context, m *Mutex) error {
+		return errors.Join(unlessDied(m.Lock(ctx), m.MarkConsistent), m.Unlock())
+	}, checkMutex),
 	roleOf("RWMutex/Lock, Unlock", openRWMutex, nil, func(ctx context.Context, m *RWMutex) error {
 		return errors.Join(m.Lock(ctx), m.Unlock())
+	}, checkRWMutex),
+	roleOf("RWMutex/TryLock, Unlock", openRWMutex, nil, func(_ context.Context, m *RWMutex) error {
+		_, err := m.TryLock()
+		return errors.Join(err, m.Unlock())
+	}, checkRWMutex),
+	roleOf("RWMutex/Lock, MarkConsistent, Unlock: of a dead holder", openRWMutex, func(_ context.Context, m *RWMutex) error {
+		dead((*node)(m.region.view.Load().at(m.offset)))
+		return nil
+	}, func(ctx context.Context, m *RWMutex) error {
+		return errors.Join(unlessDied(m.Lock(ctx), m.MarkConsistent), m.Unlock())
 	}, checkRWMutex),
 	roleOf("RWMutex/RLock, RUnlock", openRWMutex, nil, func(ctx context.Context, m *RWMutex) error {
 		return errors.Join(m.RLock(ctx), m.RUnlock())
 	}, checkRWMutex),
-	roleOf("Var/Store", openVar, func(ctx context.Context, x *Var[[3]int64]) error { return x.Store(ctx, [3]int64{1, 2, 3}) },
-		func(ctx context.Context, x *Var[[3]int64]) error { return x.Store(ctx, [3]int64{4, 5, 6}) },
-		checkVar([3]int64{1, 2, 3}, [3]int64{4, 5, 6}, [3]int64{7, 8, 9})),
-	roleOf("Var/Update", openVar, func(ctx context.Context, x *Var[[3]int64]) error { return x.Store(ctx, [3]int64{1, 2, 3}) },
-		func(ctx context.Context, x *Var[[3]int64]) error {
-			return x.Update(ctx, func(v *[3]int64) { v[0] = 4 })
-		},
-		checkVar([3]int64{1, 2, 3}, [3]int64{4, 2, 3}, [3]int64{7, 8, 9})),
-	roleOf("Var/Store of one word", openWord, func(ctx context.Context, x *Var[int32]) error { return x.Store(ctx, 1) },
+	roleOf("RWMutex/TryRLock, RUnlock", openRWMutex, nil, func(_ context.Context, m *RWMutex) error {
+		_, err := m.TryRLock()
+		return errors.Join(err, m.RUnlock())
+	}, checkRWMutex),
+
+	roleOf("Var/Store", openVar, oneTwoThree, func(ctx context.Context, x *Var[triple]) error {
+		return x.Store(ctx, triple{4, 5, 6})
+	}, checkVar(triple{1, 2, 3}, triple{4, 5, 6}, triple{7, 8, 9})),
+	roleOf("Var/Update", openVar, oneTwoThree, func(ctx context.Context, x *Var[triple]) error {
+		return x.Update(ctx, func(v *triple) { v[0] = 4 })
+	}, checkVar(triple{1, 2, 3}, triple{4, 2, 3}, triple{7, 8, 9})),
+	roleOf("Var/CompareAndSwap", openVar, oneTwoThree, func(ctx context.Context, x *Var[triple]) error {
+		_, err := x.CompareAndSwap(ctx, triple{1, 2, 3}, triple{4, 5, 6})
+		return err
+	}, checkVar(triple{1, 2, 3}, triple{4, 5, 6}, triple{7, 8, 9})),
+	roleOf("Var/Watch", openVar, oneTwoThree, func(ctx context.Context, x *Var[triple]) error { return one(x.Watch(ctx)) },
+		checkVar(triple{1, 2, 3}, triple{1, 2, 3}, triple{7, 8, 9})),
+	roleOf("Var/Store: of one word", openWord, func(ctx context.Context, x *Var[int32]) error { return x.Store(ctx, 1) },
 		func(ctx context.Context, x *Var[int32]) error { return x.Store(ctx, 2) }, checkVar[int32](1, 2, 3)),
-	roleOf("Counter/Add", openCounter, nil, func(_ context.Context, c *Counter) error { _, err := c.Add(5); return err },
-		func(_ context.Context, c *Counter, ended bool) error {
-			n, err := c.Load()
-			if err != nil {
-				return err
-			}
-			return oneOf(n, 5) // it changes only once
-		}),
-	roleOf("Chan/Send", openChan, func(ctx context.Context, c *Chan[int64]) error { return c.Send(ctx, 1) },
-		func(ctx context.Context, c *Chan[int64]) error { return c.Send(ctx, 2) }, checkChan([]int64{1}, []int64{1, 2})),
-	roleOf("Chan/SendAll", openChan, nil,
-		func(ctx context.Context, c *Chan[int64]) error {
-			_, err := c.SendAll(ctx, []int64{1, 2, 3})
-			return err
-		},
-		checkChan(nil, []int64{1}, []int64{1, 2}, []int64{1, 2, 3})),
-	roleOf("Chan/Receive", openChan, func(ctx context.Context, c *Chan[int64]) error {
-		_, err := c.SendAll(ctx, []int64{1, 2})
+
+	roleOf("Counter/Add", openCounter, nil, func(_ context.Context, c *Counter) error { _, err := c.Add(5); return err }, checkCounter(5)),
+	roleOf("Counter/Store", openCounter, nil, func(_ context.Context, c *Counter) error { return c.Store(5) }, checkCounter(5)),
+	roleOf("Counter/CompareAndSwap", openCounter, nil, func(_ context.Context, c *Counter) error {
+		_, err := c.CompareAndSwap(0, 5)
 		return err
-	}, func(ctx context.Context, c *Chan[int64]) error { _, err := c.Receive(ctx); return err }, checkChan([]int64{1, 2}, []int64{2, 1}, []int64{2})),
-	roleOf("Chan/Handle", openChan, func(ctx context.Context, c *Chan[int64]) error {
-		_, err := c.SendAll(ctx, []int64{1, 2})
+	}, checkCounter(5)),
+	roleOf("Counter/Watch", openCounter, nil, func(ctx context.Context, c *Counter) error { return one(c.Watch(ctx)) }, checkCounter(0)),
+
+	roleOf("Chan/Send", openChan, send1, func(ctx context.Context, c *Chan[int64]) error { return c.Send(ctx, 2) },
+		checkChan([]int64{1}, []int64{1, 2})),
+	roleOf("Chan/TrySend", openChan, send1, func(_ context.Context, c *Chan[int64]) error { _, err := c.TrySend(2); return err },
+		checkChan([]int64{1}, []int64{1, 2})),
+	roleOf("Chan/SendAll", openChan, nil, func(ctx context.Context, c *Chan[int64]) error {
+		_, err := c.SendAll(ctx, []int64{1, 2, 3})
 		return err
-	}, func(ctx context.Context, c *Chan[int64]) error {
+	}, checkChan(nil, []int64{1}, []int64{1, 2}, []int64{1, 2, 3})),
+	roleOf("Chan/Receive", openChan, send12, func(ctx context.Context, c *Chan[int64]) error { _, err := c.Receive(ctx); return err }, chanReceived),
+	roleOf("Chan/TryReceive", openChan, send12, func(_ context.Context, c *Chan[int64]) error { _, _, err := c.TryReceive(); return err }, chanReceived),
+	roleOf("Chan/ReceiveSome", openChan, send12, func(ctx context.Context, c *Chan[int64]) error {
+		_, err := c.ReceiveSome(ctx, make([]int64, 1))
+		return err
+	}, chanReceived),
+	roleOf("Chan/All", openChan, send12, func(ctx context.Context, c *Chan[int64]) error { return one(c.All(ctx)) }, chanReceived),
+	roleOf("Chan/Handle", openChan, send12, func(ctx context.Context, c *Chan[int64]) error {
 		return c.Handle(ctx, func(int64) error { return nil })
-	}, checkChan([]int64{1, 2}, []int64{2, 1}, []int64{2})),
-	roleOf("Chan/Close", openChan, func(ctx context.Context, c *Chan[int64]) error { return c.Send(ctx, 1) },
-		func(_ context.Context, c *Chan[int64]) error { return c.Close() }, func(ctx context.Context, c *Chan[int64], _ bool) error {
-			if m, err := c.Receive(ctx); err != nil || m != 1 {
-				return fmt.Errorf("received %d, %v; want 1", m, err)
-			}
-			if _, err := c.Receive(ctx); err == nil || err.Error() != "EOF" {
-				return fmt.Errorf("received with %v; want the end", err)
-			}
-			return nil
-		}),
-	roleOf("Topic/Publish", openTopic, func(ctx context.Context, p *Topic[int64]) error { return p.Publish(ctx, 1) },
-		func(ctx context.Context, p *Topic[int64]) error { return p.Publish(ctx, 2) }, checkTopic),
-	roleOf("Topic/Subscribe, Close", openTopic, nil, func(_ context.Context, p *Topic[int64]) error {
+	}, chanReceived),
+	roleOf("Chan/Handle: and leave it to others", openChan, send12, func(ctx context.Context, c *Chan[int64]) error {
+		if err := c.Handle(ctx, func(int64) error { return errNotNow }); err != errNotNow {
+			return err
+		}
+		return nil
+	}, checkChan([]int64{2, 1}, []int64{1, 2})),
+	roleOf("Chan/Receive: about to sleep", openChan, nil, func(_ context.Context, c *Chan[int64]) error {
+		return canceled(func(ctx context.Context) error {
+			return c.ring.region.wait(ctx, c.ring.region.view.Load(), c.ring.news, func() bool { return false })
+		})
+	}, checkChan(nil)),
+	roleOf("Chan/Close", openChan, send1, func(_ context.Context, c *Chan[int64]) error { return c.Close() },
+		func(ctx context.Context, c *Chan[int64], k kill) error { return checkEnd(c.Receive, ctx, k) }),
+
+	roleOf("Topic/Publish", openTopic, publish1, func(ctx context.Context, p *Topic[int64]) error { return p.Publish(ctx, 2) }, checkTopic),
+	roleOf("Topic/PublishAll", openTopic, publish1, func(ctx context.Context, p *Topic[int64]) error {
+		_, err := p.PublishAll(ctx, []int64{2, 3, 4})
+		return err
+	}, checkTopic),
+	roleOf("Topic/Subscribe", openTopic, nil, func(_ context.Context, p *Topic[int64]) error {
+		_, err := p.Subscribe(Gated)
+		return err
+	}, checkTopic),
+	roleOf("Subscription/Close", openTopic, nil, func(_ context.Context, p *Topic[int64]) error {
 		s, err := p.Subscribe(Gated)
 		if err != nil {
 			return err
 		}
 		return s.Close()
 	}, checkTopic),
-	roleOf("Topic/Next", openTopic, nil, func(ctx context.Context, p *Topic[int64]) error {
+	roleOf("Subscription/Next", openTopic, nil, func(ctx context.Context, p *Topic[int64]) error {
 		s, err := p.Subscribe(Gated)
 		if err != nil {
 			return err
@@ -362,101 +155,196 @@ var stepRoles = []stepRole{
 		_, _, err = s.Next(ctx)
 		return err
 	}, checkTopic),
-	roleOf("Map/Store of a new key", openMap, func(ctx context.Context, m *Map[int32, int64]) error { return m.Store(ctx, 2, 20) },
-		func(ctx context.Context, m *Map[int32, int64]) error { return m.Store(ctx, 1, 10) }, checkMap(0, 10)),
-	roleOf("Map/Store of another value", openMap, func(ctx context.Context, m *Map[int32, int64]) error {
-		return errors.Join(m.Store(ctx, 2, 20), m.Store(ctx, 1, 10))
-	}, func(ctx context.Context, m *Map[int32, int64]) error { return m.Store(ctx, 1, 11) }, checkMap(10, 11)),
-	roleOf("Map/Delete", openMap, func(ctx context.Context, m *Map[int32, int64]) error {
-		return errors.Join(m.Store(ctx, 2, 20), m.Store(ctx, 1, 10))
-	}, func(ctx context.Context, m *Map[int32, int64]) error { _, err := m.Delete(ctx, 1); return err }, checkMap(10, 0)),
-	roleOf("Doc/Store", openDoc, func(ctx context.Context, d *Doc[[]int]) error { return d.Store(ctx, []int{1, 2}) },
-		func(ctx context.Context, d *Doc[[]int]) error { return d.Store(ctx, []int{3, 4, 5}) }, checkDoc),
-	roleOf("Records/Send", openRecords, func(ctx context.Context, q *Records) error { return q.Send(ctx, nine(1)) },
-		func(ctx context.Context, q *Records) error { return q.Send(ctx, nine(2)) }, checkRecords([]int64{1}, []int64{1, 2})),
-	roleOf("Records/Receive", openRecords, func(ctx context.Context, q *Records) error {
-		return errors.Join(q.Send(ctx, nine(1)), q.Send(ctx, nine(2)))
-	}, func(ctx context.Context, q *Records) error { _, err := q.Receive(ctx, nil); return err }, checkRecords([]int64{1, 2}, []int64{2, 1}, []int64{2})),
-	roleOf("Region/declare", openNothing, nil, func(_ context.Context, r *Region) error { _, err := openChan(r); return err },
-		func(ctx context.Context, r *Region, _ bool) error {
-			c, err := openChan(r)
-			if err != nil {
-				return err
-			}
-			return checkChan(nil)(ctx, c, false)
-		}),
-	roleOf("Region/Close", openNothing, nil, func(_ context.Context, r *Region) error { return r.Close() },
-		func(_ context.Context, r *Region, _ bool) error {
-			if _, err := r.Reap(); err != nil {
-				return err
-			}
-			all, err := r.Participants()
-			if err != nil {
-				return err
-			}
-			if len(all) != 1 {
-				return fmt.Errorf("%d participants are left, want 1: %+v", len(all), all)
-			}
-			return nil
-		}),
-	joiner,
-	reaper("Region/Reap after a sender", func(r *Region, v *view) error {
-		c, err := openChan(r)
+	roleOf("Subscription/All", openTopic, nil, func(ctx context.Context, p *Topic[int64]) error {
+		s, err := p.Subscribe(Gated)
 		if err != nil {
 			return err
 		}
-		c.ring.claimSend(v, true)
+		if err := p.Publish(ctx, 1); err != nil {
+			return err
+		}
+		return one(s.All(ctx))
+	}, checkTopic),
+
+	roleOf("Map/Store: of a new key", openMap, has2, func(ctx context.Context, m *numbers) error { return m.Store(ctx, 1, 10) }, checkMap(0, 10)),
+	roleOf("Map/Store: of another value", openMap, has12, func(ctx context.Context, m *numbers) error { return m.Store(ctx, 1, 11) }, checkMap(10, 11)),
+	roleOf("Map/LoadOrStore", openMap, has2, func(ctx context.Context, m *numbers) error {
+		_, _, err := m.LoadOrStore(ctx, 1, 10)
+		return err
+	}, checkMap(0, 10)),
+	roleOf("Map/Update", openMap, has12, func(ctx context.Context, m *numbers) error {
+		return m.Update(ctx, 1, func(v *int64, _ bool) bool { *v = 11; return true })
+	}, checkMap(10, 11)),
+	roleOf("Map/CompareAndSwap", openMap, has12, func(ctx context.Context, m *numbers) error {
+		_, err := m.CompareAndSwap(ctx, 1, 10, 11)
+		return err
+	}, checkMap(10, 11)),
+	roleOf("Map/Delete", openMap, has12, func(ctx context.Context, m *numbers) error { _, err := m.Delete(ctx, 1); return err }, checkMap(10, 0)),
+	roleOf("Map/Watch", openMap, has12, func(ctx context.Context, m *numbers) error { return one(m.Watch(ctx, 1)) }, checkMap(10)),
+
+	roleOf("Doc/Store", openDoc, list12, func(ctx context.Context, d *lists) error { return d.Store(ctx, []int{3, 4, 5}) }, checkDoc([]int{3, 4, 5})),
+	roleOf("Doc/Update", openDoc, list12, func(ctx context.Context, d *lists) error {
+		return d.Update(ctx, func(v *[]int) error { *v = []int{3, 4, 5}; return nil })
+	}, checkDoc([]int{3, 4, 5})),
+	roleOf("Doc/Watch", openDoc, list12, func(ctx context.Context, d *lists) error { return one(d.Watch(ctx)) }, checkDoc([]int{1, 2})),
+
+	roleOf("Records/Send", openRecords, record1, func(ctx context.Context, q *Records) error { return q.Send(ctx, nine(2)) },
+		checkRecords([]int64{1}, []int64{1, 2})),
+	roleOf("Records/Fill", openRecords, record1, func(ctx context.Context, q *Records) error {
+		return q.Fill(ctx, 20, func(b []byte) (int, error) { return copy(b, nine(2)), nil })
+	}, checkRecords([]int64{1}, []int64{1, 2})),
+	roleOf("Records/Fill: and send nothing", openRecords, record1, func(ctx context.Context, q *Records) error {
+		if err := q.Fill(ctx, 20, func([]byte) (int, error) { return 0, errNotNow }); err != errNotNow {
+			return err
+		}
 		return nil
-	}, func(ctx context.Context, r *Region, _ bool) error {
+	}, checkRecords([]int64{1})),
+	roleOf("Records/Receive", openRecords, record12, func(ctx context.Context, q *Records) error { _, err := q.Receive(ctx, nil); return err },
+		recordsReceived),
+	roleOf("Records/All", openRecords, record12, func(ctx context.Context, q *Records) error { return one(q.All(ctx)) },
+		recordsReceived),
+	roleOf("Records/Handle: and leave it to others", openRecords, record12, func(ctx context.Context, q *Records) error {
+		if err := q.Handle(ctx, func([]byte) error { return errNotNow }); err != errNotNow {
+			return err
+		}
+		return nil
+	}, checkRecords([]int64{2, 1}, []int64{1, 2})),
+	roleOf("Records/Close", openRecords, record1, func(ctx context.Context, q *Records) error { return q.Close(ctx) },
+		func(ctx context.Context, q *Records, k kill) error {
+			return checkEnd(func(ctx context.Context) (int64, error) { return receiveNine(ctx, q) }, ctx, k)
+		}),
+
+	creator,
+	joiner,
+	roleOf("Region/declare", openNothing, nil, func(_ context.Context, r *Region) error { _, err := openChan(r); return err }, checkNewChan),
+	roleOf("Region/Close", openNothing, nil, func(_ context.Context, r *Region) error { return r.Close() }, checkAlone),
+	reaper("Region/Reap: after a sender", func(r *Region, v *view) error {
 		c, err := openChan(r)
+		if err == nil {
+			c.ring.claimSend(v, true)
+		}
+		return err
+	}, checkNewChan),
+	reaper("Region/Reap: after a writer to a map", func(r *Region, v *view) error {
+		m, err := openMap(r)
 		if err != nil {
 			return err
 		}
-		return checkChan(nil)(ctx, c, false)
+		if err := m.Store(context.Background(), 2, 20); err != nil {
+			return err
+		}
+		dead(&(*stripeHead)(v.at(m.offset)).lock)
+		return nil
+	}, func(ctx context.Context, r *Region, _ kill) error {
+		m, err := openMap(r)
+		if err != nil {
+			return err
+		}
+		return checkMap(0)(ctx, m, kill{})
 	}),
+	reaper("Region/Reap: after readers and a subscriber", func(r *Region, v *view) error {
+		m, err := openRWMutex(r)
+		if err != nil {
+			return err
+		}
+		p, err := TopicOf[int64](r, "topic", 4)
+		if err != nil {
+			return err
+		}
+		_, err = p.Subscribe(Gated)
+		return errors.Join(err, m.RLock(context.Background()))
+	}, func(ctx context.Context, r *Region, _ kill) error {
+		m, err := openRWMutex(r)
+		if err != nil {
+			return err
+		}
+		p, err := TopicOf[int64](r, "topic", 4)
+		return errors.Join(err, checkRWMutex(ctx, m, kill{}), checkTopic(ctx, p, kill{}))
+	}),
+}
+
+// checkNewChan: a channel can be made, and has nothing in it.
+func checkNewChan(ctx context.Context, r *Region, _ kill) error {
+	c, err := openChan(r)
+	if err != nil {
+		return err
+	}
+	return checkChan(nil)(ctx, c, kill{})
+}
+
+// checkAlone: nobody else is left, once who died was looked after.
+func checkAlone(_ context.Context, r *Region, _ kill) error {
+	if _, err := r.Reap(); err != nil {
+		return err
+	}
+	all, err := r.Participants()
+	if err == nil && len(all) != 1 {
+		err = fmt.Errorf("%d participants are left, want 1: %+v", len(all), all)
+	}
+	return err
+}
+
+// creator is the role of whoever makes a region, out of a segment that has only been
+// created.
+var creator = stepRole{
+	name: "Region/Ensure: and make it",
+	before: func(t *testing.T, key sysvipc.Key) (func(context.Context, kill) error, []byte, error) {
+		seg, err := sysvipc.CreateSegment(key, 1<<15, 0o600)
+		if err != nil {
+			return nil, nil, err
+		}
+		mem, err := seg.Attach(nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		t.Cleanup(func() { _ = mem.Close() })
+		b, _ := mem.Hold()
+		return func(ctx context.Context, k kill) error {
+			r, err := smallRegion(key)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			return errors.Join(checkAlone(ctx, r, k), checkNewChan(ctx, r, k))
+		}, b, nil
+	},
+	victim: newcomer,
 }
 
 // joiner is the role of whoever opens a region that is there.
 var joiner = func() stepRole {
-	role := roleOf("Region/Ensure", openNothing, nil, nil, func(_ context.Context, r *Region, ended bool) error {
-		if _, err := r.Reap(); err != nil {
-			return err
-		}
-		all, err := r.Participants()
-		if err == nil {
-			err = oneOf(len(all), 1) // its process is dead in any case
-		}
-		return err
-	})
-	role.victim = func(key sysvipc.Key) (func() error, error) {
-		return func() error { _, err := smallRegion(key); return err }, startGuardians()
-	}
+	role := roleOf("Region/Ensure", openNothing, nil, nil, checkAlone)
+	role.victim = newcomer
 	return role
 }()
 
+func newcomer(key sysvipc.Key) (call func() error, err error) {
+	return func() error { _, err := smallRegion(key); return err }, startGuardians()
+}
+
 // reaper is the role of whoever looks after a dead participant, who was at work as dies says.
 // The victim is both: it marks the one dead as the kernel does.
-func reaper(name string, dies func(r *Region, v *view) error, check func(ctx context.Context, r *Region, ended bool) error) stepRole {
+func reaper(name string, dies func(r *Region, v *view) error, check func(ctx context.Context, r *Region, k kill) error) stepRole {
 	role := roleOf(name, openNothing, nil, func(_ context.Context, r *Region) error { _, err := r.Reap(); return err }, check)
 	open := role.victim
 	role.victim = func(key sysvipc.Key) (func() error, error) {
-		dead, err := smallRegion(key)
+		gone, err := smallRegion(key)
 		if err != nil {
 			return nil, err
 		}
-		v := dead.view.Load()
-		if err := dies(dead, v); err != nil {
+		v := gone.view.Load()
+		if err := dies(gone, v); err != nil {
 			return nil, err
 		}
 		call, err := open(key)
 		if err != nil {
 			return nil, err
 		}
-		life := &v.slot(dead.plan, dead.slot).life
-		dead.guardian.mu.Lock()
-		dead.guardian.remove(life)
-		dead.guardian.mu.Unlock()
-		life.word = futexOwnerDied
+		life := &v.slot(gone.plan, gone.slot).life
+		gone.guardian.mu.Lock()
+		gone.guardian.remove(life)
+		gone.guardian.mu.Unlock()
+		dead(life)
 		return call, nil
 	}
 	return role
