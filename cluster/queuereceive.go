@@ -18,8 +18,8 @@ import (
 //
 // A receiver in a hurry is given messages in advance, up to 256, which nobody else gets
 // meanwhile: if it does not call again for 100 ms, they go back to where they were, and
-// others may have received later ones before them. That begins when it has received 16 in a row. From then on
-// Receive does not wait for the answer to its acknowledgements.
+// others may have received later ones before them. That begins when it has received 16 in
+// a row. From then on Receive does not wait for the answer to its acknowledgements.
 func (q *Queue) Receive(ctx context.Context, sel sysvipc.Selector) (sysvipc.Message, error) {
 	it, err := q.take(ctx, "receive from", sel, true)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // slot is one participant: a process that has the region open. Its life word carries the
 // participant's guardian for as long as that lives, so that anybody can tell by one load
 // whether an owner lives, and the kernel marks it when the process ends. Beside it stand the
-// TIDs of all guardians of the process, which its locks carry: see buryLocks.
+// TIDs of all guardians of the process, which its locks carry: see burial.go.
 type slot struct {
 	_           structs.HostLayout
 	life        node
