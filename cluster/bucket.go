@@ -65,34 +65,43 @@ type entry struct {
 }
 
 // read returns what a key holds, from the leader.
-func (c *Conn) read(ctx context.Context, key string) (e entry, err error) {
-	req := []byte(`{"last_by_subj":"` + bucketPrefix + key + `"}`)
+func (c *Conn) read(ctx context.Context, key string) (entry, error) {
+	m, err := c.stored(ctx, bucketStream, `{"last_by_subj":"`+bucketPrefix+key+`"}`)
+	return entry{m.Data, m.Seq}, err
+}
+
+// storedMessage is a message as it lies in a stream.
+type storedMessage struct {
+	Subject string `json:"subject"`
+	Seq     uint64 `json:"seq"` // 0: there is none
+	Data    []byte `json:"data"`
+}
+
+// stored asks the leader of a stream for a message. The other servers might answer too, but
+// what one of them has can be old, and one that is stopped does not answer.
+func (c *Conn) stored(ctx context.Context, stream, request string) (m storedMessage, err error) {
 	err = persist(ctx, func(ctx context.Context) error {
-		e = entry{}
-		answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+bucketStream, req)
+		m = storedMessage{}
+		answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, []byte(request))
 		if err != nil {
 			return err
 		}
 		var got struct {
 			Error   *jetstream.APIError `json:"error"`
-			Message struct {
-				Seq    uint64 `json:"seq"`
-				Header []byte `json:"hdrs"`
-				Data   []byte `json:"data"`
-			} `json:"message"`
+			Message storedMessage       `json:"message"`
 		}
 		if err := json.Unmarshal(answer.Data, &got); err != nil {
 			return fmt.Errorf("answer %.40q: %w", answer.Data, err)
 		}
 		switch {
 		case got.Error == nil:
-			e = entry{got.Message.Data, got.Message.Seq}
+			m = got.Message
 		case got.Error.ErrorCode != jetstream.JSErrCodeMessageNotFound:
 			return got.Error
 		}
 		return nil
 	})
-	return e, err
+	return m, err
 }
 
 // readLatest is read, of what was the latest at some time during this call. A leader that

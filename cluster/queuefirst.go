@@ -301,22 +301,22 @@ func (q *Queue) walk(ctx context.Context, s selection) (*item, error) {
 	seq := uint64(1)
 	tried := map[int64]bool{}
 	for range walkMost {
-		m, err := q.peek(ctx, seq, q.subject+"*")
+		m, err := q.peek(ctx, seq)
 		if m == nil || err != nil {
 			return nil, err
 		}
 		seq = m.seq + 1
-		if !s.has(m.typ) {
+		if !s.has(m.Type) {
 			continue
 		}
-		if !tried[m.typ] {
-			tried[m.typ] = true
-			if err := q.fill(ctx, []int64{m.typ}, 1); err != nil {
+		if !tried[m.Type] {
+			tried[m.Type] = true
+			if err := q.fill(ctx, []int64{m.Type}, 1); err != nil {
 				return nil, err
 			}
 		}
 		q.mu.Lock()
-		if l := q.lane(m.typ); len(l.items) > 0 && l.items[0].seq <= m.seq {
+		if l := q.lane(m.Type); len(l.items) > 0 && l.items[0].seq <= m.seq {
 			it := l.take()
 			q.mu.Unlock()
 			return it, nil
@@ -326,40 +326,23 @@ func (q *Queue) walk(ctx context.Context, s selection) (*item, error) {
 	return nil, nil
 }
 
-// stored is a message as it lies in the stream.
-type stored struct {
+// peeked is a message as it lies in the stream.
+type peeked struct {
 	sysvipc.Message
-	typ int64
 	seq uint64
 }
 
-// peek returns the first message from seq on with this subject, or nil if there is none.
-func (q *Queue) peek(ctx context.Context, seq uint64, subject string) (m *stored, err error) {
-	err = persist(ctx, func(ctx context.Context) error {
-		req := []byte(`{"seq":` + strconv.FormatUint(seq, 10) + `,"next_by_subj":"` + subject + `"}`)
-		answer, err := q.conn.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+q.stream, req)
-		if err != nil {
-			if errors.Is(err, nats.ErrNoResponders) && !q.exists(ctx) {
-				return errNoStream
-			}
-			return err
-		}
-		if status := answer.Header.Get("Status"); status != "" {
-			if status == "404" {
-				m = nil
-				return nil
-			}
-			return errors.New(answer.Header.Get("Description"))
-		}
-		typ, ok := q.typeOf(answer.Header.Get(jetstream.SubjectHeader))
-		at, err := strconv.ParseUint(answer.Header.Get(jetstream.SequenceHeader), 10, 64)
-		if !ok || err != nil {
-			return errors.New("the server's answer is not understood")
-		}
-		m = &stored{sysvipc.Message{Type: typ, Data: append([]byte{}, answer.Data...)}, typ, at}
-		return nil
-	})
-	return m, err
+// peek returns the first message from seq on, or nil if there is none.
+func (q *Queue) peek(ctx context.Context, seq uint64) (*peeked, error) {
+	got, err := q.conn.stored(ctx, q.stream, `{"seq":`+strconv.FormatUint(seq, 10)+`,"next_by_subj":"`+q.subject+`*"}`)
+	if err != nil || got.Seq == 0 {
+		return nil, err
+	}
+	typ, ok := q.typeOf(got.Subject)
+	if !ok {
+		return nil, errors.New("the server's answer is not understood")
+	}
+	return &peeked{sysvipc.Message{Type: typ, Data: append([]byte{}, got.Data...)}, got.Seq}, nil
 }
 
 // Peek returns the message at this index, 0 being the first, and leaves it where it is:
@@ -372,7 +355,7 @@ func (q *Queue) Peek(ctx context.Context, index int) (sysvipc.Message, error) {
 	}
 	q.settle(ctx)
 	for seq := uint64(1); ; index-- {
-		m, err := q.peek(ctx, seq, q.subject+"*")
+		m, err := q.peek(ctx, seq)
 		switch {
 		case isGone(err):
 			return sysvipc.Message{}, q.removed(op)
