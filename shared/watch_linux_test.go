@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
@@ -181,6 +183,74 @@ func TestWatchDoesNotPoll(t *testing.T) {
 			}
 			mustNot(t, w.change(ctx, how, 77))
 			p.Expect("77")
+		})
+	}
+}
+
+// Each way of changing a counter, or an entry of a map, wakes who watches it from another
+// process and sleeps.
+func TestWatchWakesAtEachWay(t *testing.T) {
+	t.Parallel()
+	type way struct {
+		shown string // by the watcher then
+		do    func(ctx context.Context, w *watched) error
+	}
+	key := []byte{7, 0, 0, 0}
+	for how, ways := range map[string][]way{
+		"counter": {
+			{"1", func(_ context.Context, w *watched) error { _, err := w.count.Add(1); return err }},
+			{"2", func(_ context.Context, w *watched) error { return w.count.Store(2) }},
+			{"3", func(_ context.Context, w *watched) error { _, err := w.count.CompareAndSwap(2, 3); return err }},
+			{"4", func(ctx context.Context, w *watched) error {
+				a, err := w.Any("counter")
+				if err != nil {
+					return err
+				}
+				return a.Update(ctx, func(value []byte) error { value[0]++; return nil })
+			}},
+		},
+		"map": {
+			{"1", func(ctx context.Context, w *watched) error { return w.table.Store(ctx, 7, [2]int64{1}) }},
+			{"2", func(ctx context.Context, w *watched) error { return w.table.Store(ctx, 7, [2]int64{2}) }},
+			{"3", func(ctx context.Context, w *watched) error {
+				return w.table.Update(ctx, 7, func(v *[2]int64, _ bool) bool { v[0]++; return true })
+			}},
+			{"4", func(ctx context.Context, w *watched) error {
+				_, err := w.table.CompareAndSwap(ctx, 7, [2]int64{3}, [2]int64{4})
+				return err
+			}},
+			{"0", func(ctx context.Context, w *watched) error { _, err := w.table.Delete(ctx, 7); return err }},
+			{"6", func(ctx context.Context, w *watched) error {
+				_, _, err := w.table.LoadOrStore(ctx, 7, [2]int64{6})
+				return err
+			}},
+			{"7", func(ctx context.Context, w *watched) error {
+				a, err := w.Any("map")
+				if err != nil {
+					return err
+				}
+				return a.UpdateKey(ctx, key, func(value []byte, _ bool) error { value[0]++; return nil })
+			}},
+			{"0", func(ctx context.Context, w *watched) error {
+				a, err := w.Any("map")
+				if err != nil {
+					return err
+				}
+				_, err = a.DeleteKey(ctx, key)
+				return err
+			}},
+		},
+	} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			w, key := watchedIn(t)
+			p := ipctest.Start(t, watcher, nil, strconv.Itoa(int(key)), how)
+			p.Expect("0")
+			for _, way := range ways {
+				mustNot(t, untilInCall(t.Context(), p.PID, func(number int, _ [3]uint64) bool { return number == unix.SYS_FUTEX_WAITV }))
+				mustNot(t, way.do(t.Context(), w))
+				p.Expect(way.shown)
+			}
 		})
 	}
 }
