@@ -82,6 +82,7 @@ const (
 	slotLen   = 192
 	entryLen  = 512
 	maxName   = 127
+	mostSlots = 1 << 20 // participants, and also entries
 )
 
 // entry is one named thing of the region.
@@ -114,24 +115,29 @@ var errCorrupt = errors.New("the region is damaged")
 
 // plan checks a config against the size that the kernel says, and lays out the region.
 func (c *config) plan(size uint64) (plan, error) {
-	const most = 1 << 20
 	switch {
 	case c.size > size:
 		return plan{}, fmt.Errorf("%w: it says that it has %d bytes, and has %d", errCorrupt, c.size, size)
-	case c.slots == 0 || c.slots > most:
+	case c.slots == 0 || c.slots > mostSlots:
 		return plan{}, fmt.Errorf("%w: %d slots for participants", errCorrupt, c.slots)
-	case c.entries == 0 || c.entries > most || c.entries&(c.entries-1) != 0:
+	case c.entries == 0 || c.entries > mostSlots || c.entries&(c.entries-1) != 0:
 		return plan{}, fmt.Errorf("%w: a table of %d entries", errCorrupt, c.entries)
 	}
+	p := c.layout()
+	if p.heap > c.size {
+		return plan{}, fmt.Errorf("%w: %d bytes have no room for %d participants and %d entries", errCorrupt, c.size, c.slots, c.entries)
+	}
+	return p, nil
+}
+
+// layout lays out a region, whatever its size.
+func (c *config) layout() plan {
 	p := plan{slots: headerLen}
 	p.table = p.slots + uint64(c.slots)*slotLen
 	p.marks = p.table + uint64(c.entries)*entryLen
 	p.locks = p.marks + roundUp((uint64(c.entries)+7)/8, line)
 	p.heap = p.locks + roundUp((uint64(c.entries)+7)/8, line)
-	if p.heap > c.size {
-		return plan{}, fmt.Errorf("%w: %d bytes have no room for %d participants and %d entries", errCorrupt, c.size, c.slots, c.entries)
-	}
-	return p, nil
+	return p
 }
 
 // checksum covers every byte of the config.

@@ -3,7 +3,9 @@ package shared
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -34,28 +36,44 @@ func (o *Options) config(name string) (config, fs.FileMode, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	orElse := func(v, def int64) int64 {
-		if v == 0 {
-			return def
-		}
-		return v
+	if strings.IndexByte(name, 0) >= 0 {
+		return config{}, 0, fmt.Errorf("shared: region %q: a name has no NUL", name)
+	}
+	size, slots, entries := orElse(o.Size, defaultSize), orElse(int64(o.Participants), defaultParticipants), orElse(int64(o.Entries), defaultEntries)
+	for o.Entries == 0 && entries > 16 && entries*entryLen > size/4 {
+		entries /= 2
+	}
+	cannot := func(format string, args ...any) (config, fs.FileMode, error) {
+		args = append([]any{size, slots, entries}, args...)
+		return config{}, 0, fmt.Errorf("shared: a region of %d bytes with %d participants and %d entries cannot be made: "+format, args...)
+	}
+	switch {
+	case slots < 1 || slots > mostSlots:
+		return cannot("it can have from 1 to %d participants", mostSlots)
+	case entries < 1 || entries > mostSlots:
+		return cannot("it can have from 1 to %d entries", mostSlots)
+	case size > math.MaxInt64-line:
+		return cannot("it is too large")
 	}
 	c := config{
 		nonce:   rand.Uint64(),
-		size:    roundUp(uint64(max(orElse(o.Size, defaultSize), 0)), line),
-		slots:   uint32(max(orElse(int64(o.Participants), defaultParticipants), 0)),
-		entries: uint32(powerOfTwo(uint64(max(orElse(int64(o.Entries), defaultEntries), 0)))),
+		size:    roundUp(uint64(max(size, 0)), line),
+		slots:   uint32(slots),
+		entries: uint32(powerOfTwo(uint64(entries))),
 		created: time.Now().UnixNano(),
 	}
-	for o.Entries == 0 && c.entries > 16 && uint64(c.entries)*entryLen > c.size/4 {
-		c.entries /= 2
+	if p := c.layout(); p.heap > c.size {
+		return cannot("it needs %d bytes, and room for what is in it", p.heap)
 	}
 	copy(c.name[:], name)
-	if _, err := c.plan(c.size); err != nil {
-		return c, 0, fmt.Errorf("shared: a region of %d bytes with %d participants and %d entries cannot be made: it needs %d bytes and room for what is in it, at most 1,048,576 of each",
-			c.size, c.slots, c.entries, headerLen+uint64(c.slots)*slotLen+uint64(c.entries)*(entryLen+1))
-	}
 	return c, fs.FileMode(orElse(int64(o.Perm), defaultPerm)), nil
+}
+
+func orElse(v, def int64) int64 {
+	if v == 0 {
+		return def
+	}
+	return v
 }
 
 func powerOfTwo(n uint64) uint64 {

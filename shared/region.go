@@ -104,7 +104,8 @@ func ensure(ctx context.Context, name string, key sysvipc.Key, opts *Options) (*
 	}
 	for ctx.Err() == nil {
 		seg, err := sysvipc.OpenSegment(key)
-		if errors.Is(err, fs.ErrNotExist) {
+		made := errors.Is(err, fs.ErrNotExist)
+		if made {
 			seg, err = sysvipc.Creator{NoReserve: true}.CreateSegment(key, int64(c.size), perm)
 			if errors.Is(err, fs.ErrExist) {
 				continue // another process was first
@@ -117,9 +118,19 @@ func ensure(ctx context.Context, name string, key sysvipc.Key, opts *Options) (*
 		if errors.Is(err, sysvipc.ErrRemoved) {
 			continue
 		}
+		if err != nil && made && neverAttached(seg) {
+			// This process cannot attach it, such as one that is too large: it would be in the
+			// way of those that can be.
+			_ = seg.Remove()
+		}
 		return r, err
 	}
 	return nil, fmt.Errorf("shared: ensure region %q: %w", name, ctx.Err())
+}
+
+func neverAttached(seg *sysvipc.Segment) bool {
+	st, err := seg.Stat()
+	return err == nil && st.Attaches == 0 && st.Attached.IsZero()
 }
 
 // attach joins the region in seg. New, if not nil, is what it is made with if it is raw.

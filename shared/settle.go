@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"unsafe"
 )
 
 // settle makes the region if it is raw, or its creator was killed, and checks it.
@@ -15,7 +16,7 @@ func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
 	}
 	h := v.header()
 	if s := atomic.LoadUint32(&h.state); s < stateReady {
-		if h.magic != magic && h.magic != [8]byte{} {
+		if v.foreign(fresh) {
 			return errors.New("this segment belongs to another program: it does not begin as a region does")
 		}
 		g, _, err := lockNode(ctx, &h.init, func(word uint32) { futexWait(&h.init.word, word, 0) })
@@ -27,7 +28,7 @@ func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
 				g.unlock(&h.init)
 				return fmt.Errorf("its creator has not finished it, or was killed at it: open it with Ensure")
 			}
-			err = v.format(fresh)
+			err = v.format(*fresh)
 		}
 		g.unlock(&h.init)
 		if err != nil {
@@ -39,22 +40,48 @@ func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
 
 // format makes a region out of raw memory, or of what a killed creator has left. The
 // init lock is held.
-func (v *view) format(c *config) error {
+func (v *view) format(c config) error {
 	c.size = uint64(len(v.bytes))
-	p, err := c.plan(c.size)
-	if err != nil {
-		return err
+	p := c.layout()
+	if p.heap > c.size {
+		return fmt.Errorf("it has %d bytes, and needs %d for %d participants and %d entries, and more for what is in it", c.size, p.heap, c.slots, c.entries)
 	}
 	h := v.header()
 	h.magic, h.version = magic, version
 	atomic.StoreUint32(&h.state, stateStarted)
 	clear(v.bytes[p.slots:p.heap])
 	h.dir = node{}
-	h.config = *c
+	h.config = c
 	h.sum = c.checksum()
 	h.free = roundUp(p.heap, line)
 	atomic.StoreUint32(&h.state, stateReady)
 	return nil
+}
+
+// foreign reports whether memory that is no region yet is not to become one: a creator
+// begins with the magic, and what it takes is as the kernel has made it, but for the init
+// lock of those who come at the same time.
+func (v *view) foreign(fresh *config) bool {
+	h, end := v.header(), uint64(headerLen)
+	if fresh != nil {
+		end = min(fresh.layout().heap, uint64(len(v.bytes)))
+	}
+	before, after := unsafe.Offsetof(h.init), unsafe.Offsetof(h.init)+unsafe.Sizeof(h.init)
+	raw := h.magic == [8]byte{} && allZero(v.bytes[:before]) && allZero(v.bytes[after:end])
+	// Another creator may have come meanwhile.
+	return !raw && h.magic != magic
+}
+
+var zeros [4096]byte
+
+func allZero(b []byte) bool {
+	for len(b) > len(zeros) {
+		if !bytes.Equal(b[:len(zeros)], zeros[:]) {
+			return false
+		}
+		b = b[len(zeros):]
+	}
+	return bytes.Equal(b, zeros[:len(b)])
 }
 
 // check copies the region's config and looks whether it can be true.
@@ -76,7 +103,13 @@ func (r *Region) check(v *view) error {
 	if r.plan, err = r.config.plan(uint64(len(v.bytes))); err != nil {
 		return err
 	}
-	if stored := cString(r.config.name[:]); r.file == nil && stored != r.name {
+	switch stored := cString(r.config.name[:]); {
+	case r.file != nil || stored == r.name:
+	case r.name == "":
+		return fmt.Errorf("it is region %q, which has a name: use Open or Ensure", stored)
+	case stored == "":
+		return errors.New("it is a region without a name, which was made under the key that the name has: give this one another name, or use EnsureKey")
+	default:
 		return fmt.Errorf("it is region %q: two names with one key; give one of them another name, or use EnsureKey", stored)
 	}
 	return nil
