@@ -83,9 +83,9 @@ func ChanOf[T any](r *Region, name string, capacity int) (*Chan[T], error) {
 // Send sends a message, and waits for room until ctx is done. After [Chan.Close] it fails
 // with [ErrChanClosed].
 func (c *Chan[T]) Send(ctx context.Context, message T) error {
-	v, err := c.ring.region.use()
-	if err != nil {
-		return err
+	v := c.ring.region.view.Load()
+	if v == nil {
+		return c.ring.region.closed()
 	}
 	if c.putNow(v, &message) {
 		c.ring.sent(v)
@@ -173,11 +173,11 @@ func (c *Chan[T]) SendAll(ctx context.Context, messages []T) (n int, err error) 
 // is closed and all its messages have been received, it returns [io.EOF]; while another
 // receiver, which might be killed, is still at one of them, it waits.
 func (c *Chan[T]) Receive(ctx context.Context) (message T, err error) {
-	v, err := c.ring.region.use()
-	if err != nil {
-		return message, err
+	v := c.ring.region.view.Load()
+	if v == nil {
+		return message, c.ring.region.closed()
 	}
-	if c.takeNow(v, &message) {
+	if c.takeNow(v, &message, false) == done {
 		c.ring.received(v)
 		v.done()
 		return message, nil
@@ -191,11 +191,10 @@ func (c *Chan[T]) Receive(ctx context.Context) (message T, err error) {
 func (c *Chan[T]) receive(ctx context.Context, v *view, message *T) error {
 	defer v.done()
 	for tries := 0; ; {
-		if c.takeNow(v, message) {
-			c.ring.received(v)
-			return nil
-		}
 		at, how := c.ring.take(v, unsafe.Pointer(message))
+		if how == blocked {
+			how = c.takeNow(v, message, true)
+		}
 		if how == done {
 			c.ring.received(v)
 			return nil
@@ -243,7 +242,7 @@ func (c *Chan[T]) ReceiveSome(ctx context.Context, messages []T) (n int, err err
 	}
 	defer v.done()
 	for tries := 0; n < len(messages); {
-		if c.takeNow(v, &messages[n]) {
+		if c.takeNow(v, &messages[n], false) == done {
 			n++
 			continue
 		}
@@ -254,6 +253,12 @@ func (c *Chan[T]) ReceiveSome(ctx context.Context, messages []T) (n int, err err
 		}
 		if n > 0 {
 			break
+		}
+		if how == blocked {
+			if how = c.takeNow(v, &messages[0], true); how == done {
+				n++
+				continue
+			}
 		}
 		if err := c.ring.retry(ctx, v, at, how, false, &tries); err != nil {
 			return 0, err
@@ -306,7 +311,7 @@ func (c *Chan[T]) handle(v *view, at place, handle func(message T) error) error 
 		return err
 	}
 	handled = true
-	if c.ring.release(v, at) != done {
+	if c.ring.giveBack(v, at) != done {
 		return c.ring.lost(v, at)
 	}
 	c.ring.received(v)

@@ -17,6 +17,7 @@ func ringOf(t thing) (*ring, bool) {
 		c.shift++
 	}
 	c.lapBits = min(64-lapShift, positionBits-c.shift)
+	c.laps = 1<<c.lapBits - 1
 	c.every = min(max(capacity/4, 1), 16) - 1
 	c.words = r.eventWords()
 	c.room = c.news + roundUp(r.eventSize(), line)

@@ -92,6 +92,7 @@ type ring struct {
 	mask    uint64  // N-1
 	shift   uint    // N is 1<<shift
 	lapBits uint
+	laps    uint64 // the bits of a lap
 	every   uint64 // how many positions tail and head may stay behind, less one
 	start   uint64 // offset of the first cell
 	room    uint64 // the event for which senders wait
@@ -116,6 +117,7 @@ type outcome int
 const (
 	done    outcome = iota
 	blocked         // full, or empty
+	tired           // the same, and it has spun for long enough
 	ended           // closed; for a receiver, and drained
 	busy            // others were always faster
 	gone            // the region was closed meanwhile
@@ -142,7 +144,7 @@ func (c *ring) message(v *view, p uint64) unsafe.Pointer {
 
 // mark returns the word for p in a state without an owner.
 func (c *ring) mark(p, state uint64) uint64 {
-	return p>>c.shift&(1<<c.lapBits-1)<<lapShift | state
+	return p>>(c.shift&63)&c.laps<<lapShift | state
 }
 
 // ahead returns by how many laps a word is ahead of that for p.
@@ -232,6 +234,7 @@ func (c *ring) claimReceive(v *view, claim bool) (place, outcome) {
 			}
 		case ahead == 0 && state == cellEmpty:
 			if atomic.LoadUint32(&h.closed) == 0 {
+				storeOwn(&c.takes, epoch<<positionBits|p)
 				return place{p, w}, blocked
 			}
 			atomic.CompareAndSwapUint64(word, w, c.mark(p, cellSealed))
@@ -247,6 +250,7 @@ func (c *ring) claimReceive(v *view, claim bool) (place, outcome) {
 			}
 			p = q
 		case ahead == 0 && state == cellWriting:
+			storeOwn(&c.takes, epoch<<positionBits|p)
 			return place{p, w}, blocked
 		case ahead == -1 && (state == cellReading || state == cellFull):
 			return place{p, w}, blocked
@@ -307,19 +311,26 @@ func (c *ring) take(v *view, to unsafe.Pointer) (place, outcome) {
 	}
 	copyOut(to, c.message(v, at.position), c.size)
 	raceAcquire(c.local)
-	return at, c.release(v, at)
+	return at, c.giveBack(v, at)
 }
 
-// release gives the cell of a message that was received back to the senders.
-func (c *ring) release(v *view, at place) outcome {
-	// This fails if the region was closed since: then the message is received by another.
-	if !atomic.CompareAndSwapUint64(c.word(v, at.position), at.word, c.mark(at.position+c.mask+1, cellEmpty)) {
+// giveBack gives the cell of a message that was received back to the senders.
+func (c *ring) giveBack(v *view, at place) outcome {
+	if !c.release(c.word(v, at.position), at.word, c.free(at.position)) {
 		return gone
 	}
 	if (at.position+1)&c.every == 0 {
 		c.drain(v)
 	}
 	return done
+}
+
+// free is the word of the cell of p when it has been given back.
+func (c *ring) free(p uint64) uint64 { return c.mark(p+c.mask+1, cellEmpty) }
+
+// release fails if the region was closed since: then the message is received by another.
+func (c *ring) release(word *uint64, mine, free uint64) bool {
+	return atomic.CompareAndSwapUint64(word, mine, free)
 }
 
 // putBack leaves a message that was claimed to the next receiver.

@@ -20,30 +20,42 @@ import (
 // wait for lines all the time; a few messages apart, the processors fetch them in advance.
 // So a wait holds off before its first look if that has brought a number of messages the
 // last time, and now and then, to see whether it would.
-type eagerness struct{ rounds, misses, waits, stream uint64 }
+type eagerness struct {
+	rounds, misses uint64
+	used           uint64 // rounds of the last wait that ended by spinning, and 1 more; 0 if that is in rounds
+	stream         uint64 // 1 if to hold off has brought a number of messages
+	waits          uint64 // how many more to try it again
+	trial          uint64 // how many that were after the last one
+}
 
 const (
 	minRounds  = 200
 	maxRounds  = 2000 // some 80 us: what a sleep and a wake-up cost
 	missesEach = 16   // of so many misses one spins for long, to see whether it is of use again
 
-	holdRounds = 128 // some 5 us
-	holdEach   = 512 // of so many waits one holds off, to see whether there is a stream
-	holdGain   = 8   // a stream has so many more messages in that time, or room for them
+	holdRounds = 128     // some 5 us
+	holdFirst  = 512     // of so many waits one holds off, to see whether there is a stream,
+	holdLast   = 1 << 14 // and of ever more, up to this, while there is none
+	holdGain   = 8       // a stream has so many more messages in that time, or room for them
 )
 
+// budget is for how many rounds to spin.
 func (e *eagerness) budget() uint64 {
+	if used := atomic.LoadUint64(&e.used); used != 0 {
+		now, want := atomic.LoadUint64(&e.rounds), 2*used+minRounds
+		storeOwn(&e.rounds, min(max(want, (3*now+want)/4), maxRounds))
+		storeOwn(&e.misses, 0)
+		storeOwn(&e.used, 0)
+	}
 	if atomic.LoadUint64(&e.misses)%missesEach == 0 {
 		return maxRounds
 	}
 	return max(atomic.LoadUint64(&e.rounds), minRounds)
 }
 
-func (e *eagerness) hit(used uint64) {
-	now, want := atomic.LoadUint64(&e.rounds), 2*used+minRounds
-	storeOwn(&e.rounds, min(max(want, (3*now+want)/4), maxRounds))
-	storeOwn(&e.misses, 0)
-}
+// hit notes that it took so many rounds. What follows from that is left to the next wait,
+// since here somebody has what he waited for.
+func (e *eagerness) hit(used uint64) { storeOwn(&e.used, used+1) }
 
 func (e *eagerness) miss() {
 	storeOwn(&e.rounds, atomic.LoadUint64(&e.rounds)*3/4)
@@ -53,18 +65,26 @@ func (e *eagerness) miss() {
 
 // holdOff says whether to let holdRounds pass before the first look.
 func (e *eagerness) holdOff() bool {
+	if atomic.LoadUint64(&e.stream) != 0 {
+		return true
+	}
 	waits := atomic.LoadUint64(&e.waits)
-	storeOwn(&e.waits, waits+1)
-	return atomic.LoadUint64(&e.stream) != 0 || waits%holdEach == 0
+	if waits == 0 {
+		storeOwn(&e.waits, max(atomic.LoadUint64(&e.trial), holdFirst))
+		return true
+	}
+	storeOwn(&e.waits, waits-1)
+	return false
 }
 
 // held notes whether it has brought more.
 func (e *eagerness) held(more bool) {
-	stream := uint64(0)
-	if more {
-		stream = 1
+	stream, trial := uint64(1), uint64(0)
+	if !more {
+		stream, trial = 0, min(2*max(atomic.LoadUint64(&e.trial), holdFirst), holdLast)
 	}
 	storeOwn(&e.stream, stream)
+	storeOwn(&e.trial, trial)
 }
 
 // spin waits a little for the word of a cell to change, and reports whether it did. Want is
@@ -109,9 +129,9 @@ func (c *ring) retry(ctx context.Context, v *view, at place, how outcome, sendin
 		return c.region.closed()
 	}
 	switch how {
-	case blocked:
+	case blocked, tired:
 		*tries = 0
-		return c.await(ctx, v, at, sending)
+		return c.await(ctx, v, at, how == tired, sending)
 	case busy:
 		if *tries++; *tries < patience {
 			runtime.Gosched()
@@ -152,7 +172,7 @@ func (c *ring) fail(sending bool, err error) error {
 }
 
 // await returns when it is worth another try.
-func (c *ring) await(ctx context.Context, v *view, at place, sending bool) error {
+func (c *ring) await(ctx context.Context, v *view, at place, spun, sending bool) error {
 	if c.orphan(v, at) {
 		return nil
 	}
@@ -160,7 +180,7 @@ func (c *ring) await(ctx context.Context, v *view, at place, sending bool) error
 	if sending {
 		event, e, look, want = c.room, &c.eager, c.claimSend, cellEmpty
 	}
-	if c.spin(v, at, want, e) {
+	if !spun && c.spin(v, at, want, e) {
 		return nil
 	}
 	err := c.region.wait(ctx, v, event, func() bool {

@@ -14,8 +14,8 @@
  *          BATCH: S1 for two cells, one behind the other, before the S2 of the first
  * RECEIVE  R1  e = epoch; p = takes if it holds for e, else head
  *          R2  FULL: CAS -> READING(me); takes = p + 1 for e. READING, or a later lap: p + 1, or head if
- *              that is further. SKIP: CAS -> EMPTY, next lap. WRITING, or the lap before: sleep.
- *              EMPTY: sleep, or, if closed, CAS -> SEALED
+ *              that is further. SKIP: CAS -> EMPTY, next lap. WRITING: takes = p for e, sleep. The lap
+ *              before: sleep. EMPTY: as WRITING, or, if closed, CAS -> SEALED
  *          R3  SEALED: the end, if all below was given back; else what is FULL there, or sleep
  *          R4  read; CAS -> EMPTY, next lap; now and then move head over what was given back
  * REPAIR of a dead s, from the first cell that was not given back to the first EMPTY one: WRITING(s) -> SKIP, READING(s) -> FULL; then
@@ -125,7 +125,7 @@ look:	atomic {
 		:: lap[at(p)] == lapOf(p) && st[at(p)] == FULL -> st[at(p)] = READING; own[at(p)] = me; goto read
 		:: lap[at(p)] > lapOf(p) || lap[at(p)] == lapOf(p) && st[at(p)] == READING -> p++
 		:: lap[at(p)] == lapOf(p) && st[at(p)] == SKIP -> st[at(p)] = EMPTY; lap[at(p)]++; goto look
-		:: lap[at(p)] == lapOf(p) && st[at(p)] == EMPTY && !closed -> goto nothing
+		:: lap[at(p)] == lapOf(p) && st[at(p)] == EMPTY && !closed -> takes = p; held = e; goto nothing
 		:: lap[at(p)] == lapOf(p) && st[at(p)] == EMPTY && closed ->
 #ifdef BUG_NO_SEAL
 			goto over
@@ -133,7 +133,7 @@ look:	atomic {
 			st[at(p)] = SEALED; goto look
 #endif
 		:: lap[at(p)] == lapOf(p) && st[at(p)] == SEALED -> goto sealed
-		:: lap[at(p)] == lapOf(p) && st[at(p)] == WRITING -> goto nothing
+		:: lap[at(p)] == lapOf(p) && st[at(p)] == WRITING -> takes = p; held = e; goto nothing
 		:: lap[at(p)] < lapOf(p) -> assert(lap[at(p)] == lapOf(p) - 1 && (st[at(p)] == READING || st[at(p)] == FULL)); goto nothing
 		fi
 	};
