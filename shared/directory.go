@@ -57,7 +57,7 @@ func (r *Region) declare(ctx context.Context, w wanted) (thing, error) {
 	h := v.header()
 	g, _, err := r.lock(ctx, v, &h.dir, nil)
 	if err != nil {
-		return thing{}, err
+		return thing{}, r.refuse(w, "%w", err)
 	}
 	defer g.unlock(&h.dir)
 	var room *entry

@@ -19,8 +19,9 @@ type guardian struct {
 	tid  uint32
 	head *robustHead
 
-	mu   sync.Mutex // orders changes of the list
-	list []*node    // the truth: what is held, in the reverse order of the kernel's list
+	mu   sync.Mutex  // orders changes of the list
+	list []*node     // the truth: what is held, in the reverse order of the kernel's list
+	full atomic.Bool // the list is as long as the kernel follows it
 }
 
 // robustHead is struct robust_list_head of linux/futex.h. It lies in memory that the
@@ -89,7 +90,9 @@ func (g *guardian) insert(n *node) {
 	if len(g.list) > 0 {
 		next = g.list[len(g.list)-1].link()
 	}
-	g.list = append(g.list, n)
+	if g.list = append(g.list, n); len(g.list) == maxHeld {
+		g.full.Store(true)
+	}
 	storeRelease(&n.next, next)
 	storeRelease(&g.head.next, n.link())
 }
@@ -108,6 +111,9 @@ func (g *guardian) remove(n *node) {
 		storeRelease(&g.head.next, after)
 	} else {
 		storeRelease(&g.list[i+1].next, after)
+	}
+	if len(g.list) == maxHeld {
+		g.full.Store(false)
 	}
 	g.list = append(g.list[:i], g.list[i+1:]...)
 }

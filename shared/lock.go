@@ -73,11 +73,36 @@ func (g *guardian) unlock(n *node) {
 	}
 }
 
-// pick returns the guardian for a new holder.
+// pick returns the guardian for a new holder: one that has room, if any has.
 func pick() *guardian {
 	all := &guardians.all
-	return all[rand.Uint32()%uint32(len(all))]
+	first := rand.Uint32()
+	for i := range uint32(len(all)) {
+		if g := all[(first+i)%uint32(len(all))]; !g.full.Load() {
+			return g
+		}
+	}
+	return all[first%uint32(len(all))]
 }
+
+// tooMany is why no lock can be taken, if this process holds too many.
+func tooMany() error {
+	for _, g := range &guardians.all {
+		if !g.full.Load() {
+			return nil
+		}
+	}
+	return errTooMany
+}
+
+func tooManyAt(kind, name string) error {
+	if err := tooMany(); err != nil {
+		return fmt.Errorf("shared: lock %s %q: %w", kind, name, err)
+	}
+	return nil
+}
+
+var errTooMany = fmt.Errorf("this process holds %d locks, and the kernel looks after no more (ROBUST_LIST_LIMIT)", guardianCount*maxHeld)
 
 // spins is how often a lock is tried before its taker sleeps.
 const spins = 100
@@ -223,8 +248,8 @@ func (s *sleepers) sendAway() {
 // lockNode takes n's lock, and waits for it until ctx is done: by nap, which sleeps while
 // the word is what it is given, and may return for no reason.
 func lockNode(ctx context.Context, n *node, nap func(word uint32)) (g *guardian, died bool, err error) {
-	g = pick()
 	for range spins {
+		g = pick()
 		if ok, died := g.tryLock(n, 0); ok {
 			return g, died, nil
 		}
@@ -233,6 +258,11 @@ func lockNode(ctx context.Context, n *node, nap func(word uint32)) (g *guardian,
 	for ctx.Err() == nil {
 		word := atomic.LoadUint32(&n.word)
 		if word&futexTIDMask == 0 {
+			if err := tooMany(); err != nil {
+				futexWake(&n.word, 1) // as below
+				return nil, false, err
+			}
+			g = pick()
 			if ok, died := g.tryLock(n, futexWaiters); ok {
 				return g, died, nil
 			}
@@ -245,5 +275,5 @@ func lockNode(ctx context.Context, n *node, nap func(word uint32)) (g *guardian,
 	}
 	// The wake that a release grants to one sleeper may have come here: hand it on.
 	futexWake(&n.word, 1)
-	return nil, false, fmt.Errorf("shared: lock: %w", ctx.Err())
+	return nil, false, ctx.Err()
 }

@@ -2,6 +2,7 @@ package shared
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 )
 
@@ -13,7 +14,7 @@ type held struct{ g *guardian }
 func (s stripe) lock(ctx context.Context) (held, error) {
 	g, died, err := s.region.lock(ctx, s.v, &s.head().lock, s.local)
 	if err != nil {
-		return held{}, err
+		return held{}, fmt.Errorf("shared: write map %q: %w", s.name, err)
 	}
 	raceAcquire(s.local)
 	if died {

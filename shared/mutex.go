@@ -37,7 +37,8 @@ const mutexBytes = 40
 // PTHREAD_MUTEX_ROBUST_NORMAL_NP and the process-shared bit of glibc.
 const robustShared = 0x10 | 0x80
 
-// MutexOf returns the region's mutex with this name, and makes it if there is none.
+// MutexOf returns the region's mutex with this name, and makes it if there is none. A
+// second call returns the same.
 func MutexOf(r *Region, name string) (*Mutex, error) {
 	t, err := r.declare(context.Background(), wanted{
 		kind: kindMutex, name: name, size: mutexBytes,
@@ -46,7 +47,7 @@ func MutexOf(r *Region, name string) (*Mutex, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Mutex{thing: t, local: r.localLock(t.offset)}, nil
+	return lockAt(r, t.offset, &Mutex{thing: t, local: r.localLock(t.offset)}), nil
 }
 
 // Lock takes the mutex, and waits for it until ctx is done. With [ErrOwnerDied] it is
@@ -76,7 +77,7 @@ func (m *Mutex) TryLock() (bool, error) {
 	n, g := (*node)(v.at(m.offset)), pick()
 	ok, died := g.tryLock(n, 0)
 	if !ok {
-		return false, nil
+		return false, tooManyAt("mutex", m.name)
 	}
 	if g, died, err = m.region.unlessClosed(v, n, g, died); err != nil {
 		return false, err

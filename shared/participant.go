@@ -54,6 +54,9 @@ func (r *Region) alive(v *view, o owner) bool {
 // join takes a slot: a free one, or that of a participant that died, after whose work is
 // looked first.
 func (r *Region) join(v *view) error {
+	if err := tooMany(); err != nil {
+		return err
+	}
 	g := pick()
 	for index := range int(r.config.slots) {
 		s := v.slot(r.plan, index)

@@ -36,6 +36,7 @@ type Region struct {
 	mu    sync.Mutex
 	local map[uint64]chan struct{} // see localLock
 	read  map[uint64]bool          // where this participant's counts of readers are
+	locks map[uint64]any           // what MutexOf and RWMutexOf have returned, by offset
 }
 
 // memory is the mapping of a segment or a file: see [sysvipc.Memory].
@@ -242,4 +243,19 @@ func (r *Region) localLock(offset uint64) chan struct{} {
 		r.local[offset] = c
 	}
 	return c
+}
+
+// lockAt returns the lock at this offset: the one that was made before, if any, which knows
+// whether it is held.
+func lockAt[L any](r *Region, offset uint64, made *L) *L {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l, ok := r.locks[offset].(*L); ok {
+		return l
+	}
+	if r.locks == nil {
+		r.locks = make(map[uint64]any)
+	}
+	r.locks[offset] = made
+	return made
 }

@@ -57,7 +57,7 @@ const (
 )
 
 // RWMutexOf returns the region's reader and writer lock with this name, and makes it if
-// there is none.
+// there is none. A second call returns the same.
 func RWMutexOf(r *Region, name string) (*RWMutex, error) {
 	t, err := r.declare(context.Background(), wanted{
 		kind: kindRWMutex, name: name, size: r.rwCounts() + uint64(r.config.slots)*line,
@@ -86,9 +86,9 @@ func RWMutexOf(r *Region, name string) (*RWMutex, error) {
 		}
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.read[m.own] = true
-	return m, nil
+	r.mu.Unlock()
+	return lockAt(r, t.offset, m), nil
 }
 
 // After the head comes the event for which a writer waits, then a line for the count of

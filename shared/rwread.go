@@ -40,7 +40,7 @@ func (m *RWMutex) TryRLock() (bool, error) {
 	h := m.head(v)
 	g := pick()
 	if ok, _ := g.tryLock(&h.lock, 0); !ok {
-		return false, nil
+		return false, tooManyAt("rwmutex", m.name)
 	}
 	err = m.admit(v)
 	g.unlock(&h.lock)

@@ -36,7 +36,7 @@ func (m *RWMutex) TryLock() (bool, error) {
 	defer v.done()
 	g := pick()
 	if ok, _ := g.tryLock(&m.head(v).lock, 0); !ok {
-		return false, nil
+		return false, tooManyAt("rwmutex", m.name)
 	}
 	err = m.write(v, g, func() error {
 		if m.empty(v) {
