@@ -265,13 +265,20 @@ func (q *Queue) Peek(index int) (Message, error) {
 // receive has room for any message: the kernel leaves one that does not fit on the
 // queue, and the next attempt has more room.
 func (q *Queue) receive(typ int64, flags int, block bool) (Message, syscall.Errno) {
-	for size := firstSize; ; size = min(max(4*size, largestMessage()), math.MaxInt32) {
+	size := firstSize
+	if flags&sysv.MSG_COPY != 0 { // the kernel first reads all the room that it may write
+		size = max(256, int(q.copied.Load()))
+	}
+	for ; ; size = moreRoom(size) {
 		s := q.getScratch(size)
 		msg := s.msg(size)
 		n, errno := msgrcv(q.id, msg, typ, flags, block)
 		if errno == 0 {
 			m := Message{Type: sysv.Mtype(msg), Data: append([]byte{}, msg[sysv.MtypeSize:][:n]...)}
 			q.putScratch(s)
+			if flags&sysv.MSG_COPY != 0 && n > size/2 {
+				q.copied.Store(int64(min(2*n, firstSize)))
+			}
 			return m, 0
 		}
 		q.putScratch(s)
@@ -283,6 +290,14 @@ func (q *Queue) receive(typ int64, flags int, block bool) (Message, syscall.Errn
 
 // firstSize is the kernel's default for the largest message.
 const firstSize = 8192
+
+// moreRoom is for a message for which size was too small.
+func moreRoom(size int) int {
+	if size < firstSize {
+		return firstSize
+	}
+	return min(max(4*size, largestMessage()), math.MaxInt32)
+}
 
 func largestMessage() int {
 	lim, err := ReadLimits()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -15,8 +16,9 @@ import (
 // close. Safe for concurrent use.
 type Queue struct {
 	object
-	own  scratch
-	next foresight // of receivers
+	own    scratch
+	next   foresight    // of receivers
+	copied atomic.Int64 // for messages of this size Peek has room at once
 }
 
 // CreateQueue makes a queue. It fails with [fs.ErrExist] if the key is taken.

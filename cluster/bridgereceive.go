@@ -23,12 +23,12 @@ import (
 //
 // It notes in the journal which message it is about to put onto the kernel's queue, and
 // that it has, and then acknowledges it; what is delivered again is recognised by that.
-// Killed between the two notes, which is a few microseconds, it may not know that it did,
+// Killed between the two notes, which is a microsecond or two, it may not know that it did,
 // and the message comes twice, counted as "bridge_repeated", unless the kernel's queue
 // shows that it is there. So does what was not yet acknowledged, if the bridge goes on
 // without its journal, or on another machine.
 func (b *Bridge) Receive(ctx context.Context) error {
-	j, err := openJournal(b.Journal)
+	j, err := openJournal(b.Journal, kindOfReceiver, sizeOfReceiver)
 	if err != nil {
 		return err
 	}
@@ -52,8 +52,6 @@ func (b *Bridge) Receive(ctx context.Context) error {
 }
 
 func (q *Queue) tok() string { return strings.TrimPrefix(q.stream, "SYSVIPC_Q_") }
-
-var errAgain = errors.New("begin again")
 
 // receiveAlone receives for as long as it holds the lock of those who do.
 func (b *Bridge) receiveAlone(ctx context.Context, j *journal) error {
@@ -96,53 +94,86 @@ func (b *Bridge) receiveAlone(ctx context.Context, j *journal) error {
 	return errAgain
 }
 
+// The journal of a receiver. Messages that are put onto the kernel's queue are counted; of
+// the last and of the next there are notes, at places that take turns.
+const (
+	kindOfReceiver = 0x3176637276737973 // in a file, "sysvrcv1"
+
+	wordMade  = 1 // when the stream was: with another one, the numbers begin anew
+	wordBegun = 2 // how many were begun
+	wordDone  = 3 // how many are on the kernel's queue: as many, or one less
+	wordPID   = 4 // of the bridge that began the last
+	wordNotes = 8 // sequence in the stream, fingerprint
+
+	sizeOfReceiver = wordNotes + 2*2
+)
+
 // receiver is a bridge at work from the cluster to the kernel.
 type receiver struct {
 	*Bridge
 	j     *journal
 	local *sysvipc.Queue
-
-	made    uint64 // when the stream was: with another one, the numbers begin anew
-	sent    uint64 // the number of the last that is on the kernel's queue
-	print   uint64 // its fingerprint
-	sending uint64 // the number of the next, if it was begun
-	next    uint64 // its fingerprint
-	pid     uint64 // of the bridge that noted it
 }
 
-func (r *receiver) save() error {
-	return r.j.write(0, r.made, r.sent, r.print, r.sending, r.next, uint64(os.Getpid()))
+var pid = uint64(os.Getpid())
+
+// noted returns what the journal has of a message.
+func (r *receiver) noted(count uint64) (seq, print uint64) {
+	at := wordNotes + 2*int(count%2)
+	return r.j.get(at), r.j.get(at + 1)
 }
+
+// begin notes that a message is about to be put onto the kernel's queue.
+func (r *receiver) begin(seq, print uint64) {
+	next := r.j.get(wordDone) + 1
+	at := wordNotes + 2*int(next%2)
+	r.j.set(at, seq)
+	r.j.set(at+1, print)
+	r.j.set(wordPID, pid)
+	r.j.set(wordBegun, next)
+}
+
+// done notes that it is there.
+func (r *receiver) done() { r.j.set(wordDone, r.j.get(wordBegun)) }
+
+// last returns the sequence of the last message that is on the kernel's queue.
+func (r *receiver) last() uint64 { seq, _ := r.noted(r.j.get(wordDone)); return seq }
 
 // restore reads what the bridge before knew.
 func (r *receiver) restore(ctx context.Context) error {
-	r.made = uint64(r.Remote.made.UnixNano())
 	var err error
 	if r.local, err = r.open(ctx); err != nil {
 		return err
 	}
-	old, err := r.j.read(0, 6)
-	if err != nil || old == nil || old[0] != r.made {
-		return err
+	if made := uint64(r.Remote.made.UnixNano()); r.j.get(wordMade) != made {
+		for i := wordBegun; i < sizeOfReceiver; i++ {
+			r.j.set(i, 0)
+		}
+		r.j.set(wordMade, made)
 	}
-	r.sent, r.print, r.sending, r.next, r.pid = old[1], old[2], old[3], old[4], old[5]
-	if r.sending > r.sent && r.arrived() {
-		r.sent, r.print = r.sending, r.next
+	if r.j.get(wordBegun) > r.j.get(wordDone) {
+		if r.arrived() {
+			r.done()
+		} else {
+			r.j.set(wordBegun, r.j.get(wordDone))
+		}
 	}
-	return r.save()
+	return nil
 }
 
 // arrived finds out whether the message that was begun is on the kernel's queue. In doubt
 // it is not.
 func (r *receiver) arrived() bool {
+	_, print := r.noted(r.j.get(wordDone))
+	_, next := r.noted(r.j.get(wordBegun))
 	st, err := r.local.Stat()
-	if err == nil && st.LastSendPID == int(r.pid) && st.Messages > 0 && r.print != r.next {
+	if err == nil && st.LastSendPID == int(r.j.get(wordPID)) && st.Messages > 0 && print != next {
 		// The last that was put there is the last of the queue, and came from that bridge.
 		if m, err := r.local.Peek(st.Messages - 1); err == nil {
 			switch fingerprint(m) {
-			case r.next:
+			case next:
 				return true
-			case r.print:
+			case print:
 				return false
 			}
 		}
@@ -153,79 +184,54 @@ func (r *receiver) arrived() bool {
 
 // run receives until there is a gap.
 func (r *receiver) run(ctx context.Context) error {
-	cons, err := r.consumer(ctx)
-	if err != nil {
+	if err := r.consumer(ctx); err != nil {
 		return err
 	}
-	messages, err := cons.Messages(jetstream.PullMaxMessages(512), jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(2*time.Second))
+	conn := r.Remote.conn
+	feed, err := conn.openFeed(r.Remote.stream, bridgeConsumer)
 	if err != nil {
 		return r.Remote.fail("bridge from", err, "")
 	}
-	defer messages.Stop()
-	stop := context.AfterFunc(ctx, messages.Stop)
-	defer stop()
+	defer feed.close()
 	for want := uint64(1); ; want++ {
-		msg, err := messages.Next()
-		switch {
-		case errors.Is(err, jetstream.ErrNoHeartbeat):
-			want--
-			continue // it asks again by itself
-		case err != nil: // it was stopped, or the consumer is gone
-			return r.gone(ctx)
-		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return r.Remote.fail("bridge from", err, "")
-		}
-		if meta.Sequence.Consumer != want || meta.NumDelivered != 1 {
-			return errAgain // something was lost on its way: begin with that
-		}
-		typ, ok := r.Remote.typeOf(msg.Subject())
-		if !ok {
-			return r.Remote.fail("bridge from", fmt.Errorf("subject %q has no type", msg.Subject()), "")
-		}
-		m := sysvipc.Message{Type: typ, Data: msg.Data()}
-		if meta.Sequence.Stream <= r.sent {
-			r.count("bridge_suppressed", 1)
-		} else if err := r.put(ctx, meta.Sequence.Stream, m, meta.NumPending > 0); err != nil {
-			return err
-		}
-		if err := msg.Ack(); err != nil {
+		msg, err := feed.next(ctx)
+		if err != nil { // the consumer is gone, or out of reach
+			pause(ctx, 50*time.Millisecond)
 			return errAgain
 		}
-		if meta.NumPending == 0 || want%256 == 0 {
-			r.Remote.conn.metrics.Gauge("bridge_backlog", r.Remote.name, float64(meta.NumPending))
+		at, ok := standingOf(msg.Reply)
+		typ, typed := r.Remote.typeOf(msg.Subject)
+		if !ok || !typed {
+			return r.Remote.fail("bridge from", fmt.Errorf("a message came with subject %q and reply %q", msg.Subject, msg.Reply), "")
+		}
+		if at.nth != want || at.attempts != 1 {
+			return errAgain // something was lost on its way: begin with that
+		}
+		if at.seq <= r.last() {
+			r.count("bridge_suppressed", 1)
+		} else if err := r.put(ctx, at.seq, sysvipc.Message{Type: typ, Data: msg.Data}); err != nil {
+			return err
+		}
+		if err := conn.nc.Publish(msg.Reply, wordAck); err != nil {
+			return errAgain
+		}
+		if at.pending == 0 || want%256 == 0 {
+			conn.metrics.Gauge("bridge_backlog", r.Remote.name, float64(at.pending))
 		}
 	}
 }
 
-// gone waits a little, and fails if the queue was removed.
-func (r *receiver) gone(ctx context.Context) error {
-	if ctx.Err() == nil && !r.Remote.exists(ctx) {
-		return r.Remote.removed("bridge from")
-	}
-	pause(ctx, 50*time.Millisecond)
-	return errAgain
-}
-
-// put puts a message onto the kernel's queue. If more follow, the note before the next
-// says that this one is there.
-func (r *receiver) put(ctx context.Context, seq uint64, m sysvipc.Message, more bool) error {
-	r.sending, r.next = seq, fingerprint(m)
-	if err := r.save(); err != nil {
-		return err
-	}
+// put puts a message onto the kernel's queue.
+func (r *receiver) put(ctx context.Context, seq uint64, m sysvipc.Message) error {
+	r.begin(seq, fingerprint(m))
 	told := false
 	for {
 		err := r.local.Send(ctx, m.Type, m.Data)
 		switch {
 		case err == nil:
-			r.sent, r.print = seq, r.next
+			r.done()
 			r.count("bridge_received", 1)
-			if more {
-				return nil
-			}
-			return r.save()
+			return nil
 		case errors.Is(err, sysvipc.ErrRemoved):
 			if r.local, err = r.open(ctx); err != nil {
 				return err
@@ -244,16 +250,18 @@ func (r *receiver) put(ctx context.Context, seq uint64, m sysvipc.Message, more 
 	}
 }
 
+// bridgeConsumer is the name of the one that a bridge receives by.
+const bridgeConsumer = "bridge"
+
 // consumer makes the consumer anew, which then begins with what was not acknowledged.
-func (r *receiver) consumer(ctx context.Context) (cons jetstream.Consumer, err error) {
-	const name = "bridge"
+func (r *receiver) consumer(ctx context.Context) error {
 	q := r.Remote
-	err = persist(ctx, func(ctx context.Context) error {
+	err := persist(ctx, func(ctx context.Context) error {
 		s, err := q.conn.js.Stream(ctx, q.stream)
 		if err != nil {
 			return err
 		}
-		if err := s.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		if err := s.DeleteConsumer(ctx, bridgeConsumer); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 			return err
 		}
 		// Consumers of receivers that left are in the way.
@@ -262,19 +270,16 @@ func (r *receiver) consumer(ctx context.Context) (cons jetstream.Consumer, err e
 				s.DeleteConsumer(ctx, info.Name)
 			}
 		}
-		cons, err = s.CreateConsumer(ctx, jetstream.ConsumerConfig{
-			Durable: name, FilterSubject: q.subject + "*", AckPolicy: jetstream.AckExplicitPolicy, AckWait: 24 * time.Hour, MaxAckPending: 4096,
+		_, err = s.CreateConsumer(ctx, jetstream.ConsumerConfig{
+			Durable: bridgeConsumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 24 * time.Hour, MaxAckPending: 4096,
 		})
 		return err
 	})
 	if isCode(err, codeConsumerOverlap, codeConsumerOverlapAll) {
-		return nil, q.fail("bridge from", err, "other programs receive from it: a bridge has to be the only one")
+		return q.fail("bridge from", err, "other programs receive from it: a bridge has to be the only one")
 	}
 	if isGone(err) {
-		return nil, q.removed("bridge from")
+		return q.removed("bridge from")
 	}
-	if err != nil {
-		return nil, q.fail("bridge from", err, "")
-	}
-	return cons, nil
+	return q.fail("bridge from", err, "")
 }

@@ -83,6 +83,7 @@ type Conn struct {
 	next     atomic.Uint64
 
 	mu      sync.Mutex
+	renewed chan struct{} // closed with the next reconnection
 	open    map[closer]struct{}
 	buckets map[string]bool // those that are known to exist
 }
@@ -101,7 +102,7 @@ func Connect(ctx context.Context, url string, opts *Options, natsOpts ...nats.Op
 	server := thing{"server", url}
 	c := &Conn{
 		replicas: opts.Replicas, lease: opts.Lease, metrics: opts.Metrics, id: nuid.Next(),
-		open: map[closer]struct{}{}, buckets: map[string]bool{},
+		open: map[closer]struct{}{}, buckets: map[string]bool{}, renewed: make(chan struct{}),
 	}
 	switch {
 	case c.lease == 0:
@@ -133,7 +134,7 @@ func Connect(ctx context.Context, url string, opts *Options, natsOpts ...nats.Op
 		}
 		return nil, server.fail("connect to", err, hint)
 	}
-	if v := nc.ConnectedServerVersion(); tooOld(v) {
+	if v := nc.ConnectedServerVersion(); !newer(v, 12) {
 		nc.Close()
 		return nil, server.refuse("connect to", errors.ErrUnsupported, "it is NATS %s, and 2.12 or later is needed", v)
 	}
@@ -164,12 +165,12 @@ func Connect(ctx context.Context, url string, opts *Options, natsOpts ...nats.Op
 	return c, nil
 }
 
-// tooOld reports whether a server of this version has no atomic batches, which bridges
-// publish. What is not understood is taken for new.
-func tooOld(version string) bool {
-	var major, minor int
-	n, _ := fmt.Sscanf(version, "%d.%d.", &major, &minor)
-	return n == 2 && (major < 2 || major == 2 && minor < 12)
+// newer reports whether a server's version is at least 2.MINOR. What is not understood is taken
+// for new.
+func newer(version string, minor int) bool {
+	var x, y int
+	n, _ := fmt.Sscanf(version, "%d.%d.", &x, &y)
+	return n < 2 || x > 2 || x == 2 && y >= minor
 }
 
 // Close closes the objects that were opened through it, gives back what they hold with
@@ -231,11 +232,21 @@ func (c *Conn) reconnected() {
 	type hearer interface{ reconnected() }
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	close(c.renewed)
+	c.renewed = make(chan struct{})
 	for o := range c.open {
 		if h, ok := o.(hearer); ok {
 			go h.reconnected()
 		}
 	}
+}
+
+// reconnection returns a channel that is closed with the next one, which loses what was on
+// its way.
+func (c *Conn) reconnection() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.renewed
 }
 
 // number returns a name that nobody else has given.
@@ -276,7 +287,7 @@ func transient(err error) bool {
 		switch api.ErrorCode {
 		case jetstream.JSErrCodeJetStreamNotEnabledForAccount, jetstream.JSErrCodeJetStreamNotEnabled:
 			return false
-		case codeInProcess, codeConsumerOffline, codeBatchIncomplete, codeBatchInflight, codeBatchInflightStream:
+		case codeInProcess, codeConsumerOffline:
 			return true
 		}
 		return (api.Code == 503 || api.Code == 500) && !isFull(err)
@@ -292,16 +303,12 @@ func transient(err error) bool {
 
 // Codes of the server's answers that nats.go has no name for.
 const (
-	codeInProcess           = 10158 // a message with this ID is being stored
-	codeConsumerOffline     = 10119
-	codeBatchIncomplete     = 10176
-	codeBatchInflight       = 10210
-	codeBatchInflightStream = 10211
-	codeBatchDuplicate      = 10201 // a message of the batch is stored already
-	codeWrongLastSequence   = 10071
-	codeWrongLastSequence2  = 10164 // the same, in a cluster, while another is being stored
-	codeStoreFailed         = 10077 // the stream is full, in its words
-	codeTooBig              = 10054
+	codeInProcess          = 10158 // a message with this ID is being stored
+	codeConsumerOffline    = 10119
+	codeWrongLastSequence  = 10071
+	codeWrongLastSequence2 = 10164 // the same, in a cluster, while another is being stored
+	codeStoreFailed        = 10077 // the stream is full, in its words
+	codeTooBig             = 10054
 )
 
 // isCode reports whether the server answered so.

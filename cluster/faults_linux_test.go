@@ -66,6 +66,13 @@ func TestThreeNodes(t *testing.T) {
 				under(t, c, victim, !strings.Contains(f.name, "disk"), func() { f.do(victim) }, func() { f.undo(victim) })
 			})
 			c.t = t
+			if f.name == "leader killed" || long {
+				t.Run(fmt.Sprintf("bridges, %s/%d", f.name, round), func(t *testing.T) {
+					c.t = t
+					bridges(t, c, f.do, f.undo)
+				})
+				c.t = t
+			}
 		}
 		t.Run(fmt.Sprintf("client stopped/%d", round), func(t *testing.T) {
 			c.t = t

@@ -4,18 +4,23 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
 )
 
-// journal is a file of records at fixed places, each with its checksum. A record is
-// written in one call, so that a process that is killed leaves the old one or the new one.
-type journal struct{ file *os.File }
+// journal is a file of numbers, mapped into memory: what is noted there costs no call, and
+// is the kernel's at once, so that it lasts when the process is killed. A process that is
+// killed has written a number whole or not at all, and the numbers in the order in which
+// it wrote them.
+type journal struct {
+	file *os.File
+	data []byte // mapped
+}
 
-// openJournal opens or makes the file, for one process at a time.
-func openJournal(path string) (*journal, error) {
+// openJournal opens or makes the file with so many numbers, for one process at a time. Kind
+// says what they mean, and is the first of them.
+func openJournal(path string, kind uint64, numbers int) (*journal, error) {
 	if path == "" {
 		return nil, errors.New("cluster: a bridge needs a journal")
 	}
@@ -26,49 +31,46 @@ func openJournal(path string) (*journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	if err := lockFile(file); err != nil {
+	j := &journal{file: file}
+	if err := j.open(path, kind, 8*numbers); err != nil {
 		file.Close()
-		return nil, fmt.Errorf("cluster: journal %s: %w (another bridge uses it)", path, err)
-	}
-	return &journal{file}, nil
-}
-
-func (j *journal) close() { j.file.Close() }
-
-// write writes numbers at a place.
-func (j *journal) write(at int64, numbers ...uint64) error {
-	var room [128]byte
-	return j.put(at, room[:0], numbers)
-}
-
-// writeAll writes many.
-func (j *journal) writeAll(at int64, numbers []uint64) error {
-	return j.put(at, make([]byte, 0, 8*(len(numbers)+1)), numbers)
-}
-
-func (j *journal) put(at int64, b []byte, numbers []uint64) error {
-	for _, n := range numbers {
-		b = binary.LittleEndian.AppendUint64(b, n)
-	}
-	b = binary.LittleEndian.AppendUint64(b, uint64(crc32.ChecksumIEEE(b)))
-	_, err := j.file.WriteAt(b, at)
-	return err
-}
-
-// read reads n numbers from a place; nil, if no whole record is there.
-func (j *journal) read(at int64, n int) ([]uint64, error) {
-	b := make([]byte, 8*(n+1))
-	if _, err := j.file.ReadAt(b, at); errors.Is(err, io.EOF) {
-		return nil, nil
-	} else if err != nil {
 		return nil, err
 	}
-	if binary.LittleEndian.Uint64(b[8*n:]) != uint64(crc32.ChecksumIEEE(b[:8*n])) {
-		return nil, nil
+	return j, nil
+}
+
+func (j *journal) open(path string, kind uint64, size int) error {
+	if err := lockFile(j.file); err != nil {
+		return fmt.Errorf("cluster: journal %s: %w (another bridge uses it)", path, err)
 	}
-	numbers := make([]uint64, n)
-	for i := range numbers {
-		numbers[i] = binary.LittleEndian.Uint64(b[8*i:])
+	var first [8]byte
+	n, err := j.file.ReadAt(first[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("cluster: %w", err)
 	}
-	return numbers, nil
+	if n > 0 && binary.NativeEndian.Uint64(first[:]) != kind {
+		return fmt.Errorf("cluster: %s is not the journal of a bridge in this direction (choose another file, or remove it)", path)
+	}
+	st, err := j.file.Stat()
+	if err == nil && st.Size() < int64(size) { // it is new, or never became whole
+		fresh := make([]byte, size)
+		binary.NativeEndian.PutUint64(fresh, kind)
+		_, err = j.file.WriteAt(fresh, 0)
+	}
+	if err == nil {
+		j.data, err = mapFile(j.file, size)
+	}
+	if err != nil {
+		return fmt.Errorf("cluster: journal %s: %w", path, err)
+	}
+	return nil
+}
+
+func (j *journal) get(i int) uint64    { return binary.NativeEndian.Uint64(j.data[8*i:]) }
+func (j *journal) set(i int, n uint64) { binary.NativeEndian.PutUint64(j.data[8*i:], n) }
+
+func (j *journal) close() {
+	unmapFile(j.data)
+	j.data = nil
+	j.file.Close()
 }

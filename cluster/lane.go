@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -144,19 +143,9 @@ func (l *lane) came(sub *nats.Subscription, m *nats.Msg) {
 	q.watchIdle()
 }
 
-// newItem reads where a message stands: $JS.ACK.stream.consumer.delivered.seq.…, or the
-// same with domain and account before the stream.
 func newItem(m *nats.Msg, typ int64) (*item, bool) {
-	parts := strings.Split(m.Reply, ".")
-	if len(parts) >= 11 {
-		parts = append(parts[:2:2], parts[4:]...)
-	}
-	if len(parts) < 7 || parts[0] != "$JS" || parts[1] != "ACK" {
-		return nil, false
-	}
-	attempts, err1 := strconv.Atoi(parts[4])
-	seq, err2 := strconv.ParseUint(parts[5], 10, 64)
-	return &item{m, typ, seq, attempts}, err1 == nil && err2 == nil
+	at, ok := standingOf(m.Reply)
+	return &item{m, typ, at.seq, at.attempts}, ok
 }
 
 // change wakes those who wait for the lane.

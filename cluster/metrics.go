@@ -3,11 +3,13 @@ package cluster
 // Metrics is told of what happens, so that a program can export it in its own way. Its
 // methods are called often and by many goroutines, and must not wait.
 //
-// The names are: "reconnects"; for queues "sent", "received", "redelivered" and
-// "returned"; for semaphore sets "operations", "conflicts" (a compare-and-swap that lost
-// its race), "leases_lost" and "reaped"; for bridges "bridge_sent", "bridge_received",
-// "bridge_suppressed" (duplicates that were recognised), "bridge_repeated" (messages that
-// may have been delivered twice) and the gauge "bridge_backlog".
+// The names are: "reconnects"; for queues "sent", "suppressed" (a message that was sent
+// again, and which the servers had), "received", "redelivered" and "returned"; for
+// semaphore sets "operations", "conflicts" (a compare-and-swap that lost its race),
+// "leases_lost" and "reaped"; for bridges "bridge_sent", "bridge_received",
+// "bridge_suppressed" (one that was delivered again, and is on the kernel's queue),
+// "bridge_repeated" (messages that may have been delivered twice) and the gauge
+// "bridge_backlog".
 type Metrics interface {
 	// Count adds n to a counter.
 	Count(name, object string, n int)

@@ -34,6 +34,9 @@ type Queue struct {
 	ackWait time.Duration
 	atOnce  int // how many messages of a type may be on their way
 
+	duplicates time.Duration // for how long the servers know an ID
+	inOrder    bool          // they store batches in order: see fastBatch
+
 	mu      sync.Mutex
 	lanes   map[int64]*lane
 	turns   map[sysvipc.Selector]chan struct{}
@@ -129,6 +132,7 @@ func (c *Conn) queue(ctx context.Context, op, name string, opts *QueueOptions) (
 		return nil, q.fail(op, err, "")
 	}
 	q.ackWait, q.made = 30*time.Second, info.Created
+	q.duplicates, q.inOrder = info.Config.Duplicates, info.Config.AllowBatchPublish
 	if d, err := time.ParseDuration(info.Config.Metadata["ack_wait"]); err == nil && d > 0 {
 		q.ackWait = d
 	}
@@ -158,7 +162,7 @@ func (q *Queue) config(opts *QueueOptions) jetstream.StreamConfig {
 		Name: q.stream, Description: "sysvipc queue " + strconv.Quote(q.name), Subjects: []string{q.subject + "*"},
 		Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew, Replicas: q.conn.replicas,
 		MaxMsgs: orNone(opts.MaxMessages), MaxBytes: orNone(opts.MaxBytes), MaxMsgSize: int32(orNone(int64(opts.MaxMessage))),
-		Duplicates: opts.Duplicates, AllowDirect: true, AllowAtomicPublish: true,
+		Duplicates: opts.Duplicates, AllowDirect: true, AllowBatchPublish: newer(q.conn.nc.ConnectedServerVersion(), 14),
 		// Receivers that wait for more than one type are told of what comes.
 		RePublish: &jetstream.RePublish{Source: q.subject + "*", Destination: q.hint("h") + ".{{wildcard(1)}}", HeadersOnly: true},
 	}

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,7 +69,7 @@ func TestQueueKeepsItsOrderThroughPauses(t *testing.T) {
 					time.Sleep(120 * time.Millisecond) // what Receive says that a pause is, and some more
 				}
 			})
-			if counts.returned.Load() == 0 {
+			if counts.get("returned") == 0 {
 				t.Error("nothing was returned")
 			}
 		})
@@ -78,12 +77,24 @@ func TestQueueKeepsItsOrderThroughPauses(t *testing.T) {
 }
 
 // counts are the Metrics that a test looks at.
-type counts struct{ returned atomic.Int64 }
+type counts struct {
+	mu sync.Mutex
+	of map[string]int
+}
 
 func (c *counts) Count(name, _ string, n int) {
-	if name == "returned" {
-		c.returned.Add(int64(n))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of == nil {
+		c.of = map[string]int{}
 	}
+	c.of[name] += n
+}
+
+func (c *counts) get(name string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.of[name]
 }
 
 func (c *counts) Gauge(string, string, float64) {}

@@ -51,14 +51,18 @@ func (q *Queue) send(ctx context.Context, typ int64, data []byte, id string, wai
 		return false, q.refuse(op, sysvipc.ErrTooBig, "%d bytes: the server takes messages of up to %d with their headers (max_payload)", len(data), limit)
 	}
 	for {
-		err := persist(ctx, func(ctx context.Context) error {
-			_, err := q.conn.store(ctx, msg)
+		var answer ack
+		err := persist(ctx, func(ctx context.Context) (err error) {
+			answer, err = q.conn.store(ctx, msg)
 			if errors.Is(err, nats.ErrNoResponders) && !q.exists(ctx) {
 				return jetstream.ErrStreamNotFound
 			}
 			return err
 		})
 		switch {
+		case err == nil && answer.Duplicate:
+			q.conn.metrics.Count("suppressed", q.name, 1)
+			return true, nil
 		case err == nil:
 			q.conn.metrics.Count("sent", q.name, 1)
 			return true, nil

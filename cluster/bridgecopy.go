@@ -1,0 +1,86 @@
+package cluster
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+// copy copies the first messages that are not flying yet, leaves them where they are, and
+// publishes them. It returns how many there were.
+func (s *sender) copy() (n int, err error) {
+	if s.batch.ending && !s.batch.over {
+		return 0, nil
+	}
+	window, err := s.window()
+	if err != nil || len(window) == 0 {
+		return 0, err
+	}
+	if len(s.flying) == 0 && s.Remote.inOrder && (s.batch.over || time.Since(s.published()) > batchIdle) {
+		s.flow, s.most, s.base = s.flowOf(len(window)), 0, s.next
+		s.batch.start(s.flow)
+	}
+	s.moved = time.Now()
+	for _, m := range window {
+		f := flight{number: s.next, m: m, print: fingerprint(m)}
+		s.jot(f)
+		s.flying, s.bytes, s.next = append(s.flying, f), s.bytes+len(m.Data), s.next+1
+		if !s.batch.over {
+			s.batch.publish(s.name(f), m.Type, m.Data)
+		}
+	}
+	if s.most = max(s.most, len(s.flying)); !s.batch.over && s.flowOf(s.most) > 2*s.flow {
+		s.batch.end() // the next will have fewer answers
+	}
+	return len(window), nil
+}
+
+// window returns copies of the selected messages that are not flying yet.
+func (s *sender) window() (window []sysvipc.Message, err error) {
+	if s.Select == sysvipc.Any { // nobody else takes any
+		return s.peek(len(s.flying)-s.off, min(flyingMost-len(s.flying), atOnce), 1<<20-s.bytes)
+	}
+	if len(s.flying) > 0 {
+		return nil, nil // where the next one is, depends on those that others take
+	}
+	// When others take some meanwhile, a message moves to a place that was looked at before.
+	for before := window; ; before = window {
+		if window, err = s.peek(0, flyingMost, 1<<20); err != nil {
+			return nil, err
+		}
+		same := slices.EqualFunc(before, window[:min(len(before), len(window))], func(a, b sysvipc.Message) bool {
+			return a.Type == b.Type && bytes.Equal(a.Data, b.Data)
+		})
+		if same && (len(before) > 0 || len(window) == 0) {
+			return before, nil
+		}
+	}
+}
+
+// peek copies selected messages from an index on, at most so many of them and of bytes.
+func (s *sender) peek(index, most, room int) (window []sysvipc.Message, err error) {
+	for ; len(window) < most && room > 0; index++ {
+		m, err := s.local.Peek(index)
+		if errors.Is(err, sysvipc.ErrWouldBlock) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if s.sel.has(m.Type) {
+			window = append(window, m)
+			room -= len(m.Data)
+		}
+	}
+	return window, nil
+}
+
+// flowOf returns how many messages of so many that fly together have one answer.
+func (s *sender) flowOf(flying int) int { return min(max(flying/8, 1), 16) }
+
+// batchIdle is after what time a batch is left to the servers to forget, which they do
+// after 10 seconds unless they are set up otherwise.
+const batchIdle = 2 * time.Second
