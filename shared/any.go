@@ -25,7 +25,7 @@ var ErrReadOnly = errors.New("the region is attached for reading only")
 func (a *Any) use(kind uint32, write bool) (*view, error) {
 	switch {
 	case a.kind != kind:
-		return nil, a.fail("it is a %s", a.Kind)
+		return nil, a.fail("its kind has no such method")
 	case write && a.thing.region.slot < 0:
 		return nil, a.fail("%w", ErrReadOnly)
 	case kind != kindMutex && kind != kindDoc && kind != kindRecords && a.Type == nil:

@@ -46,6 +46,9 @@ func (a *Any) Subscribe(how Delivery) (*AnySubscription, error) {
 		return nil, err
 	}
 	defer v.done()
+	if how != Lossy && how != Gated {
+		return nil, a.fail("delivery %d is neither Lossy nor Gated", how)
+	}
 	s := &AnySubscription{}
 	s.s.topic, s.s.gate = c, math.MaxUint64
 	if how == Gated {

@@ -106,15 +106,31 @@ func (r *Region) open(v *view, e *entry, w wanted, err error) (thing, error) {
 	t, ok := r.entryThing(v, e)
 	switch {
 	case e.kind != w.kind:
-		return t, r.refuse(w, "it is a %s", kindNames[e.kind])
+		return t, r.refuse(w, "it is of another kind there: %s", kindNames[e.kind])
 	case !ok:
 		return t, fmt.Errorf("shared: %s %q: %w: its bytes lie outside", kindNames[w.kind], w.name, errCorrupt)
+	case w.capacity(t.params) != w.capacity(w.params) && (e.fingerprint == w.shape.fingerprint() || w.kind == kindDoc && t.params[2] == w.params[2]):
+		return t, r.refuse(w, "it was made for %d %s, and is declared for %d: they must be equal", w.capacity(t.params), units[w.kind], w.capacity(w.params))
 	case e.fingerprint != w.shape.fingerprint():
 		return t, r.refuse(w, "another program declares it with another type: %s", differs(r.shapeText(v, e, t), w.shape))
 	case t.size != w.size || t.params != w.params:
 		return t, r.refuse(w, "it was made with other sizes")
 	}
 	return t, nil
+}
+
+// units are what the capacity of a thing is counted in.
+var units = map[uint32]string{kindMap: "entries", kindChan: "messages", kindTopic: "messages", kindDoc: "bytes", kindRecords: "bytes"}
+
+// capacity is that of a thing of this kind with these parameters.
+func (w wanted) capacity(params [4]uint64) uint64 {
+	switch w.kind {
+	case kindChan, kindTopic:
+		return params[1]
+	case kindMap, kindDoc, kindRecords:
+		return params[0]
+	}
+	return 0
 }
 
 // entryThing copies what an entry says, and reports whether it can be true.

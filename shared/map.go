@@ -57,9 +57,6 @@ func MapOf[K, V comparable](r *Region, name string, capacity int) (*Map[K, V], e
 	}
 	t, err := r.declare(context.Background(), w)
 	if err != nil {
-		if has := r.capacityOf(w); has != 0 && has != l.capacity {
-			return nil, r.refuse(w, "it was made for %d entries, and is declared for %d: they must be equal", has, l.capacity)
-		}
 		return nil, err
 	}
 	return &Map[K, V]{table: *newTable(t, l), blank: ignored(reflect.TypeFor[K]())}, nil
@@ -72,20 +69,6 @@ func entryShape[K, V any](l mapLayout) shape {
 	v, _ := fieldOf(reflect.TypeFor[V](), "")
 	k.name, v.name, v.offset = "key", "value", int(l.value)
 	return shape{size: int(l.stride), align: 8, fields: []field{k, v}}
-}
-
-// capacityOf returns what a map of these types was made for, or 0.
-func (r *Region) capacityOf(w wanted) uint64 {
-	v, err := r.use()
-	if err != nil {
-		return 0
-	}
-	defer v.done()
-	e, err := r.find(v, w.name, nil)
-	if err != nil || e == nil || e.kind != kindMap || e.fingerprint != w.shape.fingerprint() {
-		return 0
-	}
-	return e.params[0]
 }
 
 // hash clears what does not count in a key, and returns the key's hash.

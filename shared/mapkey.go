@@ -3,6 +3,7 @@ package shared
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"unsafe"
 )
 
@@ -17,7 +18,10 @@ func keyShape(t reflect.Type) (shape, error) {
 		switch l.kind {
 		case "f32", "f64", "c64", "c128":
 			path := t.String()
-			if l.path != "" {
+			switch {
+			case strings.HasPrefix(l.path, "["):
+				path += l.path
+			case l.path != "":
 				path += "." + l.path
 			}
 			return s, fmt.Errorf("shared: %s is a float, which is no key: 0 and -0 are equal and have different bits, and NaN is not equal to itself (use an integer, such as math.Float64bits gives)", path)

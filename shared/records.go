@@ -46,7 +46,7 @@ const (
 // fails if another program declared it with another size.
 func RecordsOf(r *Region, name string, size int) (*Records, error) {
 	if size < minRecords || uint64(size) > maxRecords {
-		return nil, fmt.Errorf("shared: records %q: room of %d bytes: use %d at least", name, size, minRecords)
+		return nil, fmt.Errorf("shared: records %q: room of %d bytes: use %d to %d", name, size, minRecords, int64(maxRecords))
 	}
 	room := roundUp(uint64(size), line)
 	t, err := r.declare(context.Background(), wanted{

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A shape is what two programs must agree on about a type: where its numbers lie. It
@@ -68,8 +69,13 @@ func shapeOf(t reflect.Type) (shape, error) {
 // fieldOf returns the shape of t as a field without a name. Path leads to it.
 func fieldOf(t reflect.Type, path string) (field, error) {
 	f := field{size: int(t.Size())}
-	if n, ok := stringBytes(t); ok {
+	if n, ok := stringBytes(t); ok && n == 0 {
+		return f, fmt.Errorf("shared: %s is a %s, whose type parameter must be an array of bytes, such as [32]byte", path, t)
+	} else if ok {
 		return field{kind: "str", count: n, size: 1}, nil
+	}
+	if t == reflect.TypeFor[time.Time]() {
+		return f, fmt.Errorf("shared: %s is a time.Time, which has a pointer in it: use the int64 of its UnixNano", path)
 	}
 	switch t.Kind() {
 	case reflect.Array:
@@ -111,7 +117,7 @@ func fieldOf(t reflect.Type, path string) (field, error) {
 }
 
 func article(word string) string {
-	if strings.ContainsRune("aeiou", rune(word[0])) {
+	if strings.ContainsRune("aeio", rune(word[0])) || strings.HasPrefix(word, "uns") { // a uint, an unsafe.Pointer
 		return "an"
 	}
 	return "a"

@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
+	"unsafe"
 )
 
 type leg struct {
@@ -59,6 +61,11 @@ func TestShapeRefuses(t *testing.T) {
 		{reflect.TypeFor[struct{ N int }](), "use int64"},
 		{reflect.TypeFor[map[int]int](), "Map"},
 		{reflect.TypeFor[struct{}](), "no bytes"},
+		{reflect.TypeFor[[2]uint](), "[2]uint[0] is a uint,"},
+		{reflect.TypeFor[struct{ P unsafe.Pointer }](), "is an unsafe.Pointer"},
+		{reflect.TypeFor[struct{ At time.Time }](), ".At is a time.Time, which has a pointer in it: use the int64"},
+		{reflect.TypeFor[struct{ Name String[int64] }](), ".Name is a shared.String[int64], whose type parameter must be an array of bytes"},
+		{reflect.TypeFor[String[[0]byte]](), "must be an array of bytes"},
 		{reflect.TypeFor[[0]int8](), "without elements"},
 		{reflect.TypeFor[error](), "interface"},
 		{reflect.TypeFor[struct{ S string }](), ".S is a string, which means nothing in another process: use shared.String[[32]byte]"},

@@ -65,10 +65,14 @@ func isBytes(t reflect.Type) bool {
 	return t.Kind() == reflect.Array && t.Len() > 0 && t.Elem().Kind() == reflect.Uint8
 }
 
-// stringBytes returns how many bytes a String type has, and false for other types.
+// stringBytes returns how many bytes a String type has, 0 if its type parameter is no array of
+// bytes, and false for other types.
 func stringBytes(t reflect.Type) (n int, ok bool) {
-	if t.PkgPath() != reflect.TypeFor[shape]().PkgPath() || !strings.HasPrefix(t.Name(), "String[") || !isBytes(t.Field(0).Type) {
+	if t.PkgPath() != reflect.TypeFor[shape]().PkgPath() || !strings.HasPrefix(t.Name(), "String[") {
 		return 0, false
+	}
+	if !isBytes(t.Field(0).Type) {
+		return 0, true
 	}
 	return int(t.Size()), true
 }

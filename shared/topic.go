@@ -126,6 +126,9 @@ func (tp *Topic[T]) Subscribe(how Delivery) (*Subscription[T], error) {
 		return nil, err
 	}
 	defer v.done()
+	if how != Lossy && how != Gated {
+		return nil, fmt.Errorf("shared: subscribe to topic %q: delivery %d is neither Lossy nor Gated", tp.topic.name, how)
+	}
 	s := &Subscription[T]{}
 	s.topic, s.gate = tp.topic, math.MaxUint64
 	if how == Gated {
