@@ -55,7 +55,7 @@ func runRegionPub(cmd *cobra.Command, args []string, wait *waitFlags) error {
 		return err
 	}
 	sent := 0
-	for text, err := range valuesOf(cmd.InOrStdin(), args[2:]) {
+	for text, err := range valuesOf(cmd.InOrStdin(), args[2:], longest(a)) {
 		var message []byte
 		if err == nil {
 			message, err = messageOf(a, text)
@@ -124,8 +124,18 @@ func sender(a *shared.Any) (func(context.Context, []byte) error, error) {
 	return nil, thingError(a, "messages are sent to a chan, a topic or records; \"sysvipc region set\" sets a value")
 }
 
+// longest is how long the text of a value of a thing may be: more than any that fits, also with
+// long names of fields and white space; but an input without an end is not read into memory.
+func longest(a *shared.Any) int64 {
+	size := a.Capacity // of a doc or records, in bytes
+	if a.Type != nil {
+		size = a.Type.Size()
+	}
+	return 1<<20 + 128*int64(size)
+}
+
 // valuesOf yields the arguments, or the lines of the input if there are none.
-func valuesOf(in io.Reader, args []string) iter.Seq2[string, error] {
+func valuesOf(in io.Reader, args []string, longest int64) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if len(args) > 0 {
 			for text := range slices.Values(args) {
@@ -135,9 +145,8 @@ func valuesOf(in io.Reader, args []string) iter.Seq2[string, error] {
 			}
 			return
 		}
-		lines := bufio.NewReader(in)
-		for {
-			line, err := lines.ReadString('\n')
+		for lines := bufio.NewReader(in); ; {
+			line, err := readLine(lines, longest)
 			if strings.TrimSpace(line) != "" && !yield(strings.TrimSuffix(line, "\n"), nil) || err == io.EOF {
 				return
 			}
@@ -145,6 +154,19 @@ func valuesOf(in io.Reader, args []string) iter.Seq2[string, error] {
 				yield("", err)
 				return
 			}
+		}
+	}
+}
+
+func readLine(lines *bufio.Reader, longest int64) (string, error) {
+	var line []byte
+	for {
+		part, err := lines.ReadSlice('\n')
+		if line = append(line, part...); err != bufio.ErrBufferFull {
+			return string(line), err
+		}
+		if int64(len(line)) > longest {
+			return "", fmt.Errorf("a line of the input has more than %d bytes, and no value has so many", longest)
 		}
 	}
 }

@@ -48,7 +48,7 @@ was recorded until a moment before can still be replayed.`,
 		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) }),
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.file, "file", "f", "", "FILE to write")
+	f.StringVarP(&o.file, "file", "f", "", "FILE to write, - for standard output")
 	f.IntVar(&o.count, "count", 0, "end after N values in all")
 	f.Var(&o.duration, "duration", "end after this time")
 	placeholder(cmd, "FILE", "file")
@@ -67,7 +67,9 @@ type sample struct {
 func (o *regionRecordOptions) run(cmd *cobra.Command, args []string) (err error) {
 	switch {
 	case o.file == "":
-		return usage("where to? Give a file with -f")
+		return usage("where to? Give a file with -f, or -f - for standard output")
+	case o.file == "-" && isTerminal(cmd.OutOrStdout()):
+		return usage("-f -: standard output is a terminal, which a recording would confuse")
 	case o.count < 0 || o.count == 0 && cmd.Flags().Changed("count"):
 		return usage("--count %d: at least 1", o.count)
 	}
@@ -84,11 +86,19 @@ func (o *regionRecordOptions) run(cmd *cobra.Command, args []string) (err error)
 	if err != nil {
 		return err
 	}
-	file, err := os.Create(o.file)
-	if err != nil {
-		return err
+	file := cmd.OutOrStdout()
+	if o.file != "-" {
+		f, err := os.Create(o.file)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if e := f.Close(); err == nil {
+				err = e
+			}
+		}()
+		file = f
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
 	head := recordHead{Schema: recordSchema, Region: info.Name, Started: time.Now(), Order: byteOrder()}
 	for _, a := range things {
 		head.Things = append(head.Things, describeThing(a))
@@ -103,7 +113,10 @@ func (o *regionRecordOptions) run(cmd *cobra.Command, args []string) (err error)
 	if err = o.record(ctx, out, things); err == nil && errors.Is(context.Cause(ctx), errRegionRemoved) {
 		err = errRegionRemoved
 	}
-	if err = errors.Join(err, out.end()); err == nil {
+	if e := out.end(); err == nil {
+		err = e // one that writing said before is the same
+	}
+	if err == nil {
 		fmt.Fprintf(cmd.ErrOrStderr(), "recorded %s\n", plural(int(out.count), "value"))
 	}
 	return err

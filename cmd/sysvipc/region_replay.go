@@ -39,7 +39,7 @@ as far as it goes, with exit code 4; one that is damaged is not replayed at all.
 		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) }),
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.file, "file", "f", "", "FILE to read")
+	f.StringVarP(&o.file, "file", "f", "", "FILE to read, - for standard input")
 	f.Float64Var(&o.speed, "speed", 1, "so many times faster; 0 is without pauses")
 	placeholder(cmd, "FILE", "file")
 	placeholder(cmd, "FACTOR", "speed")
@@ -53,7 +53,7 @@ func (o *regionReplayOptions) run(cmd *cobra.Command, args []string) error {
 	case !(o.speed >= 0):
 		return usage("--speed %v: 0 or more", o.speed)
 	}
-	file, err := os.Open(o.file)
+	file, err := o.open(cmd.InOrStdin())
 	if err != nil {
 		return err
 	}
@@ -86,6 +86,36 @@ func (o *regionReplayOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "replayed %s\n", plural(int(in.count), "value"))
 	return nil
+}
+
+// open opens the recording, which is read twice: what comes out of a pipe is kept in a file
+// without a name meanwhile.
+func (o *regionReplayOptions) open(stdin io.Reader) (io.ReadSeekCloser, error) {
+	var in io.Reader = stdin
+	if o.file != "-" {
+		f, err := os.Open(o.file)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := f.Seek(0, io.SeekCurrent); err == nil {
+			return f, nil
+		}
+		defer f.Close()
+		in = f
+	}
+	kept, err := os.CreateTemp("", "sysvipc-replay-*")
+	if err != nil {
+		return nil, err
+	}
+	_ = os.Remove(kept.Name())
+	if _, err = io.Copy(kept, in); err == nil {
+		_, err = kept.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		kept.Close()
+		return nil, err
+	}
+	return kept, nil
 }
 
 // checkRecording reads all of a recording, and reports whether it has its end.

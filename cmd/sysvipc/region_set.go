@@ -61,13 +61,6 @@ func (o *regionSetOptions) run(cmd *cobra.Command, args []string) error {
 	if !o.delete {
 		text = args[2]
 	}
-	if text == "-" {
-		input, err := io.ReadAll(cmd.InOrStdin())
-		if err != nil {
-			return err
-		}
-		text = string(input)
-	}
 	r, err := join(cmd, args[0])
 	if err != nil {
 		return err
@@ -76,6 +69,16 @@ func (o *regionSetOptions) run(cmd *cobra.Command, args []string) error {
 	a, err := r.Any(args[1])
 	if err != nil {
 		return err
+	}
+	if text == "-" {
+		input, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), longest(a)+1))
+		if err != nil {
+			return err
+		}
+		if int64(len(input)) > longest(a) {
+			return fail(exitFailed, "the input has more than %d bytes, and no value of %q has so many", longest(a), a.Name)
+		}
+		text = string(input)
 	}
 	if a.Kind == "map" && !byKey {
 		return usage("%q is a map: say which entry with --key", a.Name)
