@@ -119,9 +119,13 @@ func cField(f shared.Field, name, outer, path string, depth int) (text, asserts 
 	return fmt.Sprintf("%sstruct {\n%s%s} %s%s;\n", indent, body, indent, name, dimension), asserts, align, err
 }
 
-// cKeywords cannot be names, and neither can some macros of the headers.
+// cKeywords cannot be names in C or C++, and neither can some macros of the headers.
 const cKeywords = ` auto bool break case char const continue default do double else enum extern false float for goto if inline int long register restrict ` +
 	`return short signed sizeof static struct switch true typedef union unsigned void volatile while alignas alignof asm constexpr nullptr ` +
+	`and and_eq bitand bitor catch char8_t char16_t char32_t class co_await co_return co_yield compl concept consteval constinit const_cast ` +
+	`decltype delete dynamic_cast explicit export friend mutable namespace new noexcept not not_eq operator or or_eq private protected public ` +
+	`reinterpret_cast requires static_cast template this throw try typeid typename using virtual wchar_t xor xor_eq ` +
+	`CHAR_BIT CHAR_MAX CHAR_MIN INT_MAX INT_MIN LONG_MAX LONG_MIN PATH_MAX SIZE_MAX UINT_MAX ULONG_MAX ` +
 	`static_assert thread_local typeof typeof_unqual errno NULL EOF stdin stdout stderr assert unix linux i386 offsetof INFINITY NAN `
 
 // cName makes a name of C of any text.
@@ -142,6 +146,9 @@ func cName(s string) string {
 	name := b.String()
 	if strings.Contains(cKeywords, " "+name+" ") {
 		return name + "_"
+	}
+	if len(name) > 1 && name[0] == '_' && (name[1] == '_' || unicode.IsUpper(rune(name[1]))) {
+		return "x" + name // those of the compiler begin so
 	}
 	if name == "" {
 		return "_"

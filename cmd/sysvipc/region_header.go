@@ -84,6 +84,9 @@ type cWriter struct {
 }
 
 func cHeader(name, prefix string, key sysvipc.Key, things []shared.Thing) string {
+	if strings.HasPrefix(cName(prefix)+"_", "sysvipc_") {
+		prefix = "region " + prefix // those that all headers have in common begin so
+	}
 	c := &cWriter{prefix: cName(prefix), used: map[string]bool{}}
 	fmt.Fprintf(c, "/* Region %s, for C programs: made by sysvipc region header. */\n\n", cText(name))
 	c.WriteString(cGeneric)

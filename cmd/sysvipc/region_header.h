@@ -2,8 +2,8 @@
 #define SYSVIPC_REGION_H
 
 /*
- * Regions of package shared, for C programs on 64-bit Linux with glibc: compile with
- * -std=c11 or later, and include this first, or compile with -D_GNU_SOURCE.
+ * Regions of package shared, for C and C++ programs on 64-bit Linux with glibc: compile with
+ * -std=c11 or -std=c++11 or later, and include this first, or compile with -D_GNU_SOURCE.
  *
  * Functions return 0 or an error number:
  *
@@ -54,6 +54,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#if defined(__cplusplus) && !defined(_Static_assert)
+#define _Static_assert static_assert
+#endif
 _Static_assert(sizeof(void *) == 8, "regions need a 64-bit port");
 
 struct sysvipc_node { /* the beginning of a pthread_mutex_t */
@@ -127,7 +130,7 @@ struct sysvipc_thing {
 
 static inline uint64_t sysvipc_hash(const void *data, size_t n)
 {
-	const unsigned char *p = data;
+	const unsigned char *p = (const unsigned char *)data;
 	uint64_t h = UINT64_C(14695981039346656037);
 	while (n--)
 		h = (h ^ *p++) * UINT64_C(1099511628211);
@@ -184,7 +187,7 @@ static inline int sysvipc_attach(struct sysvipc_region *r, key_t key, const char
 	void *base = shmat(id, NULL, flags);
 	if (base == (void *)-1)
 		return errno;
-	r->base = base;
+	r->base = (unsigned char *)base;
 	int err = sysvipc_check(r, ds.shm_segsz, name);
 	if (err) {
 		shmdt(base);
@@ -300,7 +303,7 @@ static inline int sysvipc_take_slot(struct sysvipc_region *r)
 /* sysvipc_guard is a thread that does nothing but hold the slot of its process. */
 static inline void *sysvipc_guard(void *arg)
 {
-	struct sysvipc_region *r = arg;
+	struct sysvipc_region *r = (struct sysvipc_region *)arg;
 	int err = sysvipc_take_slot(r);
 	pthread_mutex_lock(&r->mutex);
 	r->joined = err;
@@ -483,7 +486,7 @@ struct sysvipc_copy {
 
 static inline void sysvipc_set(void *value, void *arg)
 {
-	const struct sysvipc_copy *c = arg;
+	const struct sysvipc_copy *c = (const struct sysvipc_copy *)arg;
 	memcpy(value, c->from, c->size);
 }
 
@@ -736,7 +739,7 @@ struct sysvipc_mender {
  * it, so that the kernel marks the slot as that of a dead process again. */
 static inline void *sysvipc_mend_cells(void *arg)
 {
-	const struct sysvipc_mender *m = arg;
+	const struct sysvipc_mender *m = (const struct sysvipc_mender *)arg;
 	const struct sysvipc_chan *c = m->c;
 	struct sysvipc_slot *s = sysvipc_slot_at(c->r, m->slot);
 	s->life.kind = 0x90; /* robust, shared among processes */

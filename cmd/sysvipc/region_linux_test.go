@@ -193,6 +193,9 @@ func TestRegionHeaderCompiles(t *testing.T) {
 	type deep struct {
 		Int, Register int8
 		int           int64 // a keyword there
+		_Bool, __LINE int8  // reserved there
+		class, this   int8  // keywords of C++
+		INT_MAX       int8  // a macro
 		Größe         uint16
 		_             [3]uint8
 		Z             complex128
@@ -202,7 +205,8 @@ func TestRegionHeaderCompiles(t *testing.T) {
 			Y [2]struct{ Z float32 }
 		}
 	}
-	_ = deep{}.int
+	var d deep
+	_, _, _, _, _, _ = d.int, d._Bool, d.__LINE, d.class, d.this, d.INT_MAX
 	_, err1 := shared.VarOf[deep](r, "a-b")
 	_, err2 := shared.VarOf[[2][3]deep](r, "a.b")
 	_, err3 := shared.VarOf[[3]bool](r, "a.b_find")
@@ -221,7 +225,10 @@ func TestRegionHeaderCompiles(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "test.c"), source, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"-std=c11", "-O2"}, {"-std=gnu17", "-Wshadow", "-Wconversion", "-Wno-sign-conversion"}} {
+	for _, args := range [][]string{{"-std=c11", "-O2"}, {"-std=gnu17", "-Wshadow", "-Wconversion", "-Wno-sign-conversion"}, {"-x", "c++", "-std=c++11"}} {
+		if args[0] == "-x" && exec.Command(cc, "-x", "c++", "-fsyntax-only", os.DevNull).Run() != nil {
+			continue // a gcc without its C++
+		}
 		args = append(args, "-Wall", "-Wextra", "-Werror", "-o", filepath.Join(dir, "test"), filepath.Join(dir, "test.c"))
 		if out, err := exec.Command(cc, args...).CombinedOutput(); err != nil {
 			t.Fatalf("gcc %v: %v\n%s", args, err, out)
@@ -229,5 +236,9 @@ func TestRegionHeaderCompiles(t *testing.T) {
 	}
 	if out, err := exec.Command(filepath.Join(dir, "test")).CombinedOutput(); err != nil {
 		t.Errorf("the program does not attach the region: %v %s", err, out)
+	}
+	header, err = exec.Command("sysvipc", "region", "header", "--prefix", "sysvipc", fmt.Sprintf("shm:%d", r.Segment().ID())).Output()
+	if err != nil || !strings.Contains(string(header), "int region_sysvipc_attach(") {
+		t.Errorf("a region that is called like what headers have in common: %v", err)
 	}
 }
