@@ -87,7 +87,7 @@ func (c *Chan[T]) takeNow(v *view, message *T, wait bool) outcome {
 		if !wait {
 			return blocked
 		}
-		if !r.spin(v, place{p, w}, cellFull, &r.keen) {
+		if !r.spin(v, place{p, w}, false) {
 			return tired
 		}
 	}

@@ -18,8 +18,9 @@ import (
 // In a stream it is better not to look too soon. Who looks at each message in the instant in
 // which it comes takes the cell's line from a sender who has to write to it yet, and both
 // wait for lines all the time; a few messages apart, the processors fetch them in advance.
-// So a wait holds off before its first look if that has brought a number of messages the
-// last time, and now and then, to see whether it would.
+// So a wait may hold off before its first look. A sender always does: where it finds no
+// room, receivers have all messages that fit to work on. A receiver does if that has brought
+// a number of messages the last time, and now and then, to see whether it would.
 type eagerness struct {
 	rounds, misses uint64
 	used           uint64 // rounds of the last wait that ended by spinning, and 1 more; 0 if that is in rounds
@@ -36,7 +37,7 @@ const (
 	holdRounds = 128     // some 5 us
 	holdFirst  = 512     // of so many waits one holds off, to see whether there is a stream,
 	holdLast   = 1 << 14 // and of ever more, up to this, while there is none
-	holdGain   = 8       // a stream has so many more messages in that time, or room for them
+	holdGain   = 8       // a stream has so many more messages in that time
 )
 
 // budget is for how many rounds to spin.
@@ -60,10 +61,9 @@ func (e *eagerness) hit(used uint64) { storeOwn(&e.used, used+1) }
 func (e *eagerness) miss() {
 	storeOwn(&e.rounds, atomic.LoadUint64(&e.rounds)*3/4)
 	atomic.AddUint64(&e.misses, 1)
-	storeOwn(&e.stream, 0)
 }
 
-// holdOff says whether to let holdRounds pass before the first look.
+// holdOff says whether a receiver should hold off.
 func (e *eagerness) holdOff() bool {
 	if atomic.LoadUint64(&e.stream) != 0 {
 		return true
@@ -87,27 +87,30 @@ func (e *eagerness) held(more bool) {
 	storeOwn(&e.trial, trial)
 }
 
-// spin waits a little for the word of a cell to change, and reports whether it did. Want is
-// the state for which it waits.
-func (c *ring) spin(v *view, at place, want uint64, e *eagerness) bool {
+// spin waits a little for the word of a cell to change, and reports whether it did.
+func (c *ring) spin(v *view, at place, sending bool) bool {
 	word := c.word(v, at.position)
 	if !c.spins {
 		runtime.Gosched() // a goroutine of this process may be what it waits for
 		return atomic.LoadUint64(word) != at.word
 	}
-	hold := e.holdOff()
-	if hold {
-		for range holdRounds {
-			pause()
+	e, hold, learn := &c.eager, min(c.mask/2, holdRounds), false
+	if !sending {
+		e, hold = &c.keen, 0
+		if e.holdOff() {
+			hold, learn = holdRounds, true
 		}
+	}
+	for range hold {
+		pause()
 	}
 	for i := range e.budget() {
 		pause()
 		if now := atomic.LoadUint64(word); now != at.word && now&stateMask != cellWriting && now&stateMask != cellReading {
 			e.hit(i)
-			if hold {
+			if learn && i == 0 {
 				next := at.position + holdGain
-				e.held(atomic.LoadUint64(c.word(v, next)) == c.mark(next, want))
+				e.held(atomic.LoadUint64(c.word(v, next)) == c.mark(next, cellFull))
 			}
 			return true
 		}
@@ -176,12 +179,12 @@ func (c *ring) await(ctx context.Context, v *view, at place, spun, sending bool)
 	if c.orphan(v, at) {
 		return nil
 	}
-	event, e, look, want := c.news, &c.keen, c.claimReceive, uint64(cellFull)
-	if sending {
-		event, e, look, want = c.room, &c.eager, c.claimSend, cellEmpty
-	}
-	if !spun && c.spin(v, at, want, e) {
+	if !spun && c.spin(v, at, sending) {
 		return nil
+	}
+	event, look := c.news, c.claimReceive
+	if sending {
+		event, look = c.room, c.claimSend
 	}
 	err := c.region.wait(ctx, v, event, func() bool {
 		_, how := look(v, false)
