@@ -36,7 +36,10 @@ func threadOf(int32, uint32) bool { return false }
 
 func awaitEnd(int32, time.Duration) {}
 
-type regionFile struct{ *os.File }
+type regionFile struct {
+	*os.File
+	fresh bool
+}
 
 func (r *Region) enterFile(context.Context, *config) error { return errors.ErrUnsupported }
 

@@ -2,7 +2,9 @@ package shared
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -42,25 +44,54 @@ func inFile(ctx context.Context, path string, flags int, opts *Options) (*Region
 	if err := startGuardians(); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|flags, perm)
-	if err != nil {
-		return nil, err
-	}
-	r := newRegion(path)
-	r.file = &regionFile{File: f}
 	made := &fresh
 	if flags == 0 {
 		made = nil
 	}
-	if err := r.enterFile(ctx, made); err != nil {
+	r := newRegion(path)
+	for {
+		if r.file, err = openRegionFile(path, flags, perm); err != nil {
+			return nil, err
+		}
+		if err = r.enterFile(ctx, made); err == nil {
+			break
+		}
 		r.file.close()
-		return nil, fmt.Errorf("shared: region in %s: %w", path, err)
+		if !errors.Is(err, errGone) {
+			return nil, fmt.Errorf("shared: region in %s: %w", path, err)
+		}
 	}
 	// Who had it open before a reboot is dead, and nobody has looked after them.
 	v := r.view.Load()
 	defer v.done()
 	r.reapDead(v)
 	return r, nil
+}
+
+// errGone: the file was removed by another before there was a region in it.
+var errGone = fmt.Errorf("it was removed: %w", fs.ErrNotExist)
+
+// openRegionFile opens the file, or makes it if the flags say so, and knows which of them it
+// did: a file that this process has made goes again if no region can be made in it.
+func openRegionFile(path string, flags int, perm fs.FileMode) (*regionFile, error) {
+	open := func(flags int, fresh bool) (*regionFile, error) {
+		f, err := os.OpenFile(path, os.O_RDWR|flags, perm)
+		if err != nil {
+			return nil, err
+		}
+		return &regionFile{File: f, fresh: fresh}, nil
+	}
+	if flags != os.O_CREATE {
+		return open(flags, flags != 0)
+	}
+	f, err := open(0, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = open(os.O_CREATE|os.O_EXCL, true)
+	}
+	if errors.Is(err, fs.ErrExist) { // made meanwhile, or a link to what is not there
+		f, err = open(os.O_CREATE, false)
+	}
+	return f, err
 }
 
 // Sync writes the region to the disk, if it lies in a file, and returns when that is done.

@@ -20,11 +20,12 @@ import (
 // meanwhile. So who has to do that is alone.
 type regionFile struct {
 	*os.File
-	lent bool // to a goroutine that waits for a lock, and closes it
+	fresh bool // this process has made the file
+	lent  bool // to a goroutine that waits for a lock, and closes it
 }
 
 // enterFile makes the region if that is to be done, and joins it.
-func (r *Region) enterFile(ctx context.Context, fresh *config) error {
+func (r *Region) enterFile(ctx context.Context, fresh *config) (err error) {
 	f := r.file
 	boot, err := f.bootID()
 	if err != nil {
@@ -47,6 +48,14 @@ func (r *Region) enterFile(ctx context.Context, fresh *config) error {
 		alone = !ready
 	}
 	if alone {
+		if err := f.isThere(); err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil {
+				f.abandon()
+			}
+		}()
 		if err := f.prepare(fresh); err != nil {
 			return err
 		}
@@ -97,10 +106,13 @@ func (f *regionFile) ready(boot [16]byte, make bool) (bool, error) {
 	if st.Size() == 0 && make {
 		return false, nil
 	}
+	if st.Size() == 0 {
+		return false, fmt.Errorf("%w: the file is empty (EnsureFile makes one in it)", ErrNoRegion)
+	}
 	var h header
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&h)), headerLen) // a header has no pointers
 	if _, err := f.ReadAt(b, 0); err != nil || h.magic != magic {
-		return false, fmt.Errorf("%w: it does not begin as a region does", errForeign)
+		return false, errForeign
 	}
 	switch {
 	case h.state < stateReady && !make:
@@ -111,7 +123,31 @@ func (f *regionFile) ready(boot [16]byte, make bool) (bool, error) {
 	return h.state >= stateReady && h.boot == boot, nil
 }
 
-var errForeign = errors.New("this file belongs to another program")
+// abandon removes a file in which no region could be made, such as on a disk that is full, and
+// gives its room back. The exclusive lock is held.
+func (f *regionFile) abandon() {
+	var h header
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&h)), headerLen) // a header has no pointers
+	if _, err := f.ReadAt(b, 0); f.lent || err == nil && h.state >= stateReady {
+		return
+	}
+	_ = f.Truncate(0)
+	if f.fresh {
+		_ = f.remove()
+	}
+}
+
+// isThere fails if the file was removed by another while this process waited to be alone.
+func (f *regionFile) isThere() error {
+	mine, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(f.Name()); err == nil && os.SameFile(there, mine) {
+		return nil
+	}
+	return errGone
+}
 
 // prepare gives the file its size, if it is new. The magic comes first: an empty file may
 // be taken by whoever wants to make a region in it, and another that does not begin so

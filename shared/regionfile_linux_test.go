@@ -3,10 +3,13 @@ package shared
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -253,6 +256,70 @@ func TestFileRefuses(t *testing.T) {
 	if err := r.Remove(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// Where no region can be made, no file stays, and none that somebody else has made changes.
+func TestFileThatCannotBeMade(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "region")
+	large := &Options{Size: 1 << 62}
+	for name, open := range map[string]func() (*Region, error){
+		"create": func() (*Region, error) { return CreateFile(t.Context(), path, large) },
+		"ensure": func() (*Region, error) { return EnsureFile(t.Context(), path, large) },
+	} {
+		if _, err := open(); err == nil {
+			t.Fatalf("%s: a region of %d bytes", name, large.Size)
+		}
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: a file is left (%v)", name, err)
+		}
+	}
+	mustNot(t, os.WriteFile(path, nil, 0o600))
+	if _, err := EnsureFile(t.Context(), path, large); err == nil {
+		t.Fatal("a region")
+	}
+	if st, err := os.Stat(path); err != nil || st.Size() != 0 {
+		t.Errorf("the empty file: %v (%v)", st, err)
+	}
+	if _, err := OpenFile(t.Context(), path); !errors.Is(err, ErrNoRegion) {
+		t.Errorf("an empty file: %v", err)
+	}
+	mustNot(t, os.WriteFile(path, make([]byte, 8192), 0o600))
+	if _, err := OpenFile(t.Context(), path); !errors.Is(err, ErrNoRegion) {
+		t.Errorf("zeros: %v", err)
+	}
+}
+
+// A file that is removed before there is a region in it is made anew.
+func TestFileRemovedMeanwhile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "region")
+	for range 10 {
+		f, err := os.Create(path)
+		mustNot(t, err, unix.Flock(int(f.Fd()), unix.LOCK_EX))
+		done := make(chan error, 1)
+		go func() {
+			r, err := EnsureFile(t.Context(), path, smallFile)
+			if err == nil {
+				err = r.Close()
+			}
+			done <- err
+		}()
+		for !flockAwaited(t, f) {
+			runtime.Gosched()
+		}
+		mustNot(t, os.Remove(path), f.Close(), <-done, os.Remove(path))
+	}
+}
+
+// flockAwaited reports whether somebody waits for the lock on a file: proc_locks(5).
+func flockAwaited(t *testing.T, f *os.File) bool {
+	t.Helper()
+	st, err := f.Stat()
+	mustNot(t, err)
+	locks, err := os.ReadFile("/proc/locks")
+	mustNot(t, err)
+	return regexp.MustCompile(fmt.Sprintf(`-> FLOCK .*:%d `, st.Sys().(*syscall.Stat_t).Ino)).Match(locks)
 }
 
 // Who waits for somebody who makes the region gives up under a context.

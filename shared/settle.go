@@ -12,12 +12,12 @@ import (
 // settle makes the region if it is raw, or its creator was killed, and checks it.
 func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
 	if len(v.bytes) < headerLen {
-		return fmt.Errorf("%d bytes are no region", len(v.bytes))
+		return fmt.Errorf("%w: it has %d bytes", ErrNoRegion, len(v.bytes))
 	}
 	h := v.header()
 	if s := atomic.LoadUint32(&h.state); s < stateReady {
 		if v.foreign(fresh) {
-			return errors.New("this segment belongs to another program: it does not begin as a region does")
+			return errForeign
 		}
 		g, _, err := lockNode(ctx, &h.init, func(word uint32) { futexWait(&h.init.word, word, 0) })
 		if err != nil {
@@ -58,6 +58,8 @@ func (v *view) format(c config) error {
 	return nil
 }
 
+var errForeign = fmt.Errorf("%w, and belongs to another program: it does not begin as a region does", ErrNoRegion)
+
 // foreign reports whether memory that is no region yet is not to become one: a creator
 // begins with the magic, and what it takes is as the kernel has made it, but for the init
 // lock of those who come at the same time.
@@ -89,7 +91,7 @@ func (r *Region) check(v *view) error {
 	h := v.header()
 	switch s := atomic.LoadUint32(&h.state); {
 	case h.magic != magic:
-		return errors.New("this segment belongs to another program: it does not begin as a region does")
+		return errForeign
 	case h.version != version:
 		return fmt.Errorf("it was made by another release: its layout has version %d, and this program knows version %d; use programs of one release, or remove it when nobody uses it, to have it made anew", h.version, version)
 	case s != stateReady:
