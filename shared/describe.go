@@ -19,7 +19,7 @@ var ErrNoRegion = errors.New("this is no region")
 // counts the attach, and notes the time and the pid. Safe for concurrent use.
 type Observer struct {
 	r     *Region
-	stale bool // it lies in a file, and nobody has opened it since the system was started
+	stale bool // it lies in a file that nobody has opened since the system was started, or is a copy
 }
 
 // Look attaches the region in a segment for reading only. It fails with [ErrNoRegion] if
@@ -36,6 +36,9 @@ func Look(seg *sysvipc.Segment) (*Observer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("shared: shm:%d: %w", seg.ID(), err)
 	}
+	v := o.r.view.Load()
+	defer v.done()
+	o.stale = o.r.copied(v)
 	return o, nil
 }
 

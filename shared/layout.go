@@ -35,7 +35,7 @@ type header struct {
 
 	_      [16]byte
 	alarms uint64   // how often everybody who waits was asked to look again
-	boot   [16]byte // of a region in a file: in which boot of the system, and in which file, it was last opened
+	boot   [16]byte // in which boot of the system, and in which file or segment, it was last opened
 	_      [168]byte
 }
 

@@ -146,9 +146,21 @@ func attach(ctx context.Context, name string, seg *sysvipc.Segment, fresh *confi
 		return nil, err
 	}
 	r.memory = mem
-	if err := r.enter(func(v *view) error { return r.settle(ctx, v, fresh) }); err != nil {
+	copied := false
+	err = r.enter(func(v *view) (err error) {
+		if err = r.settle(ctx, v, fresh); err == nil {
+			copied, err = r.takeOver(ctx, v)
+		}
+		return err
+	})
+	if err != nil {
 		mem.Close()
 		return nil, fmt.Errorf("shared: region %q (shm:%d): %w", name, seg.ID(), err)
+	}
+	if copied {
+		v := r.view.Load()
+		defer v.done()
+		r.reapDead(v)
 	}
 	return r, nil
 }

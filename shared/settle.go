@@ -28,7 +28,11 @@ func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
 				g.unlock(&h.init)
 				return fmt.Errorf("its creator has not finished it, or was killed at it: open it with Ensure")
 			}
-			err = v.format(*fresh)
+			var stamp [16]byte
+			if r.segment != nil {
+				stamp = stampOf(r.segment.ID())
+			}
+			err = v.format(*fresh, stamp)
 		}
 		g.unlock(&h.init)
 		if err != nil {
@@ -40,7 +44,7 @@ func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
 
 // format makes a region out of raw memory, or of what a killed creator has left. The
 // init lock is held.
-func (v *view) format(c config) error {
+func (v *view) format(c config, stamp [16]byte) error {
 	c.size = uint64(len(v.bytes))
 	p := c.layout()
 	if p.heap > c.size {
@@ -51,7 +55,7 @@ func (v *view) format(c config) error {
 	atomic.StoreUint32(&h.state, stateStarted)
 	clear(v.bytes[p.slots:p.heap])
 	h.dir = node{}
-	h.config = c
+	h.config, h.boot = c, stamp
 	h.sum = c.checksum()
 	h.free = roundUp(p.heap, line)
 	atomic.StoreUint32(&h.state, stateReady)

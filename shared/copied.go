@@ -1,0 +1,86 @@
+package shared
+
+import (
+	"context"
+	"encoding/binary"
+	"hash/fnv"
+	"os"
+	"sync"
+	"sync/atomic"
+)
+
+// A segment can be a copy of another: "sysvipc restore" makes such, after a reboot or beside
+// the original. In the copy those who had the original open stand as if they lived, and the
+// locks that they held as if they were held, for ever: the kernel marks the locks of the dead
+// in the memory that they had mapped. So a region's header says in which boot of the system,
+// and in which segment, it was made. Whoever finds itself elsewhere counts all of them as
+// killed before it joins, as in a file that was open when the system went down.
+
+// bootStamp returns what tells this boot from others, or 0 if that cannot be known.
+var bootStamp = sync.OnceValue(func() uint64 {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return 0
+	}
+	h := fnv.New64a()
+	h.Write(boot)
+	return max(h.Sum64(), 1)
+})
+
+// stampOf returns what the header of a region in a segment says, or zeros.
+func stampOf(id int) (stamp [16]byte) {
+	if boot := bootStamp(); boot != 0 {
+		binary.NativeEndian.PutUint64(stamp[:8], boot)
+		binary.NativeEndian.PutUint64(stamp[8:], uint64(id))
+	}
+	return stamp
+}
+
+// copied reports whether the segment is a copy that nobody has opened yet.
+func (r *Region) copied(v *view) bool {
+	is, was := stampOf(r.segment.ID()), v.header().boot
+	switch {
+	case is == was, is == [16]byte{}, was == [16]byte{}: // the last was made by an earlier release
+		return false
+	case [8]byte(is[8:]) != [8]byte(was[8:]):
+		return true
+	}
+	// IDs begin anew with each boot; but a container may say another boot than its host.
+	return !r.someAlive(v)
+}
+
+// someAlive reports whether a participant may be alive, whatever its life word says.
+func (r *Region) someAlive(v *view) bool {
+	pidns := pidNamespace()
+	for i := range int(r.config.slots) {
+		s := v.slot(r.plan, i)
+		tid := atomic.LoadUint32(&s.life.word) & futexTIDMask
+		if tid == 0 {
+			continue
+		}
+		if ns := atomic.LoadUint64(&s.pidns); ns != 0 && ns != pidns || threadOf(s.pid, tid) {
+			return true
+		}
+	}
+	return false
+}
+
+// takeOver counts all participants of a copy as killed, and reports whether it is one.
+func (r *Region) takeOver(ctx context.Context, v *view) (bool, error) {
+	if r.segment == nil || !r.copied(v) {
+		return false, nil
+	}
+	h := v.header()
+	h.init.bury(func(tid uint32) bool { return !threadExists(tid) }) // of who made the original
+	g, _, err := lockNode(ctx, &h.init, func(word uint32) { futexWait(&h.init.word, word, 0) })
+	if err != nil {
+		return false, err
+	}
+	defer g.unlock(&h.init)
+	if !r.copied(v) {
+		return false, nil // another was first
+	}
+	r.outlive(v)
+	h.boot = stampOf(r.segment.ID())
+	return true, nil
+}

@@ -1,0 +1,55 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/ipctest"
+)
+
+// After a reboot a copy can have the ID of the original. What lives is left alone, and what
+// cannot be seen from here.
+func TestRegionCopiedUnderItsID(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		boot byte // what is changed of it
+		ns   uint64
+		dead bool
+	}{
+		"reboot":                  {1, 0, true},
+		"the same boot":           {0, 0, false},
+		"another container's":     {1, 1, false},
+		"another container's now": {0, 1, false},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		key := sysvipc.Key(ipctest.Key(t))
+		r, err := EnsureKey(ctx, key, &Options{Size: 1 << 20, Participants: 8})
+		mustNot(t, err)
+		m, err := MutexOf(r, "m")
+		mustNot(t, err)
+		v := r.view.Load()
+		const tid = futexTIDMask - 1 // no thread has it
+		s := v.slot(r.plan, 3)
+		s.life.word, s.pid, s.tids[0], s.pidns = tid, tid, tid, guardians.pidns+c.ns
+		(*node)(v.at(m.offset)).word = tid
+		v.header().boot[0] ^= c.boot
+		v.done()
+		mustNot(t, r.Close())
+		r, err = OpenKey(ctx, key)
+		mustNot(t, err)
+		m, err = MutexOf(r, "m")
+		mustNot(t, err)
+		ok, err := m.TryLock()
+		if ok != c.dead || ok && !errors.Is(err, ErrOwnerDied) {
+			t.Errorf("%s: locked %v (%v)", name, ok, err)
+		}
+		if ok {
+			mustNot(t, m.Unlock())
+		}
+		mustNot(t, r.Close())
+	}
+}
