@@ -258,12 +258,12 @@ const attempt = 3 * time.Second
 // persist makes a call to the servers until it is answered, for as long as ctx lasts:
 // servers restart, and clusters elect leaders. The call must be one that may be repeated.
 func persist(ctx context.Context, call func(context.Context) error) error {
-	pause := 20 * time.Millisecond
+	began, pause := time.Now(), 20*time.Millisecond
 	for {
 		once, cancel := context.WithTimeout(ctx, attempt)
 		err := call(once)
 		cancel()
-		if err == nil || !transient(err) {
+		if err == nil || !transient(err) && (!isCode(err, codeNoPeers) || time.Since(began) > placing) {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -279,6 +279,10 @@ func persist(ctx context.Context, call func(context.Context) error) error {
 		pause = min(2*pause, time.Second)
 	}
 }
+
+// placing is for how long it may take until the servers of a new cluster know one another. Until
+// then they find no place for replicas.
+const placing = 10 * time.Second
 
 // transient reports whether a call may succeed if it is made again.
 func transient(err error) bool {
@@ -303,6 +307,7 @@ func transient(err error) bool {
 
 // Codes of the server's answers that nats.go has no name for.
 const (
+	codeNoPeers            = 10005
 	codeInProcess          = 10158 // a message with this ID is being stored
 	codeConsumerOffline    = 10119
 	codeWrongLastSequence  = 10071

@@ -36,8 +36,10 @@ func (d *Delivery) Ack(ctx context.Context) error {
 	return q.fail("acknowledge a message of", err, "")
 }
 
-// Return puts the message back to where it was. It is delivered again, before others of
-// its type.
+// Return gives the message back. It is delivered again, before others of its type that were
+// not sent to a receiver yet, and behind those that were given back before it: who gives
+// back several keeps their order by giving them back in it. A receiver in a hurry has up to
+// 256 messages in advance, which come first; with [QueueOptions.Strict] there are none.
 func (d *Delivery) Return(ctx context.Context) error {
 	q := d.q
 	q.release(d)

@@ -65,6 +65,10 @@ func (t thing) fail(op string, err error, hint string) error {
 		if hint == "" {
 			e.hint = "no server with JetStream answers: is it enabled, and has its cluster a leader?"
 		}
+	case isCode(err, codeNoPeers):
+		if hint == "" {
+			e.hint = "it needs as many servers with JetStream, and room, as it has replicas: see Options.Replicas"
+		}
 	case errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamNotFound:
 		if op == "open" {
 			e.Err = fs.ErrNotExist

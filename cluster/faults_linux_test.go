@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -37,19 +38,25 @@ func TestThreeNodes(t *testing.T) {
 	if testing.Short() || race && !long {
 		t.Skip("needs some seconds of three servers; the detector sees their clients in other tests")
 	}
-	c := startNodes(t, 3, by, long)
-	conn := c.connect(c.urls(), nil)
-	eventually(t, "the servers know one another", func() bool {
-		_, err := conn.EnsureSemaphores(soon(t), "first", 0) // makes the stream
-		return err == nil
-	})
+	c := newNodes(t, 3, by, long)
+	c.start(0, 1)
+	conn := c.connect(c.urls(2), nil)
+	brief, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := conn.EnsureSemaphores(brief, "first", 0); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("while there are two servers for three replicas it ends with %v, want that it waits", err)
+	}
+	c.start(2)
+	conn = c.connect(c.urls(), nil)
+	_, err := conn.EnsureSemaphores(soon(t), "first", 0)
+	check(t, err)
 	for round := range rounds {
 		for _, f := range []struct {
 			name     string
 			short    bool
 			do, undo func(victim int)
 		}{
-			{"leader killed", true, c.kill, c.start},
+			{"leader killed", true, c.kill, func(i int) { c.start(i) }},
 			{"leader cut off", true, func(i int) { c.cut(i, true) }, func(i int) { c.cut(i, false) }},
 			{"leader's disk slow", false, func(i int) { c.disk(i, 10*time.Millisecond) }, func(i int) { c.disk(i, 0) }},
 			{"leader stopped", false, func(i int) { c.processes[i].Stop() }, func(i int) { c.processes[i].Continue() }},
@@ -133,35 +140,37 @@ func under(t *testing.T, c *nodes, victim int, silent bool, do, undo func()) {
 	var receiver sync.WaitGroup
 	defer receiver.Wait()
 	defer cancel()
-	receiver.Go(func() {
-		for {
-			m, err := queues[second].Receive(ctx, sysvipc.Any)
-			if ctx.Err() != nil {
-				return
+	for _, sel := range []sysvipc.Selector{sysvipc.OfType(1), sysvipc.Except(1)} {
+		receiver.Go(func() {
+			for {
+				m, err := queues[second].Receive(ctx, sel)
+				if ctx.Err() != nil {
+					return
+				}
+				i, _ := strconv.ParseInt(string(m.Data), 10, 64)
+				switch want := received[m.Type].Load(); {
+				case err != nil:
+					t.Error(err)
+					return
+				case i == want:
+					received[m.Type].Add(1)
+				case i > want: // one that comes again is no surprise
+					t.Errorf("message %d of type %d came, want %d", i, m.Type, want)
+					return
+				}
 			}
-			i, _ := strconv.ParseInt(string(m.Data), 10, 64)
-			switch want := received[m.Type].Load(); {
-			case err != nil:
-				t.Error(err)
-				return
-			case i == want:
-				received[m.Type].Add(1)
-			case i > want: // one that comes again is no surprise
-				t.Errorf("message %d of type %d came, want %d", i, m.Type, want)
-				return
-			}
-		}
-	})
+		})
+	}
 	defer clients.Wait()
 	stopped := sync.OnceFunc(func() { close(stop) })
 	defer stopped()
 	// On the majority's side so much is done, or on all sides.
 	goOn := func(what string, minorityToo bool) {
 		t.Helper()
-		messages, operations, others := received[1].Load(), h.succeeded(majority, second), h.succeeded(minority)
+		messages, mixed, operations, others := received[1].Load(), received[2].Load(), h.succeeded(majority, second), h.succeeded(minority)
 		began := time.Now()
 		eventually(t, "all go on "+what, func() bool {
-			return received[1].Load() >= messages+5 && h.succeeded(majority, second) >= operations+10 && (!minorityToo || h.succeeded(minority) >= others+5)
+			return received[1].Load() >= messages+5 && received[2].Load() >= mixed+5 && h.succeeded(majority, second) >= operations+10 && (!minorityToo || h.succeeded(minority) >= others+5)
 		})
 		t.Logf("%s: %v", what, time.Since(began).Round(time.Millisecond))
 	}

@@ -84,6 +84,10 @@ const (
 	codeConsumerOverlapAll = 10099
 )
 
+// pullBeat is how often a server says that it still waits for a first message. Silence for
+// three of them means that it does no longer.
+const pullBeat = time.Second
+
 // pull asks for up to n messages. With wait the server waits for the first one.
 func (l *lane) pull(n int, wait time.Duration) error {
 	if l.back || l.left > 0 && time.Now().Before(l.until) {
@@ -103,13 +107,18 @@ func (l *lane) pull(n int, wait time.Duration) error {
 		Batch   int           `json:"batch"`
 		NoWait  bool          `json:"no_wait"`
 		Expires time.Duration `json:"expires,omitempty"`
-	}{n, true, wait}
+		Beat    time.Duration `json:"idle_heartbeat,omitempty"`
+	}{n, true, wait, 0}
+	patience := 2 * time.Second
+	if wait > 0 {
+		req.Beat, patience = pullBeat, 3*pullBeat
+	}
 	text, err := json.Marshal(req)
 	if err != nil {
 		return err
 	}
 	l.rest = max(l.rest-n, 0) // these come first
-	l.left, l.until, l.empty, l.waits = n, time.Now().Add(wait+2*time.Second), false, wait > 0
+	l.left, l.until, l.empty, l.waits = n, time.Now().Add(patience), false, wait > 0
 	return l.q.conn.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+l.q.stream+"."+l.consumer, l.sub.Subject, text)
 }
 
@@ -122,8 +131,13 @@ func (l *lane) came(sub *nats.Subscription, m *nats.Msg) {
 		if l.sub != sub {
 			return
 		}
+		status := m.Header.Get("Status")
+		if status == "100" { // the server still waits
+			l.until = time.Now().Add(3 * pullBeat)
+			return
+		}
 		l.left, l.empty, l.waits = 0, true, false
-		if status := m.Header.Get("Status"); status != "404" && status != "408" {
+		if status != "404" && status != "408" {
 			l.made = false // no such consumer, or no leader now
 		}
 		l.change()

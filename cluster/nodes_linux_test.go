@@ -79,9 +79,9 @@ type nodes struct {
 	slow      string // what keeps the disks from being slowed
 }
 
-// startNodes starts them, with elections that are shorter by this factor, and disks that
-// are waited for or not.
-func startNodes(t *testing.T, n, by int, sync bool) *nodes {
+// newNodes prepares them, with elections that are shorter by this factor, and disks that
+// are waited for or not. None is started.
+func newNodes(t *testing.T, n, by int, sync bool) *nodes {
 	c := &nodes{t: t, whole: t, by: by, cables: map[[2]int]*cable{}, processes: make([]*ipctest.Process, n)}
 	dir := t.TempDir()
 	var own []net.Listener // held until all ports are chosen
@@ -113,28 +113,23 @@ func startNodes(t *testing.T, n, by int, sync bool) *nodes {
 			c.opts[i].Member.Routes = append(c.opts[i].Member.Routes, to.l.Addr().String())
 		}
 	}
-	for i := range n {
-		c.spawn(i)
-	}
-	for _, p := range c.processes {
-		c.slow = p.Line()
-	}
 	return c
 }
 
-func (c *nodes) spawn(i int) {
-	text, err := json.Marshal(c.opts[i])
-	check(c.t, err)
-	c.processes[i] = ipctest.Start(c.whole, node, nil, string(text), strconv.Itoa(c.by))
+// start starts servers, also again, each with the directory that it had.
+func (c *nodes) start(which ...int) {
+	for _, i := range which {
+		text, err := json.Marshal(c.opts[i])
+		check(c.t, err)
+		c.processes[i] = ipctest.Start(c.whole, node, nil, string(text), strconv.Itoa(c.by))
+	}
+	for _, i := range which {
+		c.slow = c.processes[i].Line()
+	}
 }
 
-// kill is kill -9, and start starts one again, with the directory that it had.
+// kill is kill -9.
 func (c *nodes) kill(i int) { c.processes[i].Kill() }
-
-func (c *nodes) start(i int) {
-	c.spawn(i)
-	c.processes[i].Line()
-}
 
 // disk has each fsync of a server take this long, one at a time.
 func (c *nodes) disk(i int, d time.Duration) {

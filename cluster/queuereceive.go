@@ -259,7 +259,10 @@ func (q *Queue) takeOf(ctx context.Context, l *lane, n int, wait bool) (*item, e
 		select {
 		case <-changed:
 		case <-timer.C:
-			if !q.exists(ctx) {
+			q.mu.Lock()
+			silent := !time.Now().Before(l.until)
+			q.mu.Unlock()
+			if silent && !q.exists(ctx) {
 				return nil, errNoStream
 			}
 		case <-ctx.Done():
