@@ -3,10 +3,12 @@ package shared
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"hash/fnv"
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A segment can be a copy of another: "sysvipc restore" makes such, after a reboot or beside
@@ -65,6 +67,9 @@ func (r *Region) someAlive(v *view) bool {
 	return false
 }
 
+// waitForTakeOver is how long another may take for it at most.
+const waitForTakeOver = 5 * time.Second
+
 // takeOver counts all participants of a copy as killed, and reports whether it is one.
 func (r *Region) takeOver(ctx context.Context, v *view) (bool, error) {
 	if r.segment == nil || !r.copied(v) {
@@ -72,7 +77,12 @@ func (r *Region) takeOver(ctx context.Context, v *view) (bool, error) {
 	}
 	h := v.header()
 	h.init.bury(func(tid uint32) bool { return !threadExists(tid) }) // of who made the original
-	g, _, err := lockNode(ctx, &h.init, func(word uint32) { futexWait(&h.init.word, word, 0) })
+	soon, cancel := context.WithTimeout(ctx, waitForTakeOver)
+	defer cancel()
+	g, _, err := lockNode(soon, &h.init, func(word uint32) { futexWait(&h.init.word, word, 0) })
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: it is a copy, whose init lock thread %d does not give back", errCorrupt, atomic.LoadUint32(&h.init.word)&futexTIDMask)
+	}
 	if err != nil {
 		return false, err
 	}
