@@ -22,6 +22,7 @@ func (s *sender) copy() (n int, err error) {
 	if len(s.flying) == 0 && s.Remote.inOrder && (s.batch.over || time.Since(s.published()) > batchIdle) {
 		s.flow, s.most, s.base = s.flowOf(len(window)), 0, s.next
 		s.batch.start(s.flow)
+		s.silent = false
 	}
 	s.moved = time.Now()
 	for _, m := range window {
@@ -46,9 +47,17 @@ func (s *sender) window() (window []sysvipc.Message, err error) {
 	if len(s.flying) > 0 {
 		return nil, nil // where the next one is, depends on those that others take
 	}
+	return s.first(flyingMost, 1<<20)
+}
+
+// first returns copies of the first selected messages, at most so many of them and of bytes.
+func (s *sender) first(most, room int) (window []sysvipc.Message, err error) {
+	if s.Select == sysvipc.Any {
+		return s.peek(0, most, room)
+	}
 	// When others take some meanwhile, a message moves to a place that was looked at before.
 	for before := window; ; before = window {
-		if window, err = s.peek(0, flyingMost, 1<<20); err != nil {
+		if window, err = s.peek(0, most, room); err != nil {
 			return nil, err
 		}
 		same := slices.EqualFunc(before, window[:min(len(before), len(window))], func(a, b sysvipc.Message) bool {

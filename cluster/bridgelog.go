@@ -1,12 +1,10 @@
 package cluster
 
 import (
-	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"time"
-
-	"github.com/sysvipc/sysvipc"
 )
 
 // The journal of a sender. The ring has the number and the fingerprint of each message
@@ -81,18 +79,9 @@ func (s *sender) drop() {
 // resume finds out where the bridge before was when it was killed, and finds the messages
 // that were flying, which lie on the local queue, all but the first perhaps.
 func (s *sender) resume() error {
-	var window []sysvipc.Message
-	for i := 0; len(window) < len(s.flying); i++ {
-		m, err := s.local.Peek(i)
-		if errors.Is(err, sysvipc.ErrWouldBlock) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		if s.sel.has(m.Type) {
-			window = append(window, m)
-		}
+	window, err := s.first(len(s.flying), math.MaxInt)
+	if err != nil {
+		return err
 	}
 	matches := func(flying []flight) bool {
 		for i, f := range flying {
@@ -115,17 +104,10 @@ func (s *sender) resume() error {
 		s.count("bridge_repeated", len(s.flying))
 		s.drop()
 	}
-	unknown := 0
 	for i := range s.flying {
 		s.flying[i].m = window[i]
 		s.bytes += len(window[i].Data)
-		if s.flying[i].number >= s.stored {
-			unknown++
-		}
 	}
-	if unknown > 0 && time.Since(s.published()) > s.Remote.duplicates {
-		s.count("bridge_repeated", unknown)
-	}
-	s.doubt = false
+	s.doubt, s.silent = false, true
 	return nil
 }

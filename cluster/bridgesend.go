@@ -94,6 +94,7 @@ type sender struct {
 	moved  time.Time
 	pause  time.Duration
 	timer  *time.Timer
+	silent bool // nobody answered the batch: the servers may have what they are not known to have
 	doubt  bool // a bridge was killed with these flying, and their texts are not known yet
 }
 
@@ -159,7 +160,7 @@ func (s *sender) await(ctx, work context.Context) error {
 	case m := <-s.batch.answers:
 		s.batch.answered(m)
 	case <-s.batch.lost:
-		s.batch.over, s.batch.lost = true, nil
+		s.batch.over, s.batch.lost, s.silent = true, nil, true
 	case <-s.timer.C:
 	case <-done:
 		return work.Err()
@@ -181,7 +182,7 @@ func (s *sender) await(ctx, work context.Context) error {
 		s.knowStored(now)
 		s.moved, s.pause = time.Now(), 0
 	} else if still > attempt {
-		s.batch.over = true // an answer is lost, or more
+		s.batch.over, s.silent = true, true // an answer is lost, or more
 	} else if still > tailPause && !s.batch.ending && !s.batch.over {
 		s.batch.end() // the last ones have no answer of their own
 	}
@@ -282,9 +283,12 @@ func (s *sender) sendOnce(ctx context.Context, f flight) error {
 	if f.number < s.stored {
 		return nil
 	}
-	err := s.Remote.SendOnce(ctx, s.name(f), f.m.Type, f.m.Data)
-	if err == nil {
-		s.knowStored(f.number + 1)
+	if err := s.Remote.SendOnce(ctx, s.name(f), f.m.Type, f.m.Data); err != nil {
+		return err
 	}
-	return err
+	s.knowStored(f.number + 1)
+	if s.silent && time.Since(s.published()) > s.Remote.duplicates { // they may have forgotten its ID
+		s.count("bridge_repeated", 1)
+	}
+	return nil
 }
