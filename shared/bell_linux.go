@@ -24,20 +24,33 @@ const (
 )
 
 // oldKernel is how often a leader looks after the others where the kernel has no
-// futex_waitv (before Linux 5.16).
+// futex_waitv (before Linux 5.16), or they are more than it takes.
 const oldKernel = 100 * time.Millisecond
+
+func soon() *unix.Timespec {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
+	at := unix.NsecToTimespec(now.Nano() + int64(oldKernel))
+	return &at
+}
 
 // listen sleeps while *word is val, until somebody wakes it, or another participant ends,
 // which it reports. It may return for no reason.
 func (r *Region) listen(v *view, word *uint32, val uint32) (ended bool) {
 	var words [maxWaitv]waitv
+	var timeout *unix.Timespec
 	words[0] = waitv{val: uint64(val), addr: address(word), flags: futex2Size32}
 	n := 1
-	for index := range int(r.config.slots) {
+	for i := range int(r.config.slots) {
+		index := (r.slot + i) % int(r.config.slots) // not everybody watches over the same
 		life := &v.slot(r.plan, index).life.word
 		tid := atomic.LoadUint32(life)
-		if index == r.slot || tid == 0 || n == maxWaitv {
+		if index == r.slot || tid == 0 {
 			continue
+		}
+		if n == maxWaitv {
+			timeout = soon() // nobody wakes for the others
+			break
 		}
 		// The kernel wakes only if the word asks for it.
 		if tid&futexOwnerDied != 0 || tid&futexWaiters == 0 && !atomic.CompareAndSwapUint32(life, tid, tid|futexWaiters) {
@@ -47,7 +60,10 @@ func (r *Region) listen(v *view, word *uint32, val uint32) (ended bool) {
 		n++
 	}
 	// The words stay mapped during the call: the caller holds the region's view.
-	woken, _, errno := syscall.Syscall6(sysFutexWaitv, uintptr(unsafe.Pointer(&words)), uintptr(n), 0, 0, uintptr(unix.CLOCK_MONOTONIC), 0)
+	woken, _, errno := syscall.Syscall6(sysFutexWaitv, uintptr(unsafe.Pointer(&words)), uintptr(n), 0, uintptr(unsafe.Pointer(timeout)), uintptr(unix.CLOCK_MONOTONIC), 0)
+	if errno == syscall.ETIMEDOUT {
+		return true // perhaps
+	}
 	if errno == syscall.ENOSYS || errno == syscall.EPERM {
 		futexWait(word, val, oldKernel)
 		return true // perhaps

@@ -1,6 +1,7 @@
 package shared_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -46,7 +47,7 @@ func TestDeclaredOtherwise(t *testing.T) {
 	is("made for 1024 bytes, and is declared for 2048", err)
 	_, err = shared.CounterOf(r, "records")
 	is("of another kind there: records", err)
-	_, err = shared.RecordsOf(r, "most", 1<<62)
+	_, err = shared.RecordsOf(r, "most", math.MaxInt)
 	is("use 128 to ", err)
 	topic, err := shared.TopicOf[int64](r, "topic", 16)
 	mustDo(t, err)

@@ -48,11 +48,12 @@ func TestRegionSaysWhatItNeeds(t *testing.T) {
 func TestRegionThatCannotBeMade(t *testing.T) {
 	t.Parallel()
 	key := sysvipc.Key(ipctest.Key(t))
+	wide := int64(1) << 32
 	for _, o := range []shared.Options{
 		{Size: 1 << 62},
 		{Size: math.MaxInt64},
-		{Participants: 1<<32 + 1},
-		{Entries: 1 << 32},
+		{Participants: int(wide + 1)},
+		{Entries: int(wide)},
 		{Entries: -1},
 		{Participants: -1},
 	} {
