@@ -471,3 +471,38 @@ func TestLookFile(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A text that is not UTF-8 comes back as it was.
+func TestAnyTextOfOtherBytes(t *testing.T) {
+	t.Parallel()
+	r := ensure(t, ipctest.Key(t))
+	type texts struct{ A, B shared.String[[4]byte] }
+	x, err := shared.VarOf[texts](r, "x")
+	mustDo(t, err)
+	var want texts
+	mustDo(t, want.A.Set("\xe9t\xe9"), want.B.Set("\u20ac"), x.Store(t.Context(), want))
+	a := anyOf(t, r, "x")
+	value, err := a.Load()
+	mustDo(t, err)
+	text := a.Type.AppendJSON(nil, value)
+	if got := string(text); got != "{\"A\":{\"base64\":\"6XTp\"},\"B\":\"\u20ac\"}" {
+		t.Errorf("got %s", got)
+	}
+	clear(value)
+	mustDo(t, a.Type.ParseJSON(value, text))
+	mustDo(t, a.Update(t.Context(), func(b []byte) error { copy(b, value); return nil }))
+	if got, err := x.Load(); got != want || err != nil {
+		t.Errorf("got %q (%v)", got, err)
+	}
+	for text, want := range map[string]string{
+		"{\"A\":\"\xe9\"}":            "not UTF-8",
+		`{"A":{"base64":"?"}}`:        "A: no base64",
+		`{"A":{"base64":"AGE="}}`:     "NUL",
+		`{"A":{"base64":"YWJjZGU="}}`: "5 bytes where 4",
+		`{"A":{"base64":7}}`:          "want a string",
+	} {
+		if err := a.Type.ParseJSON(value, []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}

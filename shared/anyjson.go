@@ -1,6 +1,7 @@
 package shared
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -12,7 +13,7 @@ import (
 
 // AppendJSON appends a value, which has Size bytes, as JSON: structs as objects with the
 // names of the fields, arrays as lists, texts as strings, complex numbers as lists of two.
-// Floats that JSON cannot say are the strings "NaN", "+Inf" and "-Inf". Fields called _
+// A text that is not UTF-8 is an object, {"base64":…}. Floats that JSON cannot say are the strings "NaN", "+Inf" and "-Inf". Fields called _
 // are left out. What a terminal might take for a command is escaped.
 func (t *Type) AppendJSON(dst, value []byte) []byte {
 	if len(value) < t.Size() {
@@ -25,7 +26,12 @@ func (t *Type) AppendJSON(dst, value []byte) []byte {
 func (f field) appendJSON(dst, b []byte) []byte {
 	switch {
 	case f.kind == "str":
-		return appendJSONText(dst, cString(b[:f.bytes()]))
+		s := cString(b[:f.bytes()])
+		if !utf8.ValidString(s) { // such as Latin-1: as a string it would be another text
+			dst = append(dst, `{"base64":"`...)
+			return append(base64.StdEncoding.AppendEncode(dst, []byte(s)), `"}`...)
+		}
+		return appendJSONText(dst, s)
 	case f.count == 0:
 		return f.appendElement(dst, b)
 	}

@@ -2,6 +2,7 @@ package shared
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // ParseJSON sets a value, which has Size bytes, to what the JSON text says, in the form of
@@ -19,6 +21,9 @@ import (
 func (t *Type) ParseJSON(value, text []byte) error {
 	if len(value) < t.Size() {
 		return fmt.Errorf("shared: a value of %d bytes has no room in %d", t.Size(), len(value))
+	}
+	if !utf8.Valid(text) {
+		return errors.New("shared: the text is not UTF-8: say what is not as {\"base64\":…}")
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -42,6 +47,15 @@ func (t *Type) ParseJSON(value, text []byte) error {
 func (f field) set(b []byte, x any) error {
 	b = b[:f.bytes()]
 	s, isString := x.(string)
+	if object, ok := x.(map[string]any); ok && f.kind == "str" && len(object) == 1 {
+		if encoded, ok := object["base64"].(string); ok {
+			text, err := base64.StdEncoding.DecodeString(encoded)
+			if err != nil {
+				return fmt.Errorf("%sno base64: %w", f.path(), err)
+			}
+			s, isString = string(text), true
+		}
+	}
 	if isString && (f.kind == "str" || f.kind == "u8" && f.count > 0) {
 		if len(s) > len(b) {
 			return fmt.Errorf("%sa text of %d bytes where %d have room", f.path(), len(s), len(b))
@@ -53,7 +67,7 @@ func (f field) set(b []byte, x any) error {
 		return nil
 	}
 	if f.kind == "str" {
-		return fmt.Errorf("%swant a string, got %s", f.path(), describe(x))
+		return fmt.Errorf("%swant a string, or {\"base64\":…}, got %s", f.path(), describe(x))
 	}
 	if f.count == 0 {
 		return f.setElement(b, x)

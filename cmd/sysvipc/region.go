@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -23,7 +25,7 @@ share by package shared of this module, without writing Go.
 A REGION is given by its name, by its segment, or by its file: orders, shm:5,
 shm:key=0x4d2, file:orders or /var/lib/orders. Things are named as in the programs; values
 are JSON, with the fields of the programs' structs. Floats that JSON has no word for are
-the strings "NaN", "+Inf" and "-Inf".
+the strings "NaN", "+Inf" and "-Inf", and a text that is not UTF-8 is {"base64":…}.
 
 Who looks attaches the segment for reading: the region does not notice, and the kernel
 notes the time and our pid (attached, detached, lpid). Verbs that write, wait or take
@@ -188,7 +190,11 @@ func theKey(a *shared.Any, text string) ([]byte, error) {
 func setFromText(typ *shared.Type, value []byte, text, what string) error {
 	err := typ.ParseJSON(value, []byte(text))
 	if err != nil && typ.Root().Kind == "str" && !strings.HasPrefix(strings.TrimSpace(text), `"`) {
-		if quoted := typ.ParseJSON(value, appendJSON(nil, text)); quoted == nil {
+		quoted := appendJSON(nil, text)
+		if !utf8.ValidString(text) {
+			quoted = appendJSON(nil, record{{"base64", base64.StdEncoding.EncodeToString([]byte(text))}})
+		}
+		if typ.ParseJSON(value, quoted) == nil {
 			return nil
 		}
 	}
