@@ -186,7 +186,7 @@ func (r *Region) add(v *view, e *entry, w wanted) (thing, error) {
 	}
 	start := h.free
 	if start < r.plan.heap || start%line != 0 || start > r.config.size || size > r.config.size-start {
-		return thing{}, r.refuse(w, "%w: it takes %d bytes, and %d of %d are left", errNoSpace, size, r.config.size-min(start, r.config.size), r.config.size)
+		return thing{}, r.refuse(w, "%w: it takes %d bytes, and %d of %d are left (make the region with a larger Size)", errNoSpace, size, r.config.size-min(start, r.config.size), r.config.size)
 	}
 	atomic.StoreUint32(&e.state, entryStarted)
 	t := thing{region: r, name: w.name, offset: start, size: w.size, params: w.params}

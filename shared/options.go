@@ -17,7 +17,8 @@ type Options struct {
 	Size int64
 	// Perm is who may use it; 0 means 0o600.
 	Perm fs.FileMode
-	// Participants is how many processes may have it open at a time, 64 if 0.
+	// Participants is how many processes may have it open at a time, 64 if 0. Where there are
+	// more than 128, who waits looks ten times a second whether one of them has died.
 	Participants int
 	// Entries is how many named things it may hold, 4,096 if 0, or fewer in a region of
 	// less than 8 MiB. An entry takes 512 bytes.
