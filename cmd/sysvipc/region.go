@@ -136,7 +136,7 @@ func lookAt(arg string) (*shared.Observer, error) {
 }
 
 // join takes part in a region.
-func join(cmd *cobra.Command, arg string) (*shared.Region, error) {
+func join(cmd *cobra.Command, arg string) (r *shared.Region, err error) {
 	p, err := findRegion(arg)
 	switch {
 	case err != nil:
@@ -144,9 +144,17 @@ func join(cmd *cobra.Command, arg string) (*shared.Region, error) {
 	case p.seg == nil:
 		return shared.OpenFile(cmd.Context(), p.path)
 	case p.name != "":
-		return shared.Open(cmd.Context(), p.name)
+		r, err = shared.Open(cmd.Context(), p.name)
+	default:
+		r, err = shared.Join(cmd.Context(), p.seg)
 	}
-	return shared.Join(cmd.Context(), p.seg)
+	if errors.Is(err, fs.ErrPermission) {
+		if o, lookErr := shared.Look(p.seg); lookErr == nil {
+			_ = o.Close()
+			return nil, fmt.Errorf("%s: this user may read the region and not write to it, and who writes, receives or waits does: %w", escapeText(arg), fs.ErrPermission)
+		}
+	}
+	return r, err
 }
 
 // regionError has the error of a verb speak of the region only: the prefix of the package
