@@ -189,7 +189,6 @@ func (c *Chan[T]) Receive(ctx context.Context) (message T, err error) {
 // receive is Receive where the first cell is not full at once. The message is zero if it
 // fails.
 func (c *Chan[T]) receive(ctx context.Context, v *view, message *T) error {
-	defer v.done()
 	for tries := 0; ; {
 		at, how := c.ring.take(v, unsafe.Pointer(message))
 		if how == blocked {
@@ -197,9 +196,11 @@ func (c *Chan[T]) receive(ctx context.Context, v *view, message *T) error {
 		}
 		if how == done {
 			c.ring.received(v)
+			v.done()
 			return nil
 		}
 		if err := c.ring.retry(ctx, v, at, how, false, &tries); err != nil {
+			v.done()
 			var none T
 			*message = none
 			return err
@@ -242,8 +243,8 @@ func (c *Chan[T]) ReceiveSome(ctx context.Context, messages []T) (n int, err err
 	}
 	defer v.done()
 	for tries := 0; n < len(messages); {
-		if c.takeNow(v, &messages[n], false) == done {
-			n++
+		if some := c.takeSome(v, messages[n:]); some > 0 {
+			n += some
 			continue
 		}
 		at, how := c.ring.take(v, unsafe.Pointer(&messages[n]))

@@ -2,6 +2,8 @@
 
 package shared
 
+import "sync"
+
 // storeRelease stores val after everything that was stored before. An atomic store of Go
 // is an exchange on amd64, which also waits until all others see it, and takes 20 times
 // as long.
@@ -16,3 +18,13 @@ func storeOwn(p *uint64, val uint64) { *p = val }
 //
 //go:noescape
 func pause()
+
+// fetch has the processor get a line, to write to it, and does not wait. The instruction is
+// PREFETCHW, which some processors do not have: canFetch tells.
+//
+//go:noescape
+func fetch(p *uint64)
+
+func hasFetch() bool
+
+var canFetch = sync.OnceValue(hasFetch)

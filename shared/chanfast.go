@@ -36,6 +36,19 @@ func (c *Chan[T]) putNow(v *view, message *T) bool {
 	return true
 }
 
+// fetchAhead is by how many cells one is ahead with fetching their lines, in a batch, or
+// while message after message is there at once. A claim waits for the line with its cell,
+// and for all that was read before, so that without this it would wait for one line for each
+// message. Where messages come one at a time, nothing is fetched: the line would be taken
+// away from a sender.
+const fetchAhead = 8
+
+func (c *ring) fetch(v *view, p, ahead uint64) {
+	if ahead != 0 {
+		fetch(c.word(v, p+ahead))
+	}
+}
+
 // mostClaims is how many cells putSome claims at a time: a sender that is killed then leaves as
 // many to be stepped over.
 const mostClaims = 16
@@ -51,6 +64,8 @@ func (c *Chan[T]) putSome(v *view, messages []T) int {
 	p := atomic.LoadUint64(&r.sends)
 	n := uint64(0)
 	for n < min(uint64(len(messages)), mostClaims) {
+
+		r.fetch(v, p+n, r.far)
 		word, empty := r.word(v, p+n), r.mark((p+n)&positionMask, cellEmpty)
 		if atomic.LoadUint64(word) != empty || !atomic.CompareAndSwapUint64(word, empty, empty|cellWriting|r.me) {
 			break
@@ -80,10 +95,14 @@ func (c *Chan[T]) takeNow(v *view, message *T, wait bool) outcome {
 		return blocked
 	}
 	p := hint & positionMask
+	r.fetch(v, p, atomic.LoadUint64(&r.flow))
 	word := r.word(v, p)
 	full, free := r.mark(p, cellFull), r.free(p)
 	mine := full ^ cellFull ^ cellReading | r.me
-	if w := atomic.LoadUint64(word); w != full {
+	if w := atomic.LoadUint64(word); w == full {
+		storeOwn(&r.flow, r.far)
+	} else {
+		storeOwn(&r.flow, 0)
 		if !wait {
 			return blocked
 		}
@@ -104,4 +123,40 @@ func (c *Chan[T]) takeNow(v *view, message *T, wait bool) outcome {
 		r.drain(v)
 	}
 	return done
+}
+
+// takeSome receives as many messages as there are full cells one behind the other, and
+// returns how many.
+func (c *Chan[T]) takeSome(v *view, messages []T) (n int) {
+	r := c.ring
+	hint := atomic.LoadUint64(&r.takes)
+	if (hint^atomic.LoadUint64(&r.head(v).epoch)<<positionBits)>>positionBits != 0 {
+		return 0
+	}
+	p, ahead := hint&positionMask, atomic.LoadUint64(&r.flow)
+	for n < len(messages) {
+		r.fetch(v, p, ahead)
+		word, full := r.word(v, p), r.mark(p, cellFull)
+		mine := full ^ cellFull ^ cellReading | r.me
+		if atomic.LoadUint64(word) != full || !atomic.CompareAndSwapUint64(word, full, mine) {
+			break
+		}
+		readCell(&messages[n], unsafe.Add(unsafe.Pointer(word), cellWord))
+		if !r.release(word, mine, r.free(p)) {
+			break // the region was closed since
+		}
+		n++
+		p = (p + 1) & positionMask
+		if p&r.every == 0 {
+			r.drain(v)
+		}
+	}
+	if n == 0 {
+		storeOwn(&r.flow, 0)
+		return 0
+	}
+	raceAcquire(r.local)
+	storeOwn(&r.flow, r.far)
+	storeOwn(&r.takes, hint&^positionMask|p)
+	return n
 }

@@ -18,6 +18,9 @@ func ringOf(t thing) (*ring, bool) {
 	}
 	c.lapBits = min(64-lapShift, positionBits-c.shift)
 	c.laps = 1<<c.lapBits - 1
+	if canFetch() && capacity >= 4*fetchAhead {
+		c.far = fetchAhead
+	}
 	c.every = min(max(capacity/4, 1), 16) - 1
 	c.words = r.eventWords()
 	c.room = c.news + roundUp(r.eventSize(), line)

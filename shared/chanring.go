@@ -100,13 +100,15 @@ type ring struct {
 	words   uint64 // of an event
 	me      uint64 // this participant's slot, as in a cell's word
 	local   chan struct{}
-	spins   bool // whether to spin is of any use
+	spins   bool   // whether to spin is of any use
+	far     uint64 // by how many cells to be ahead with fetching them; 0 if that is of no use
 
 	_     [line]byte
 	sends uint64    // where this process's senders look first
 	eager eagerness // of its senders
 	_     [line]byte
 	takes uint64    // where its receivers look first, and above positionBits the epoch for which that holds
+	flow  uint64    // far, if the last message was there at once, or 0
 	keen  eagerness // of its receivers
 	_     [line]byte
 }
@@ -354,7 +356,10 @@ func (c *ring) tell(v *view, event uint64) {
 
 // received wakes senders, and, towards the end, receivers who wait for it.
 func (c *ring) received(v *view) {
-	c.tell(v, c.room)
+	if c.words == 1 && atomic.LoadUint64((*uint64)(v.at(c.room))) == 0 && atomic.LoadUint32(&c.head(v).closed) == 0 {
+		return
+	}
+	c.region.notify(v, c.room)
 	if atomic.LoadUint32(&c.head(v).closed) != 0 {
 		c.region.notify(v, c.news)
 	}

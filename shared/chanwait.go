@@ -94,24 +94,22 @@ func (c *ring) spin(v *view, at place, sending bool) bool {
 		runtime.Gosched() // a goroutine of this process may be what it waits for
 		return atomic.LoadUint64(word) != at.word
 	}
-	e, hold, learn := &c.eager, min(c.mask/2, holdRounds), false
-	if !sending {
-		e, hold = &c.keen, 0
-		if e.holdOff() {
-			hold, learn = holdRounds, true
+	e := &c.keen
+	switch {
+	case sending:
+		e = &c.eager
+		rest(min(c.mask/2, holdRounds))
+	case e.holdOff():
+		rest(holdRounds)
+		if atomic.LoadUint64(word) != at.word {
+			next := at.position + holdGain
+			e.held(atomic.LoadUint64(c.word(v, next)) == c.mark(next, cellFull))
 		}
-	}
-	for range hold {
-		pause()
 	}
 	for i := range e.budget() {
 		pause()
 		if now := atomic.LoadUint64(word); now != at.word && now&stateMask != cellWriting && now&stateMask != cellReading {
 			e.hit(i)
-			if learn && i == 0 {
-				next := at.position + holdGain
-				e.held(atomic.LoadUint64(c.word(v, next)) == c.mark(next, cellFull))
-			}
 			return true
 		}
 		if i%64 == 63 {
@@ -120,6 +118,12 @@ func (c *ring) spin(v *view, at place, sending bool) bool {
 	}
 	e.miss()
 	return false
+}
+
+func rest(rounds uint64) {
+	for range rounds {
+		pause()
+	}
 }
 
 // patience is how many times in a row a try may find that others were faster before that
