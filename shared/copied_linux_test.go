@@ -31,7 +31,7 @@ var busy = ipctest.Register("busy", func(c *ipctest.ChildEnv) {
 	c.Check(ch.Handle(ctx, func(int64) error {
 		return x.Update(ctx, func(*[9]int64) {
 			c.Say("busy")
-			select {}
+			c.Listen() // until it is killed
 		})
 	}))
 })

@@ -23,7 +23,7 @@ var lastOfMany = ipctest.Register("last of many", func(c *ipctest.ChildEnv) {
 	c.Check(err)
 	c.Check(rw.RLock(context.Background()))
 	c.Say("there")
-	select {}
+	c.Listen() // until it is killed
 })
 
 // A death is noticed among more participants than the kernel takes words to wait for.
