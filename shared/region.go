@@ -18,7 +18,8 @@ import (
 // for concurrent use. Close it; its things are then closed too.
 //
 // A process that is killed, at any instant, leaves the region usable for the others: see
-// each type for what becomes of its work.
+// each type for what becomes of its work. In a copy of the segment, such as "sysvipc restore"
+// makes, who had the original open counts as killed.
 type Region struct {
 	name     string           // or the path of the file
 	segment  *sysvipc.Segment // or nil
