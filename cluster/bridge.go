@@ -91,8 +91,9 @@ func fingerprint(m sysvipc.Message) uint64 {
 	return h.Sum64()
 }
 
-// grace is for how long a bridge that is to end may finish what it began.
-const grace = 10 * time.Second
+// grace is for how long a bridge that is to end may finish what it began. With the taking of
+// leave it is shorter than what service managers wait before they kill: docker waits 10 s.
+const grace = 5 * time.Second
 
 // finishing returns a context that outlives ctx by grace.
 func finishing(ctx context.Context) (context.Context, context.CancelFunc) {

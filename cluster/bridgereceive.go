@@ -37,6 +37,9 @@ func (b *Bridge) Receive(ctx context.Context) error {
 		return b.Remote.refuse("bridge from", nil, "it carries all types")
 	}
 	set, err := b.Remote.conn.EnsureSemaphores(ctx, "bridge "+b.Remote.tok(), 1)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // the end came while the servers were away
+	}
 	if err != nil {
 		return err
 	}

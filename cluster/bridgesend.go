@@ -50,7 +50,7 @@ func (b *Bridge) Send(ctx context.Context) error {
 			b.note("the local queue was removed", err)
 			err = s.abandon(work)
 		}
-		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, ctx.Err())) {
 			return nil
 		}
 		if err != nil {

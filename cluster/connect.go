@@ -29,6 +29,10 @@ type Options struct {
 	// Note is told what a person should know of the connection: that it is lost, or there
 	// again. Nil drops it.
 	Note func(what string, err error)
+	// Wait has [Connect] wait for servers that are away, until its context ends, rather than
+	// fail: for a service that may start before them. Note is told that it waits. What
+	// servers refuse, such as a password, is an error at once.
+	Wait bool
 	// Files, for who has no nats.Option at hand: with NATS credentials, with the seed of
 	// an NKey, with the certificates that the servers' must go back to, and with this
 	// client's certificate and its key.
@@ -99,6 +103,11 @@ func Connect(ctx context.Context, url string, opts *Options, natsOpts ...nats.Op
 	if opts == nil {
 		opts = &Options{}
 	}
+	return reach(ctx, url, opts, func() (*Conn, error) { return connect(ctx, url, opts, natsOpts) })
+}
+
+// connect tries once.
+func connect(ctx context.Context, url string, opts *Options, natsOpts []nats.Option) (*Conn, error) {
 	server := thing{"server", url}
 	c := &Conn{
 		replicas: opts.Replicas, lease: opts.Lease, metrics: opts.Metrics, id: nuid.Next(),

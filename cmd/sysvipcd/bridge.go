@@ -45,7 +45,11 @@ machine says it the other way round.
 
 What can come twice: see docs/scale.md. The bridge keeps a journal below --state.
 
-SIGTERM and Ctrl-C finish what was begun; the exit code is then 0.`,
+It waits for servers that are away, also when it starts, and connects again.
+
+SIGTERM and Ctrl-C finish what was begun; the exit code is then 0. If the servers are away
+or hang, that takes up to 10 s: what they did not acknowledge stays on its queue and in
+the journal, and the next bridge goes on with it. A second signal ends it at once.`,
 		Example: `  sysvipcd bridge --queue msg:name=orders --subject orders --send --embedded --listen :4222
   sysvipcd bridge --queue msg:key=0x4d2 --subject orders --recv --nats nats://first:4222
   sysvipcd bridge --queue msg:ftok=/srv/app:R --subject app --both --type 1 --nats nats://a,nats://b,nats://c`,
@@ -101,23 +105,41 @@ func (b *bridgeFlags) run(cmd *cobra.Command) error {
 	}
 	ctx := cmd.Context()
 	m := newMeter()
+	b.patient = true
 	conn, stop, err := b.connect(ctx, log, m)
 	if err != nil {
-		return err
+		return ended(ctx, log, err)
 	}
 	defer stop()
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell(conn))
 		defer cancel()
 		if err := conn.Close(ctx); err != nil {
-			log.Warn("the end was not in order", "err", err)
+			log.Warn("the servers are away: what they did not acknowledge stays where it is, and goes on with the next bridge", "err", err)
 		}
 	}()
 	ways, err := b.ways(ctx, conn, open)
 	if err != nil {
-		return err
+		return ended(ctx, log, err)
 	}
 	return carry(ctx, log, m, b.stats.d, ways)
+}
+
+// ended is how a bridge ends that had not begun: in order if a signal told it to.
+func ended(ctx context.Context, log *slog.Logger, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	log.Info("told to end before anything was carried")
+	return nil
+}
+
+// farewell is for how long to take leave of the servers. Those that are away do not miss it.
+func farewell(conn *cluster.Conn) time.Duration {
+	if conn.NATS().IsConnected() {
+		return 3 * time.Second
+	}
+	return 100 * time.Millisecond
 }
 
 // check looks for what cannot be meant.

@@ -112,7 +112,7 @@ func (r *runFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	defer stop()
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell(conn))
 		defer cancel()
 		conn.Close(ctx)
 	}()

@@ -18,6 +18,7 @@ type servers struct {
 	ca, cert, key       string
 	replicas            int
 	log                 string
+	patient             bool // waits for servers that are away at the start
 	lease               durationFlag
 	embedded, syncAlway bool
 }
@@ -68,7 +69,7 @@ func (s *servers) connect(ctx context.Context, log *slog.Logger, m cluster.Metri
 		log.Info(what)
 	}
 	opts := &cluster.Options{
-		Replicas: s.replicas, Lease: s.lease.d, Metrics: m, Note: note,
+		Replicas: s.replicas, Lease: s.lease.d, Metrics: m, Note: note, Wait: s.patient,
 		Credentials: s.creds, NKey: s.nkey, RootCA: s.ca, Cert: s.cert, Key: s.key,
 	}
 	if !s.embedded {

@@ -1,0 +1,54 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// reach connects, again and again if that is wanted, until ctx ends. It does not wait for an
+// attempt that is under way then: nats.go knows no context, and may try many addresses.
+func reach(ctx context.Context, url string, opts *Options, connect func() (*Conn, error)) (*Conn, error) {
+	type result struct {
+		conn *Conn
+		err  error
+	}
+	for told := false; ; told = true {
+		if ctx.Err() != nil {
+			return nil, thing{"server", url}.cancelled("connect to", ctx)
+		}
+		tried := make(chan result, 1)
+		go func() {
+			conn, err := connect()
+			tried <- result{conn, err}
+		}()
+		select {
+		case r := <-tried:
+			if r.err == nil || !opts.Wait || !away(r.err) {
+				return r.conn, r.err
+			}
+			if !told && opts.Note != nil {
+				opts.Note("the servers are not there: waiting for them", r.err)
+			}
+		case <-ctx.Done():
+			go func() {
+				if r := <-tried; r.err == nil {
+					r.conn.nc.Close()
+				}
+			}()
+			continue
+		}
+		pause(ctx, 500*time.Millisecond)
+	}
+}
+
+// away reports whether an error to connect is that nobody answers, which can change by itself.
+func away(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, new(*net.DNSError)) || errors.Is(err, io.EOF) ||
+		errors.Is(err, nats.ErrNoServers) || transient(err)
+}
