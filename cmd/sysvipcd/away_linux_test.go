@@ -107,7 +107,7 @@ func TestBridgeEndsWhileTheServersAreAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { arrived.Remove() })
-	sender, says = spoken(t, append(on, "--send")...)
+	sender, _ = spoken(t, append(on, "--send")...)
 	on[2] += " arrived"
 	receiver, hears = spoken(t, append(on, "--recv")...)
 	for range n {
