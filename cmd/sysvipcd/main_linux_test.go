@@ -107,6 +107,7 @@ func TestRunExitCodes(t *testing.T) {
 	run(t, 128+9, append(on, "sh", "-c", "kill -9 $$")...)
 	run(t, 127, append(on, "no-such-command")...)
 	run(t, 126, append(on, "/etc/passwd")...)
+	run(t, 126, append(on, "/")...)
 	run(t, 2, "run", "--name", "a", "true")
 	run(t, 2, "run", "--cluster", url, "true")
 	run(t, 2, on...)

@@ -7,7 +7,6 @@ import (
 	"math"
 	"os"
 	"os/exec"
-	"os/signal"
 	"runtime"
 	"strconv"
 	"syscall"
@@ -53,6 +52,10 @@ No process can know that it was stopped for too long until it goes on. So CMD fi
 number in its environment, SYSVIPC_FENCING_TOKEN, which is larger than that of all who had
 a slot before: what CMD writes to can refuse the smaller ones.
 
+Who waits for a slot and is told to end (SIGINT, SIGTERM, SIGHUP, SIGQUIT) leaves the
+others' order as it was, and exits with 128 and the signal's number. While CMD runs these
+signals are handed on to it.
+
 The name stands for the semaphore set "run/NAME" of the cluster.
 
 Exit codes: those of CMD; 6, or -E CODE, if no slot was free in time; 125 if run itself
@@ -93,7 +96,7 @@ func (r *runFlags) run(cmd *cobra.Command, args []string) error {
 	// The command is looked up first, so that nobody waits an hour for a misspelt one.
 	path, err := exec.LookPath(args[0])
 	switch {
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EISDIR):
 		return fail(exitCannot, "%s cannot be executed: %w", args[0], err)
 	case err != nil:
 		return fail(exitNoCmd, "%s: command not found", args[0])
@@ -105,10 +108,12 @@ func (r *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx := cmd.Context()
+	signals, unheed := heed()
+	defer unheed()
+	ctx, told := untilSignal(cmd.Context(), signals)
 	conn, stop, err := r.connect(ctx, log, nil)
 	if err != nil {
-		return &exitError{exitRun, err}
+		return orSignal(told(), &exitError{exitRun, err})
 	}
 	defer stop()
 	defer func() {
@@ -117,10 +122,10 @@ func (r *runFlags) run(cmd *cobra.Command, args []string) error {
 		conn.Close(ctx)
 	}()
 	grant, err := r.take(ctx, conn)
-	if err != nil {
-		return err
+	if s := told(); err != nil || s != nil { // whose slot goes back when the connection is closed
+		return orSignal(s, err)
 	}
-	return r.supervise(cmd, grant, &exec.Cmd{
+	return r.supervise(cmd, signals, grant, &exec.Cmd{
 		Path: path, Args: args, Env: append(os.Environ(), tokenVariable+"="+strconv.FormatUint(grant.Token, 10)),
 		Stdin: os.Stdin, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(),
 	})
@@ -159,8 +164,6 @@ func (r *runFlags) take(ctx context.Context, conn *cluster.Conn) (*cluster.Grant
 	switch {
 	case err == nil:
 		return grant, nil
-	case ctx.Err() != nil:
-		return nil, &exitError{exitSignal + int(syscall.SIGTERM), nil}
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, busy
 	}
@@ -168,10 +171,7 @@ func (r *runFlags) take(ctx context.Context, conn *cluster.Conn) (*cluster.Grant
 }
 
 // supervise runs the command, hands signals on, and stops it if the lease is lost.
-func (r *runFlags) supervise(cmd *cobra.Command, grant *cluster.Grant, c *exec.Cmd) error {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	defer signal.Stop(signals)
+func (r *runFlags) supervise(cmd *cobra.Command, signals <-chan os.Signal, grant *cluster.Grant, c *exec.Cmd) error {
 	// The command dies with the thread that started it: see dieTogether.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -187,6 +187,9 @@ func (r *runFlags) supervise(cmd *cobra.Command, grant *cluster.Grant, c *exec.C
 	for {
 		select {
 		case s := <-signals:
+			if (s == syscall.SIGINT || s == syscall.SIGQUIT) && inForeground() {
+				continue // the terminal has sent it to the command as well, for which two are not one
+			}
 			c.Process.Signal(s)
 		case <-lost:
 			lost, wasLost = nil, true
