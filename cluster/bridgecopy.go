@@ -13,7 +13,10 @@ import (
 // publishes them. It returns how many there were.
 func (s *sender) copy() (n int, err error) {
 	if s.batch.ending && !s.batch.over {
-		return 0, nil
+		if len(s.flying) > 0 {
+			return 0, nil
+		}
+		s.batch.over = true // whatever becomes of the answer: all is stored
 	}
 	window, err := s.window()
 	if err != nil || len(window) == 0 {

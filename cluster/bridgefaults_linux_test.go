@@ -20,7 +20,7 @@ func bridges(t *testing.T, c *nodes, silent bool, do, undo func(victim int)) {
 	ctx := soon(t)
 	from, to, dir := kernel(t), kernel(t), t.TempDir()
 	conn := c.connect(c.urls(), nil)
-	_, err := conn.CreateQueue(ctx, name, nil)
+	_, err := conn.EnsureQueue(ctx, name, nil)
 	check(t, err)
 	victim := c.leader(conn, "SYSVIPC_Q_"+name)
 	urls := c.urls()
