@@ -22,6 +22,7 @@ type feed struct {
 	messages chan *nats.Msg
 	lost     <-chan struct{} // closed when what was on its way is
 	asked    int             // how many messages may come yet
+	seen     uint64          // the number of the last that came, among those that the consumer delivered
 	requests int
 	timer    *time.Timer
 }
@@ -65,10 +66,16 @@ func (f *feed) next(ctx context.Context) (*nats.Msg, error) {
 		}
 		if m.Reply != "" {
 			f.asked--
+			if at, ok := standingOf(m.Reply); ok {
+				f.seen = at.nth
+			}
 			return m, nil
 		}
 		switch status := m.Header.Get("Status"); status {
 		case "100": // it is alive
+			if last, err := strconv.ParseUint(m.Header.Get("Nats-Last-Consumer"), 10, 64); err == nil && last > f.seen {
+				return nil, errAgain // what it delivered last did not come
+			}
 		case "404", "408": // a request was not answered in time
 			left, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
 			if err != nil {
