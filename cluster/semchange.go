@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -53,18 +54,7 @@ func (s *semState) clone() *semState {
 	c := *s
 	c.Values = slices.Clone(s.Values)
 	c.Wait = slices.Clone(s.Wait)
-	if len(s.Hold) > 0 {
-		c.Hold = make(map[string][]int, len(s.Hold))
-		for id, undo := range s.Hold {
-			c.Hold[id] = undo
-		}
-	}
-	if len(s.Done) > 0 {
-		c.Done = make(map[string]*grant, len(s.Done))
-		for id, g := range s.Done {
-			c.Done[id] = g
-		}
-	}
+	c.Hold, c.Done = maps.Clone(s.Hold), maps.Clone(s.Done) // empty ones, too: they are written to
 	return &c
 }
 
