@@ -4,4 +4,4 @@ package sysvipc
 
 import "syscall"
 
-const kickSignal = syscall.SIGURG
+const interruptSignal = syscall.SIGURG

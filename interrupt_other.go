@@ -3,4 +3,4 @@
 package sysvipc
 
 // No call waits in a kernel here.
-const kickSignal = 0
+const interruptSignal = 0

@@ -1,0 +1,133 @@
+package sysvipc_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/ipctest"
+)
+
+// cancelStorm cancels all waits of a process at once, again and again, and says how many
+// milliseconds the median and the slowest round took, and how many signals one took. Its
+// arguments are the number of waits and of rounds.
+var cancelStorm = ipctest.Register("cancel storm", func(c *ipctest.ChildEnv) {
+	n, err := strconv.Atoi(c.Args[0])
+	c.Check(err)
+	rounds, err := strconv.Atoi(c.Args[1])
+	c.Check(err)
+	wait, _, remove := crowds["a set each"](c, n)
+	var signals atomic.Int64
+	sysvipc.CountInterrupts(&signals)
+	took := make([]time.Duration, rounds)
+	for r := range took {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancels := []context.CancelFunc{cancel}
+		var all sync.WaitGroup
+		for i := range n {
+			ctx := ctx
+			if r%2 == 1 { // a context each
+				ctx, cancel = context.WithCancel(context.Background())
+				cancels = append(cancels, cancel)
+			}
+			all.Go(func() {
+				if err := wait(ctx, i); !errors.Is(err, context.Canceled) {
+					c.Fatal(err)
+				}
+			})
+		}
+		for blocked := 0; blocked < min(n, sysvipc.MaxInKernel); {
+			runtime.Gosched()
+			if sysvipc.WaitersInProcess() == n {
+				blocked, err = ipctest.Blocked(0)
+				c.Check(err)
+			}
+		}
+		start := time.Now()
+		for _, cancel := range cancels {
+			cancel()
+		}
+		all.Wait()
+		took[r] = time.Since(start)
+	}
+	remove()
+	slices.Sort(took)
+	c.Say("%d %d %d", took[rounds/2].Milliseconds(), took[rounds-1].Milliseconds(), signals.Load()/int64(rounds))
+})
+
+// All waits of a process that are cancelled at once end soon, however few processors the
+// Go scheduler may use, and with few signals. SYSVIPC_SOAK makes it 200 rounds.
+func TestCancelStorm(t *testing.T) {
+	rounds := 20
+	if os.Getenv("SYSVIPC_SOAK") != "" {
+		rounds = 200
+	}
+	for _, c := range []struct{ procs, waits, rounds int }{
+		{1, 120, rounds}, {2, 120, rounds}, {1, 1000, rounds}, {2, 1000, rounds}, {1, 11_000, 2},
+	} {
+		t.Run(fmt.Sprintf("%d waits on %d processors", c.waits, c.procs), func(t *testing.T) {
+			p := ipctest.Start(t, cancelStorm, &ipctest.Options{Env: []string{fmt.Sprint("GOMAXPROCS=", c.procs)}},
+				fmt.Sprint(c.waits), fmt.Sprint(c.rounds))
+			var median, slowest, signals int
+			if _, err := fmt.Sscan(p.Line(), &median, &slowest, &signals); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("median %d ms, slowest %d ms, %d signals a round", median, slowest, signals)
+			// With a busy machine one round may be slow, and most are not.
+			if median > 250 || os.Getenv("SYSVIPC_SOAK") != "" && c.waits <= 1000 && slowest > 250 {
+				t.Errorf("a round took %d ms in the median and at most %d, want 250 at most", median, slowest)
+			}
+			if signals > 20*c.waits {
+				t.Errorf("%d signals for %d waits", signals, c.waits)
+			}
+		})
+	}
+}
+
+// A context is not kept for longer than the wait under it, save for a moment.
+func TestContextIsReleased(t *testing.T) {
+	t.Parallel()
+	const n = 2 * sysvipc.MaxDirect
+	sem := newSet(t, 0).At(0)
+	released := make(chan int, n)
+	long, cancel := context.WithCancel(context.Background()) // lives on
+	defer cancel()
+	for i := range n {
+		func() {
+			value := new([64]byte)
+			runtime.AddCleanup(value, func(i int) { released <- i }, i)
+			ctx := context.WithValue(long, contextKey{}, value)
+			done := make(chan error, 1)
+			go func() { done <- sem.Acquire(ctx, 1) }()
+			awaitWaiters(t, sem, 1)
+			if err := sem.Release(1); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}()
+	}
+	deadline := time.After(20 * time.Second)
+	for got := 0; got < n; {
+		runtime.GC()
+		select {
+		case <-released:
+			got++
+		case <-deadline:
+			t.Fatalf("%d of %d contexts are released", got, n)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+type contextKey struct{}
