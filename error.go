@@ -59,7 +59,8 @@ func (k Kind) String() string {
 // Error is the error that this package returns: what was tried on which object,
 // why it failed, and in brackets what to do. The errno stays reachable:
 // errors.Is(err, syscall.ENOSPC) works, and so do the sentinels above and those of
-// io/fs and context.
+// io/fs and context. The error of a wait that its context ended is both the context's
+// error and its [context.Cause].
 type Error struct {
 	Op   string // what was tried, such as "create" or "receive from"
 	Kind Kind   // on what kind of object
@@ -198,9 +199,14 @@ func (o object) refuse(op string, errno syscall.Errno, format string, args ...an
 	return e
 }
 
-// cancelled returns the error of a wait that its context ended.
+// cancelled returns the error of a wait that its context ended: both what the context says
+// and its cause, if that says more.
 func (o object) cancelled(op string, ctx context.Context) error {
-	return &Error{Op: op, Kind: o.kind, Key: o.key, ID: o.id, Err: ctx.Err()}
+	err := ctx.Err()
+	if cause := context.Cause(ctx); !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	return &Error{Op: op, Kind: o.kind, Key: o.key, ID: o.id, Err: err}
 }
 
 func unsupported() string {

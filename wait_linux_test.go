@@ -123,10 +123,22 @@ func TestBlockedCallEndsWithItsContext(t *testing.T) {
 				t.Errorf("cancelled: %v", err)
 			}
 
+			why := errors.New("the server shuts down")
+			ctx, because := context.WithCancelCause(t.Context())
+			go func() { done <- wait(ctx) }()
+			because(why)
+			err := <-done
+			if !errors.Is(err, context.Canceled) || !errors.Is(err, why) {
+				t.Errorf("cancelled with a cause: %v", err)
+			}
+			if err := wait(ctx); !errors.Is(err, context.Canceled) || !errors.Is(err, why) {
+				t.Errorf("cancelled before the call: %v", err)
+			}
+
 			start := time.Now()
 			ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer cancel()
-			err := wait(ctx)
+			err = wait(ctx)
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("past the deadline: %v", err)
 			}
