@@ -31,7 +31,7 @@ func (c Creator) CreateSegment(key Key, size int64, perm fs.FileMode) (*Segment,
 
 // EnsureSegment is [EnsureSegment] with c's options, which take effect if it is made.
 func (c Creator) EnsureSegment(key Key, size int64, perm fs.FileMode) (*Segment, error) {
-	if err := c.checkEnsure(object{KindSegment, key, noID}, perm); err != nil {
+	if err := c.checkEnsure(object{kind: KindSegment, key: key}, perm); err != nil {
 		return nil, err
 	}
 	return c.segment("ensure", key, size, perm, sysv.IPC_CREAT)

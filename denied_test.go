@@ -102,6 +102,7 @@ var attempts = []attempt{
 	{"Queue.TrySend", func(s stranger) error { return err1(s.q.TrySend(1, nil)) }, syscall.EACCES, "send to queue {q}" + mode},
 	{"Queue.Receive", func(s stranger) error { return err1(s.q.Receive(bg, sysvipc.Any)) }, syscall.EACCES, "receive from queue {q}" + mode},
 	{"Queue.TryReceive", func(s stranger) error { return err2(s.q.TryReceive(sysvipc.Any)) }, syscall.EACCES, "receive from queue {q}" + mode},
+	{"Queue.TryReceiveInto", func(s stranger) error { _, _, _, err := s.q.TryReceiveInto(sysvipc.Any, nil); return err }, syscall.EACCES, "receive from queue {q}" + mode},
 	{"Queue.ReceiveInto", func(s stranger) error { return err2(s.q.ReceiveInto(bg, sysvipc.Any, nil)) }, syscall.EACCES, "receive from queue {q}" + mode},
 	{"Queue.Messages", func(s stranger) error { return firstError(s.q.Messages(bg, sysvipc.Any)) }, syscall.EACCES, "receive from queue {q}" + mode},
 	{"Queue.Peek", func(s stranger) error { return err1(s.q.Peek(0)) }, syscall.EACCES, "peek at queue {q}" + mode},

@@ -75,16 +75,7 @@ type Error struct {
 // Error returns the whole sentence.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "sysvipc: %s %s", e.Op, e.Kind)
-	switch {
-	case e.ID >= 0 && e.Key != Private:
-		fmt.Fprintf(&b, " %d (key %s)", e.ID, e.Key)
-	case e.ID >= 0:
-		fmt.Fprintf(&b, " %d", e.ID)
-	case e.Key != Private:
-		fmt.Fprintf(&b, " %s", e.Key)
-	}
-	b.WriteString(": " + e.why())
+	fmt.Fprintf(&b, "sysvipc: %s %s: %s", e.Op, describe(e.Kind, e.Key, e.ID), e.why())
 	if e.hint != "" {
 		fmt.Fprintf(&b, " (%s)", e.hint)
 	}
@@ -117,6 +108,8 @@ func (e *Error) why() string {
 		return "exists already"
 	case fs.ErrClosed:
 		return "closed already"
+	case fs.ErrInvalid:
+		return "not opened"
 	}
 	return e.Err.Error()
 }
@@ -133,17 +126,13 @@ func (e *Error) Is(target error) bool {
 	return target == e.is || e.is == ErrRemoved && target == fs.ErrNotExist
 }
 
-// object is what an error says of the object that a call was about.
-type object struct {
-	kind Kind
-	key  Key
-	id   int
-}
-
 // fail wraps the kernel's answer to a call about o. Hint may be empty: then the
 // general remedies for errno apply.
 func (o object) fail(op string, errno syscall.Errno, hint string) error {
-	e := &Error{Op: op, Kind: o.kind, Key: o.key, ID: o.id, Err: errno, hint: hint}
+	if o.kind == 0 {
+		return notOpened(op)
+	}
+	e := &Error{Op: op, Kind: o.kind, Key: o.key, ID: o.ID(), Err: errno, hint: hint}
 	switch errno {
 	case eidrm:
 		e.is = ErrRemoved
@@ -153,7 +142,7 @@ func (o object) fail(op string, errno syscall.Errno, hint string) error {
 		if hint == "" {
 			e.is = ErrRemoved
 			e.hint = fmt.Sprintf("no %s has this ID; see \"sysvipc ls\"", o.kind)
-			if o.id == noID {
+			if o.ID() == noID {
 				e.hint = fmt.Sprintf("the ID of a %s is from 0 to %d", o.kind, math.MaxInt32)
 			}
 		}
@@ -189,10 +178,18 @@ func remedy(errno syscall.Errno) string {
 	return ""
 }
 
+// notOpened is the error of every call on a zero value.
+func notOpened(op string) error {
+	return &Error{Op: op, ID: noID, Err: fs.ErrInvalid, hint: "it is a zero value: Create, Open, Ensure and ByID return objects"}
+}
+
 // refuse returns an error for arguments that cannot be meant, before the kernel is
 // asked: it would answer EINVAL, EFBIG or ERANGE without a word.
 func (o object) refuse(op string, errno syscall.Errno, format string, args ...any) error {
-	e := &Error{Op: op, Kind: o.kind, Key: o.key, ID: o.id, Err: errno, hint: fmt.Sprintf(format, args...)}
+	if o.kind == 0 {
+		return notOpened(op)
+	}
+	e := &Error{Op: op, Kind: o.kind, Key: o.key, ID: o.ID(), Err: errno, hint: fmt.Sprintf(format, args...)}
 	if errno != syscall.EINVAL {
 		e.is = ErrTooBig
 	}
@@ -202,11 +199,14 @@ func (o object) refuse(op string, errno syscall.Errno, format string, args ...an
 // cancelled returns the error of a wait that its context ended: both what the context says
 // and its cause, if that says more.
 func (o object) cancelled(op string, ctx context.Context) error {
+	if o.kind == 0 {
+		return notOpened(op)
+	}
 	err := ctx.Err()
 	if cause := context.Cause(ctx); !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", err, cause)
 	}
-	return &Error{Op: op, Kind: o.kind, Key: o.key, ID: o.id, Err: err}
+	return &Error{Op: op, Kind: o.kind, Key: o.key, ID: o.ID(), Err: err}
 }
 
 func unsupported() string {

@@ -476,10 +476,9 @@ var queueComplaints = []complaint{
 	{"Queue.Chown after removal", func(b *bench) error { return b.gone.q.Chown(0, 0) }, removed, ``},
 	{"Queue.Chown to user -9", func(b *bench) error { return b.q.Chown(-9, 0) }, invalid, ``},
 	{
-		"Queue.SetMaxBytes to 0", func(b *bench) error { return b.q.SetMaxBytes(0) }, invalid,
-		`set the capacity of queue {q}: invalid argument (0 bytes: nothing would fit)`,
+		"Queue.SetMaxBytes to -1", func(b *bench) error { return b.q.SetMaxBytes(-1) }, invalid,
+		`set the capacity of queue {q}: invalid argument (-1 bytes: a capacity is not negative)`,
 	},
-	{"Queue.SetMaxBytes to -1", func(b *bench) error { return b.q.SetMaxBytes(-1) }, invalid, ``},
 	{"Queue.SetMaxBytes after removal", func(b *bench) error { return b.gone.q.SetMaxBytes(1) }, removed, ``},
 }
 
@@ -525,6 +524,7 @@ var messageComplaints = []complaint{
 	{"Queue.Receive after removal", func(b *bench) error { return err1(b.gone.q.Receive(bg, sysvipc.Any)) }, removed, ``},
 	{"Queue.TryReceive of type 0", func(b *bench) error { return err2(b.q.TryReceive(sysvipc.OfType(0))) }, invalid, ``},
 	{"Queue.TryReceive after removal", func(b *bench) error { return err2(b.gone.q.TryReceive(sysvipc.Any)) }, removed, ``},
+	{"Queue.TryReceiveInto after removal", func(b *bench) error { _, _, _, err := b.gone.q.TryReceiveInto(sysvipc.Any, nil); return err }, removed, ``},
 	{"Queue.ReceiveInto of what is too long", func(b *bench) error {
 		return err2(b.q.ReceiveInto(bg, sysvipc.OfType(5), make([]byte, 99)))
 	}, e2big, `receive from queue {q}: too big (the message is larger than the buffer of 99 bytes, and is still on the queue)`},

@@ -79,5 +79,5 @@ func ReadLimits() (Limits, error) {
 }
 
 func limitsError(kind Kind, errno syscall.Errno) error {
-	return object{kind, Private, -1}.fail("read the limits of", errno, "")
+	return object{kind: kind}.fail("read the limits of", errno, "")
 }

@@ -78,7 +78,7 @@ func listed[T any](kind Kind, fields int, parse func([]int64) T, top func() (int
 				}
 			case syscall.EINVAL, eidrm: // no object has this index
 			default:
-				yield(none, object{kind, Private, -1}.fail("list", errno, "and /proc/sysvipc is not there"))
+				yield(none, object{kind: kind}.fail("list", errno, "and /proc/sysvipc is not there"))
 				return
 			}
 		}
@@ -113,7 +113,7 @@ func statByList[T interface{ object() Object }](o object, all iter.Seq2[T, error
 		if err != nil {
 			return none, err
 		}
-		if st.object().ID == o.id {
+		if st.object().ID == o.ID() {
 			return st, nil
 		}
 	}

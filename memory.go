@@ -64,13 +64,13 @@ func (s *Segment) Attach(opts *AttachOptions) (*Memory, error) {
 			return nil, err
 		}
 	}
-	start, errno := sysv.Shmat(s.id, addr, flags)
+	start, errno := sysv.Shmat(s.ID(), addr, flags)
 	if errno != 0 {
 		if start, errno = s.attachAgain(errno, addr, flags); errno != 0 {
 			return nil, s.fail("attach", errno, s.attachHint(errno, opts, size))
 		}
 	}
-	m := &Memory{key: s.key, id: s.id, start: start, size: int(size)}
+	m := &Memory{key: s.key, id: s.ID(), start: start, size: int(size)}
 	if flags&sysv.SHM_RDONLY != 0 {
 		m.state.Store(readOnly)
 	}
@@ -110,7 +110,7 @@ func (s *Segment) readSize() (int64, error) {
 // attachAgain attaches after the collector has made room in a full address space.
 func (s *Segment) attachAgain(errno syscall.Errno, addr uintptr, flags int) (start uintptr, _ syscall.Errno) {
 	for tries := 0; errno == syscall.ENOMEM && tries < 3 && reclaim(); tries++ {
-		start, errno = sysv.Shmat(s.id, addr, flags)
+		start, errno = sysv.Shmat(s.ID(), addr, flags)
 	}
 	return start, errno
 }
@@ -249,7 +249,7 @@ func (m *Memory) refuseAt(op string, state uint32, off int64, n int) error {
 }
 
 // segment returns what errors tell of the segment.
-func (m *Memory) segment() object { return object{KindSegment, m.key, m.id} }
+func (m *Memory) segment() object { return object{KindSegment, m.key, handleOf(m.id)} }
 
 // Bytes returns the memory itself, shared with every other process, or nil after
 // Close. No Go pointer may be stored in it. The slice is valid until Close: used

@@ -49,9 +49,9 @@ func (q *Queue) send(typ int64, data []byte, block bool) (errno syscall.Errno) {
 	sysv.PutMtype(msg, typ)
 	copy(msg[sysv.MtypeSize:], data)
 	if block {
-		errno = sysv.Msgsnd(q.id, msg, 0)
+		errno = sysv.Msgsnd(q.ID(), msg, 0)
 	} else {
-		errno = sysv.MsgsndNowait(q.id, msg, 0)
+		errno = sysv.MsgsndNowait(q.ID(), msg, 0)
 	}
 	q.putScratch(s)
 	return errno
@@ -141,9 +141,9 @@ func (q *Queue) receiveInto(typ int64, flags int, buf []byte, block bool) (n int
 	s := q.getScratch(len(buf))
 	msg := s.msg(len(buf))
 	if block {
-		n, errno = sysv.Msgrcv(q.id, msg, typ, flags)
+		n, errno = sysv.Msgrcv(q.ID(), msg, typ, flags)
 	} else {
-		n, errno = sysv.MsgrcvNowait(q.id, msg, typ, flags)
+		n, errno = sysv.MsgrcvNowait(q.ID(), msg, typ, flags)
 	}
 	if errno == 0 {
 		n, got = copy(buf, msg[sysv.MtypeSize:][:n]), sysv.Mtype(msg)
@@ -172,8 +172,8 @@ func (q *Queue) wrongType(typ int64) error {
 // checkFits refuses a message for which the kernel would wait for ever.
 func (q *Queue) checkFits(data []byte) error {
 	st, err := q.Stat()
-	if err == nil && len(data) > st.MaxBytes {
-		return q.refuse("send to", syscall.EMSGSIZE, "%d bytes never fit into a queue of %d: raise its capacity: \"sysvipc set msg:%d --qbytes\", or SetMaxBytes", len(data), st.MaxBytes, q.id)
+	if err == nil && st.MaxBytes > 0 && len(data) > st.MaxBytes { // 0 stops senders; -1 is not known
+		return q.refuse("send to", syscall.EMSGSIZE, "%d bytes never fit into a queue of %d: raise its capacity: \"sysvipc set msg:%d --qbytes\", or SetMaxBytes", len(data), st.MaxBytes, q.ID())
 	}
 	return nil
 }
@@ -227,6 +227,23 @@ func (q *Queue) TryReceive(sel Selector) (Message, bool, error) {
 	return m, errno == 0, q.receiveResult("receive from", errno, 0)
 }
 
+// TryReceiveInto is TryReceive into a buffer of the caller, as [Queue.ReceiveInto] does: it
+// allocates nothing.
+func (q *Queue) TryReceiveInto(sel Selector, buf []byte) (n int, typ int64, ok bool, err error) {
+	want, flags, err := q.selection(context.Background(), sel)
+	if err != nil {
+		return 0, 0, false, err
+	}
+	n, typ, errno := q.receiveInto(want, flags, buf, false)
+	switch {
+	case errno == 0:
+		return n, typ, true, nil
+	case mustWait(errno):
+		return 0, 0, false, nil
+	}
+	return 0, 0, false, q.receiveResult("receive from", errno, len(buf))
+}
+
 // Messages receives messages for as long as the loop goes on, and waits for more. It
 // ends with an error: the context's, or ErrRemoved.
 func (q *Queue) Messages(ctx context.Context, sel Selector) iter.Seq2[Message, error] {
@@ -272,7 +289,7 @@ func (q *Queue) receive(typ int64, flags int, block bool) (Message, syscall.Errn
 	for ; ; size = moreRoom(size) {
 		s := q.getScratch(size)
 		msg := s.msg(size)
-		n, errno := msgrcv(q.id, msg, typ, flags, block)
+		n, errno := msgrcv(q.ID(), msg, typ, flags, block)
 		if errno == 0 {
 			m := Message{Type: sysv.Mtype(msg), Data: append([]byte{}, msg[sysv.MtypeSize:][:n]...)}
 			q.putScratch(s)

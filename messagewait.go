@@ -24,7 +24,7 @@ func (q *Queue) waitSend(ctx context.Context, typ int64, data []byte) error {
 
 // sendKey says what a sender waits for.
 func (q *Queue) sendKey(data []byte) *lineKey {
-	return &lineKey{object: objectKey{q.kind, q.id}, call: 's', number: int64(len(data))}
+	return &lineKey{object: objectKey{q.kind, q.ID()}, call: 's', number: int64(len(data))}
 }
 
 // waitInto is apart from ReceiveInto so that only those who wait pay for it.
@@ -58,5 +58,5 @@ func (q *Queue) waitMessage(ctx context.Context, typ int64, flags int) (m Messag
 
 // receiveKey says what a receiver waits for.
 func (q *Queue) receiveKey(want int64, flags int) *lineKey {
-	return &lineKey{object: objectKey{q.kind, q.id}, call: 'r', number: want, flags: flags}
+	return &lineKey{object: objectKey{q.kind, q.ID()}, call: 'r', number: want, flags: flags}
 }

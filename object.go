@@ -38,6 +38,47 @@ func timeOf(sec int64) time.Time {
 	return time.Unix(sec, 0)
 }
 
+// object is what a Segment, a SemaphoreSet or a Queue knows of its object, and what
+// errors say of it. The zero value is no object: the kernel refuses the ID -1.
+type object struct {
+	kind Kind
+	key  Key
+	handle
+}
+
+// handle is an ID plus 1, so that the zero value of a type is not the object with ID 0.
+type handle int
+
+func handleOf(id int) handle { return handle(id + 1) }
+
+// ID returns the kernel's handle, which any process of the IPC namespace may use. It
+// may be 0; it is -1 for a zero value, which is no object.
+func (h handle) ID() int { return int(h) - 1 }
+
+// Key returns the key that the object was made or found with: [Private] if it has none,
+// or was given by its ID. Stat asks the kernel for it.
+func (o object) Key() Key { return o.key }
+
+// String returns a description such as "queue 7 (key 0x000004d2)".
+func (o object) String() string {
+	return describe(o.kind, o.key, o.ID())
+}
+
+// describe names an object by what is known of it.
+func describe(kind Kind, key Key, id int) string {
+	switch {
+	case kind == 0:
+		return "object"
+	case id >= 0 && key != Private:
+		return fmt.Sprintf("%s %d (key %s)", kind, id, key)
+	case id >= 0:
+		return fmt.Sprintf("%s %d", kind, id)
+	case key != Private:
+		return fmt.Sprintf("%s %s", kind, key)
+	}
+	return kind.String()
+}
+
 // noID is the ID of an object that is not made yet, or cannot be.
 const noID = -1
 
@@ -47,7 +88,7 @@ func byID(kind Kind, id int) object {
 	if id < 0 || id > math.MaxInt32 {
 		id = noID
 	}
-	return object{kind, Private, id}
+	return object{kind, Private, handleOf(id)}
 }
 
 // checkPerm refuses what is not a permission. The kernel would take other bits for

@@ -27,7 +27,7 @@ func CreateQueue(key Key, perm fs.FileMode) (*Queue, error) { return Creator{}.C
 // OpenQueue finds the queue with this key. It fails with [fs.ErrNotExist] if there is
 // none. Permissions are checked when it is used.
 func OpenQueue(key Key) (*Queue, error) {
-	o := object{KindQueue, key, noID}
+	o := object{kind: KindQueue, key: key}
 	if err := o.checkOpen("open"); err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func OpenQueue(key Key) (*Queue, error) {
 	if errno != 0 {
 		return nil, o.fail("open", errno, o.notFound(errno))
 	}
-	o.id = id
+	o.handle = handleOf(id)
 	return &Queue{object: o}, nil
 }
 
@@ -54,14 +54,14 @@ func (c Creator) CreateQueue(key Key, perm fs.FileMode) (*Queue, error) {
 
 // EnsureQueue is [EnsureQueue] with c's options, which take effect if it is made.
 func (c Creator) EnsureQueue(key Key, perm fs.FileMode) (*Queue, error) {
-	if err := c.checkEnsure(object{KindQueue, key, noID}, perm); err != nil {
+	if err := c.checkEnsure(object{kind: KindQueue, key: key}, perm); err != nil {
 		return nil, err
 	}
 	return c.queue("ensure", key, perm, sysv.IPC_CREAT)
 }
 
 func (c Creator) queue(op string, key Key, perm fs.FileMode, flags int) (*Queue, error) {
-	o := object{KindQueue, key, noID}
+	o := object{kind: KindQueue, key: key}
 	if err := o.checkPerm(op, perm); err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (c Creator) queue(op string, key Key, perm fs.FileMode, flags int) (*Queue,
 		}
 		return nil, o.fail(op, errno, hint)
 	}
-	o.id = id
+	o.handle = handleOf(id)
 	return &Queue{object: o}, nil
 }
 
@@ -93,10 +93,6 @@ func queueHint(o object, errno syscall.Errno) string {
 	return o.notMade(errno)
 }
 
-// ID returns the kernel's handle, which any process of the IPC namespace may use. It
-// may be 0.
-func (q *Queue) ID() int { return q.id }
-
 // QueueStat is what the kernel keeps of a queue: struct msqid_ds of msgctl(2).
 type QueueStat struct {
 	Object
@@ -109,14 +105,14 @@ type QueueStat struct {
 // Stat asks the kernel for what it keeps of the queue. Where the mode does not let
 // this process read it, the answer comes from the list of all objects.
 func (q *Queue) Stat() (QueueStat, error) {
-	ds, _, errno := sysv.MsgctlStat(q.id, sysv.IPC_STAT)
+	ds, _, errno := sysv.MsgctlStat(q.ID(), sysv.IPC_STAT)
 	if errno == syscall.EACCES {
 		return statByList(q.object, Queues())
 	}
 	if errno != 0 {
 		return QueueStat{}, q.fail("stat", errno, "")
 	}
-	return queueStat(q.id, ds), nil
+	return queueStat(q.ID(), ds), nil
 }
 
 func queueStat(id int, ds sysv.MsqidDS) QueueStat {
@@ -131,7 +127,7 @@ func queueStat(id int, ds sysv.MsqidDS) QueueStat {
 // Remove removes the queue and its messages at once (IPC_RMID). Whoever waits on it
 // gets ErrRemoved.
 func (q *Queue) Remove() error {
-	if errno := sysv.MsgctlRmid(q.id); errno != 0 {
+	if errno := sysv.MsgctlRmid(q.ID()); errno != 0 {
 		return q.fail("remove", errno, "")
 	}
 	return nil
@@ -152,10 +148,10 @@ func (q *Queue) Chown(uid, gid int) error {
 
 // SetMaxBytes changes how many bytes of messages the queue holds (msg_qbytes). More
 // than kernel.msgmnb needs CAP_SYS_RESOURCE. With fewer than are on it, senders wait
-// until receivers have made room.
+// until receivers have made room; with 0 they all wait while receivers drain the queue.
 func (q *Queue) SetMaxBytes(n int) error {
-	if n < 1 {
-		return q.refuse("set the capacity of", syscall.EINVAL, "%d bytes: nothing would fit", n)
+	if n < 0 {
+		return q.refuse("set the capacity of", syscall.EINVAL, "%d bytes: a capacity is not negative", n)
 	}
 	return q.set("set the capacity of", func(st *QueueStat) { st.MaxBytes = n })
 }
@@ -173,7 +169,7 @@ func (q *Queue) set(op string, change func(*QueueStat)) error {
 	if st.MaxBytes < 0 {
 		return q.refuse(op, syscall.EACCES, "its capacity cannot be read, and would have to be set along with it")
 	}
-	errno := sysv.MsgctlSet(q.id, uint32(st.UID), uint32(st.GID), uint32(st.Mode), uint64(st.MaxBytes))
+	errno := sysv.MsgctlSet(q.ID(), uint32(st.UID), uint32(st.GID), uint32(st.Mode), uint64(st.MaxBytes))
 	switch {
 	case errno == 0:
 		return nil

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -194,6 +195,67 @@ func TestCapacity(t *testing.T) {
 	if st := must(few.Stat())(t); st.MaxBytes != 3 || st.Messages != 3 || st.Bytes != 0 {
 		t.Errorf("the queue is %+v", st)
 	}
+}
+
+// A capacity of 0 stops senders, of empty messages too, while receivers drain the queue; more room lets them go on.
+func TestCapacityZero(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	check(t, q.Send(bg, 1, []byte("before")))
+	check(t, q.SetMaxBytes(0))
+	if st := must(q.Stat())(t); st.MaxBytes != 0 || st.Messages != 1 {
+		t.Errorf("the queue is %+v", st)
+	}
+	for _, data := range [][]byte{nil, []byte("more")} {
+		if ok, err := q.TrySend(1, data); ok || err != nil {
+			t.Errorf("TrySend of %d bytes: %v, %v", len(data), ok, err)
+		}
+	}
+	p := ipctest.Start(t, sender, nil, fmt.Sprint(q.ID()))
+	ipctest.WaitBlocked(t, p.PID, 1)
+	if m := must(q.Receive(bg, sysvipc.Any))(t); string(m.Data) != "before" {
+		t.Errorf("received %q", m.Data)
+	}
+	if _, ok, err := q.TryReceive(sysvipc.Any); ok || err != nil {
+		t.Errorf("a sender did not wait: %v, %v", ok, err)
+	}
+	check(t, q.SetMaxBytes(100))
+	if m := must(q.Receive(bg, sysvipc.Any))(t); string(m.Data) != "after" {
+		t.Errorf("received %q", m.Data)
+	}
+	p.Finish()
+}
+
+var sender = ipctest.Register("sender", func(c *ipctest.ChildEnv) {
+	id, err := strconv.Atoi(c.Args[0])
+	c.Check(err)
+	c.Check(sysvipc.QueueByID(id).Send(bg, 1, []byte("after")))
+})
+
+func TestTryReceiveInto(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t)
+	buf := make([]byte, 4)
+	try := func(sel sysvipc.Selector, wantText string, wantType int64, wantOK bool) {
+		t.Helper()
+		n, typ, ok, err := q.TryReceiveInto(sel, buf)
+		if string(buf[:n]) != wantText || typ != wantType || ok != wantOK || err != nil {
+			t.Errorf("got %q of type %d, %v, %v", buf[:n], typ, ok, err)
+		}
+	}
+	try(sysvipc.Any, "", 0, false)
+	check(t, q.Send(bg, 3, []byte("long message")))
+	_, _, ok, err := q.TryReceiveInto(sysvipc.Any, buf)
+	wantError(t, err, fmt.Sprintf("sysvipc: receive from queue %d: too big (the message is larger than the buffer of 4 bytes, and is still on the queue)", q.ID()), e2big...)
+	if ok {
+		t.Error("a message that does not fit was received")
+	}
+	try(sysvipc.OfType(2), "", 0, false)
+	check(t, q.Send(bg, 2, []byte("two")))
+	try(sysvipc.OfType(2), "two", 2, true)
+	try(sysvipc.OfType(3).Truncated(), "long", 3, true)
+	_, _, _, err = q.TryReceiveInto(sysvipc.OfType(0), buf)
+	wantError(t, err, "", syscall.EINVAL)
 }
 
 // A look takes nothing and leaves no trace, whoever looks and however often.

@@ -29,7 +29,7 @@ func CreateSegment(key Key, size int64, perm fs.FileMode) (*Segment, error) {
 // OpenSegment finds the segment with this key. It fails with [fs.ErrNotExist] if
 // there is none. Permissions are checked when it is used.
 func OpenSegment(key Key) (*Segment, error) {
-	o := object{KindSegment, key, noID}
+	o := object{kind: KindSegment, key: key}
 	if err := o.checkOpen("open"); err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func OpenSegment(key Key) (*Segment, error) {
 	if errno != 0 {
 		return nil, o.fail("open", errno, o.notFound(errno))
 	}
-	o.id = id
+	o.handle = handleOf(id)
 	return &Segment{object: o}, nil
 }
 
@@ -55,9 +55,6 @@ func SegmentByID(id int) *Segment {
 	return &Segment{object: byID(KindSegment, id)}
 }
 
-// ID returns the kernel's handle, which any process of the IPC namespace may use.
-func (s *Segment) ID() int { return s.id }
-
 // SegmentStat is what the kernel keeps of a segment: struct shmid_ds of shmctl(2).
 type SegmentStat struct {
 	Object
@@ -73,14 +70,14 @@ type SegmentStat struct {
 // Stat asks the kernel for what it keeps of the segment. Where the mode does not
 // let this process read it, the answer comes from the list of all objects.
 func (s *Segment) Stat() (SegmentStat, error) {
-	ds, _, errno := sysv.ShmctlStat(s.id, sysv.IPC_STAT)
+	ds, _, errno := sysv.ShmctlStat(s.ID(), sysv.IPC_STAT)
 	if errno == syscall.EACCES {
 		return statByList(s.object, Segments())
 	}
 	if errno != 0 {
 		return SegmentStat{}, s.fail("stat", errno, "")
 	}
-	return segmentStat(s.id, ds), nil
+	return segmentStat(s.ID(), ds), nil
 }
 
 func segmentStat(id int, ds sysv.ShmidDS) SegmentStat {
@@ -102,7 +99,7 @@ func segmentStat(id int, ds sysv.ShmidDS) SegmentStat {
 // memory lives until the last process detaches. Whoever has the ID can attach it
 // until then.
 func (s *Segment) Remove() error {
-	if errno := sysv.Shmctl(s.id, sysv.IPC_RMID); errno != 0 {
+	if errno := sysv.Shmctl(s.ID(), sysv.IPC_RMID); errno != 0 {
 		return s.fail("remove", errno, "")
 	}
 	return nil
@@ -131,7 +128,7 @@ func (s *Segment) set(op string, change func(*Object)) error {
 	if err := s.checkPerm(op, st.Mode); err != nil {
 		return err
 	}
-	errno := sysv.ShmctlSet(s.id, uint32(st.UID), uint32(st.GID), uint32(st.Mode))
+	errno := sysv.ShmctlSet(s.ID(), uint32(st.UID), uint32(st.GID), uint32(st.Mode))
 	if errno == 0 {
 		return nil
 	}
@@ -147,7 +144,7 @@ func (s *Segment) Lock() error { return s.lock("lock", sysv.SHM_LOCK) }
 func (s *Segment) Unlock() error { return s.lock("unlock", sysv.SHM_UNLOCK) }
 
 func (s *Segment) lock(op string, cmd int) error {
-	errno := sysv.Shmctl(s.id, cmd)
+	errno := sysv.Shmctl(s.ID(), cmd)
 	hint := ""
 	if errno == syscall.ENOMEM || errno == syscall.EPERM {
 		hint = "it needs the owner, and RLIMIT_MEMLOCK or CAP_IPC_LOCK: see \"ulimit -l\""
@@ -160,7 +157,7 @@ func (s *Segment) lock(op string, cmd int) error {
 
 // segment is shmget with checks, and says which limit is behind an error.
 func (c Creator) segment(op string, key Key, size int64, perm fs.FileMode, flags int) (*Segment, error) {
-	o := object{KindSegment, key, noID}
+	o := object{kind: KindSegment, key: key}
 	if err := o.checkPerm(op, perm); err != nil {
 		return nil, err
 	}
@@ -180,7 +177,7 @@ func (c Creator) segment(op string, key Key, size int64, perm fs.FileMode, flags
 		}
 		return nil, o.fail(op, errno, hint)
 	}
-	o.id = id
+	o.handle = handleOf(id)
 	return &Segment{object: o}, nil
 }
 
@@ -195,7 +192,7 @@ func (c Creator) segmentHint(o object, errno syscall.Errno, size int64) string {
 	case syscall.EINVAL:
 		if old, err := OpenSegment(o.key); err == nil && o.key != Private {
 			if st, err := old.Stat(); err == nil && st.Size < size {
-				return fmt.Sprintf("segment %d has this key and only %d bytes, not %d: remove it, or ask for no more", old.id, st.Size, size)
+				return fmt.Sprintf("segment %d has this key and only %d bytes, not %d: remove it, or ask for no more", old.ID(), st.Size, size)
 			}
 		}
 		if uint64(size) > l.MaxSize {

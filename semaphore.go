@@ -17,6 +17,17 @@ type Semaphore struct {
 	undo  bool
 }
 
+// of returns the set, which a zero value has not.
+func (m Semaphore) of() *SemaphoreSet {
+	if m.set == nil {
+		return &noSet
+	}
+	return m.set
+}
+
+// noSet is a set that was not opened.
+var noSet SemaphoreSet
+
 // At returns the semaphore with this index, which is checked when it is used.
 func (s *SemaphoreSet) At(index int) Semaphore { return Semaphore{set: s, index: index} }
 
@@ -34,7 +45,7 @@ func (m Semaphore) Acquire(ctx context.Context, n int) error {
 		return err
 	}
 	ops := [1]Op{{m.index, -n, m.undo}}
-	return m.set.do(ctx, "acquire", ops[:])
+	return m.of().do(ctx, "acquire", ops[:])
 }
 
 // TryAcquire takes n if there are n now, and reports whether it did.
@@ -43,7 +54,7 @@ func (m Semaphore) TryAcquire(n int) (bool, error) {
 		return false, err
 	}
 	ops := [1]Op{{m.index, -n, m.undo}}
-	return m.set.tryDo("acquire", ops[:])
+	return m.of().tryDo("acquire", ops[:])
 }
 
 // Release gives n back, or n new ones: the kernel does not ask who took them. It
@@ -53,19 +64,19 @@ func (m Semaphore) Release(n int) error {
 		return err
 	}
 	ops := [1]Op{{m.index, n, m.undo}}
-	_, err := m.set.tryDo("release", ops[:])
+	_, err := m.of().tryDo("release", ops[:])
 	return err
 }
 
 // WaitZero waits until the value is 0, and changes nothing.
 func (m Semaphore) WaitZero(ctx context.Context) error {
 	ops := [1]Op{{index: m.index}}
-	return m.set.do(ctx, "wait for zero on", ops[:])
+	return m.of().do(ctx, "wait for zero on", ops[:])
 }
 
 func (m Semaphore) check(op string, n int) error {
 	if n < 1 || n > math.MaxInt16 {
-		return m.set.refuse(op, syscall.ERANGE, "%d: from 1 to 32767 can be taken or given", n)
+		return m.of().refuse(op, syscall.ERANGE, "%d: from 1 to 32767 can be taken or given", n)
 	}
 	return nil
 }
@@ -78,12 +89,12 @@ func (m Semaphore) Value() (int, error) { return m.get("read the value of", sysv
 func (m Semaphore) SetValue(value int) error {
 	const op = "set the value of"
 	if value < 0 || value > maxValue {
-		return m.set.refuse(op, syscall.ERANGE, "value %d: a value has from 0 to %d", value, maxValue)
+		return m.of().refuse(op, syscall.ERANGE, "value %d: a value has from 0 to %d", value, maxValue)
 	}
 	if err := m.checkIndex(op); err != nil {
 		return err
 	}
-	if errno := sysv.SemctlSetval(m.set.id, m.index, value); errno != 0 {
+	if errno := sysv.SemctlSetval(m.of().ID(), m.index, value); errno != 0 {
 		return m.fail(op, errno)
 	}
 	return nil
@@ -109,7 +120,7 @@ func (m Semaphore) get(op string, cmd int) (int, error) {
 	if err := m.checkIndex(op); err != nil {
 		return 0, err
 	}
-	v, errno := sysv.SemctlGet(m.set.id, m.index, cmd)
+	v, errno := sysv.SemctlGet(m.of().ID(), m.index, cmd)
 	if errno != 0 {
 		return 0, m.fail(op, errno)
 	}
@@ -127,16 +138,18 @@ func (m Semaphore) checkIndex(op string) error {
 // fail tells an index that is not there from a set that is gone: both are EINVAL.
 func (m Semaphore) fail(op string, errno syscall.Errno) error {
 	if errno == syscall.EINVAL {
-		if st, err := m.set.Stat(); err == nil && m.index >= st.Len {
+		if st, err := m.of().Stat(); err == nil && m.index >= st.Len {
 			return m.wrongIndex(op)
 		}
 	}
-	return m.set.fail(op, errno, "")
+	return m.of().fail(op, errno, "")
 }
 
 func (m Semaphore) wrongIndex(op string) error {
-	return m.set.refuse(op, syscall.EFBIG, "semaphore %d: %s", m.index, m.set.indexes())
+	return m.of().refuse(op, syscall.EFBIG, "semaphore %d: %s", m.index, m.of().indexes())
 }
 
 // String returns a description such as "semaphore 0 of set 7".
-func (m Semaphore) String() string { return fmt.Sprintf("semaphore %d of set %d", m.index, m.set.id) }
+func (m Semaphore) String() string {
+	return fmt.Sprintf("semaphore %d of set %d", m.index, m.of().ID())
+}

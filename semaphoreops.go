@@ -34,7 +34,7 @@ func (s *SemaphoreSet) do(ctx context.Context, op string, ops []Op) error {
 	errno := syscall.EAGAIN
 	if waiting.count.Load() == 0 || !waiting.queued(s.lineKey(sops)) {
 		if !(s.next.waits() && mayWait(sops)) {
-			errno = sysv.SemopNowait(s.id, sops)
+			errno = sysv.SemopNowait(s.ID(), sops)
 		}
 	}
 	switch errno {
@@ -56,7 +56,7 @@ func (s *SemaphoreSet) tryDo(op string, ops []Op) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	switch errno := sysv.SemopNowait(s.id, sops); errno {
+	switch errno := sysv.SemopNowait(s.ID(), sops); errno {
 	case 0:
 		return true, nil
 	case syscall.EAGAIN:
@@ -99,7 +99,7 @@ func (s *SemaphoreSet) checkOps(op string, ops []Op) error {
 
 // lineKey says what operations wait for.
 func (s *SemaphoreSet) lineKey(sops []sysv.Sembuf) *lineKey {
-	key := &lineKey{object: objectKey{s.kind, s.id}, call: 'o'}
+	key := &lineKey{object: objectKey{s.kind, s.ID()}, call: 'o'}
 	if n := copy(key.ops[:], sops); n < len(sops) {
 		// A copy, since what is printed escapes to the heap: sops shall stay where they are.
 		key.rest = fmt.Sprint(slices.Clone(sops[n:]))
@@ -121,7 +121,7 @@ func mayWait(sops []sysv.Sembuf) bool {
 // is taken off for waiting in the kernel.
 func (s *SemaphoreSet) wait(ctx context.Context, op string, ops []Op, sops []sysv.Sembuf) error {
 	s.next.waited()
-	id, own := s.id, slices.Clone(sops)
+	id, own := s.ID(), slices.Clone(sops)
 	errno, cancelled := waiting.wait(ctx, func() *lineKey { return s.lineKey(sops) }, func(block bool) syscall.Errno {
 		for i := range own {
 			if own[i].Flg |= sysv.IPC_NOWAIT; block {

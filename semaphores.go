@@ -21,7 +21,7 @@ type SemaphoreSet struct {
 // is none. It never changes a value, and does not ask whether the creator is done:
 // see [EnsureSemaphores].
 func OpenSemaphores(key Key) (*SemaphoreSet, error) {
-	o := object{KindSemaphores, key, noID}
+	o := object{kind: KindSemaphores, key: key}
 	if err := o.checkOpen("open"); err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func OpenSemaphores(key Key) (*SemaphoreSet, error) {
 	if errno != 0 {
 		return nil, o.fail("open", errno, o.notFound(errno))
 	}
-	o.id = id
+	o.handle = handleOf(id)
 	return &SemaphoreSet{object: o}, nil
 }
 
@@ -38,10 +38,6 @@ func OpenSemaphores(key Key) (*SemaphoreSet, error) {
 func SemaphoresByID(id int) *SemaphoreSet {
 	return &SemaphoreSet{object: byID(KindSemaphores, id)}
 }
-
-// ID returns the kernel's handle, which any process of the IPC namespace may use. It
-// may be 0.
-func (s *SemaphoreSet) ID() int { return s.id }
 
 // indexes says which indexes there are.
 func (s *SemaphoreSet) indexes() string {
@@ -65,14 +61,14 @@ type SemaphoreSetStat struct {
 // Stat asks the kernel for what it keeps of the set. Where the mode does not let this
 // process read it, the answer comes from the list of all objects.
 func (s *SemaphoreSet) Stat() (SemaphoreSetStat, error) {
-	ds, _, errno := sysv.SemctlStat(s.id, sysv.IPC_STAT)
+	ds, _, errno := sysv.SemctlStat(s.ID(), sysv.IPC_STAT)
 	if errno == syscall.EACCES {
 		return statByList(s.object, SemaphoreSets())
 	}
 	if errno != 0 {
 		return SemaphoreSetStat{}, s.fail("stat", errno, "")
 	}
-	return semaphoreSetStat(s.id, ds), nil
+	return semaphoreSetStat(s.ID(), ds), nil
 }
 
 func semaphoreSetStat(id int, ds sysv.SemidDS) SemaphoreSetStat {
@@ -83,9 +79,15 @@ func semaphoreSetStat(id int, ds sysv.SemidDS) SemaphoreSetStat {
 	}
 }
 
+// Len asks the kernel how many semaphores the set has.
+func (s *SemaphoreSet) Len() (int, error) {
+	st, err := s.Stat()
+	return st.Len, err
+}
+
 // Remove removes the set at once (IPC_RMID). Whoever waits on it gets ErrRemoved.
 func (s *SemaphoreSet) Remove() error {
-	if errno := sysv.SemctlRmid(s.id); errno != 0 {
+	if errno := sysv.SemctlRmid(s.ID()); errno != 0 {
 		return s.fail("remove", errno, "")
 	}
 	return nil
@@ -113,7 +115,7 @@ func (s *SemaphoreSet) set(op string, change func(*Object)) error {
 	if err := s.checkPerm(op, st.Mode); err != nil {
 		return err
 	}
-	errno := sysv.SemctlSet(s.id, uint32(st.UID), uint32(st.GID), uint32(st.Mode))
+	errno := sysv.SemctlSet(s.ID(), uint32(st.UID), uint32(st.GID), uint32(st.Mode))
 	if errno == 0 {
 		return nil
 	}

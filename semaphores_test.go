@@ -53,6 +53,9 @@ func TestSetStat(t *testing.T) {
 		}
 	}
 	step("new")
+	if n := must(set.Len())(t); n != 3 {
+		t.Errorf("Len is %d, want 3", n)
+	}
 	check(t, set.Chmod(0o606))
 	want.Mode = 0o606
 	step("Chmod")

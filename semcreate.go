@@ -40,7 +40,7 @@ func EnsureSemaphores(ctx context.Context, key Key, perm fs.FileMode, values ...
 // CreateSemaphores is [CreateSemaphores] with c's options.
 func (c Creator) CreateSemaphores(key Key, perm fs.FileMode, values ...int) (*SemaphoreSet, error) {
 	const op = "create"
-	o := object{KindSemaphores, key, noID}
+	o := object{kind: KindSemaphores, key: key}
 	if err := o.checkPerm(op, perm); err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (c Creator) semaphores(op string, o object, perm fs.FileMode, values []int)
 		}
 		return nil, o.fail(op, errno, hint)
 	}
-	o.id = id
+	o.handle = handleOf(id)
 	s := &SemaphoreSet{object: o}
 	err := s.initialize(op, values)
 	if err == nil && first != perm {
@@ -84,7 +84,7 @@ func (c Creator) semaphores(op string, o object, perm fs.FileMode, values []int)
 // EnsureSemaphores is [EnsureSemaphores] with c's options, which take effect if it is made.
 func (c Creator) EnsureSemaphores(ctx context.Context, key Key, perm fs.FileMode, values ...int) (*SemaphoreSet, error) {
 	const op = "ensure"
-	o := object{KindSemaphores, key, noID}
+	o := object{kind: KindSemaphores, key: key}
 	if err := c.checkEnsure(o, perm); err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (c Creator) EnsureSemaphores(ctx context.Context, key Key, perm fs.FileMode
 		if errno != 0 {
 			return nil, o.fail(op, errno, setHint(o, errno, len(values)))
 		}
-		s := &SemaphoreSet{object: object{KindSemaphores, key, id}}
+		s := &SemaphoreSet{object: object{KindSemaphores, key, handleOf(id)}}
 		err := s.awaitValues(ctx, op)
 		if errors.Is(err, ErrRemoved) {
 			continue // its creator has given up, or somebody repairs it
@@ -137,8 +137,8 @@ func (s *SemaphoreSet) awaitValues(ctx context.Context, op string) error {
 		return err
 	case !ok:
 		return &Error{
-			Op: op, Kind: s.kind, Key: s.key, ID: s.id, Err: ErrUninitialized,
-			hint: fmt.Sprintf("its creator has not set its values for %v: was it killed half way? Remove it with \"sysvipc rm sem:%d\", or set them with Initialize or \"sysvipc set sem:%d --init …\"", creationLimit, s.id, s.id),
+			Op: op, Kind: s.kind, Key: s.key, ID: s.ID(), Err: ErrUninitialized,
+			hint: fmt.Sprintf("its creator has not set its values for %v: was it killed half way? Remove it with \"sysvipc rm sem:%d\", or set them with Initialize or \"sysvipc set sem:%d --init …\"", creationLimit, s.ID(), s.ID()),
 		}
 	}
 	return nil
@@ -223,7 +223,7 @@ func setHint(o object, errno syscall.Errno, n int) string {
 	case syscall.EINVAL:
 		if old, err := OpenSemaphores(o.key); err == nil && o.key != Private {
 			if st, err := old.Stat(); err == nil && st.Len < n {
-				return fmt.Sprintf("set %d has this key and only %d semaphores, not %d: remove it, or ask for no more", old.id, st.Len, n)
+				return fmt.Sprintf("set %d has this key and only %d semaphores, not %d: remove it, or ask for no more", old.ID(), st.Len, n)
 			}
 		}
 		return fmt.Sprintf("kernel.sem: a set has at most %d semaphores (SEMMSL), not %d", l.MaxPerSet, n)

@@ -45,7 +45,7 @@ func (s *SemaphoreSet) Values() ([]int, error) {
 	buf := getValues(st.Len)
 	defer putValues(buf)
 	all := *buf
-	if errno := sysv.SemctlGetall(s.id, all); errno != 0 {
+	if errno := sysv.SemctlGetall(s.ID(), all); errno != 0 {
 		return nil, s.fail("read the values of", errno, "")
 	}
 	values := make([]int, st.Len)
@@ -82,7 +82,7 @@ func (s *SemaphoreSet) setAll(op string, values []int) error {
 	for i, v := range values {
 		all[i] = uint16(v)
 	}
-	if errno := sysv.SemctlSetall(s.id, all); errno != 0 {
+	if errno := sysv.SemctlSetall(s.ID(), all); errno != 0 {
 		return s.fail(op, errno, "")
 	}
 	return nil

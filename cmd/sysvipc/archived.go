@@ -33,7 +33,11 @@ func archived(o *archive.Object) entry {
 	case sysvipc.KindSemaphores:
 		return setEntry(&sysvipc.SemaphoreSetStat{Object: kept, Len: o.Len})
 	default:
-		return queueEntry(&sysvipc.QueueStat{Object: kept, Messages: o.Messages, Bytes: int(o.Bytes), MaxBytes: int(o.MaxBytes)})
+		capacity := int64(-1) // not known
+		if o.MaxBytes != nil {
+			capacity = *o.MaxBytes
+		}
+		return queueEntry(&sysvipc.QueueStat{Object: kept, Messages: o.Messages, Bytes: int(o.Bytes), MaxBytes: int(capacity)})
 	}
 }
 

@@ -32,15 +32,12 @@ func newMkMsgCommand() *cobra.Command {
 				over: func(sysvipc.Limits) bool { return false },
 			}
 			if cmd.Flags().Changed("qbytes") {
-				if qbytes.n < 1 {
-					return usage("--qbytes 0: nothing would fit")
-				}
 				m.finish = func(id int) error { return sysvipc.QueueByID(id).SetMaxBytes(int(qbytes.n)) }
 			}
 			return o.run(cmd, m, sysvipc.Creator{})
 		},
 	}
 	o.add(cmd)
-	cmd.Flags().Var(&qbytes, "qbytes", "capacity in bytes, such as 64K")
+	cmd.Flags().Var(&qbytes, "qbytes", "capacity in bytes, such as 64K; with 0 senders wait")
 	return cmd
 }

@@ -42,7 +42,7 @@ forget what they would undo at their end.`,
 	f := cmd.Flags()
 	f.Var(&o.mode, "mode", "permissions")
 	f.Var(&o.owner, "owner", "owner")
-	f.Var(&o.qbytes, "qbytes", "capacity of a queue in bytes; more than kernel.msgmnb is for root")
+	f.Var(&o.qbytes, "qbytes", "capacity of a queue in bytes; with 0 senders wait; more than kernel.msgmnb is for root")
 	f.Var(&o.init, "init", "all values of a semaphore set, with commas between them")
 	f.BoolVar(&o.lock, "lock", false, "keep a segment out of swap (SHM_LOCK)")
 	f.BoolVar(&o.unlock, "unlock", false, "let a segment be swapped out again")

@@ -223,6 +223,29 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// A queue whose senders were stopped is restored so, with its messages or without.
+func TestQueueOfNoCapacity(t *testing.T) {
+	t.Parallel()
+	for _, want := range [][]sysvipc.Message{nil, {{Type: 3, Data: []byte("three")}}} {
+		q := must(sysvipc.CreateQueue(sysvipc.Private, 0o600))
+		fill(q, want...)
+		check(q.SetMaxBytes(0))
+		file := dump(t, q)
+		check(q.Remove())
+		ids, errs := restore(t, file, archive.RestoreOptions{})
+		if errs != nil {
+			t.Fatal(errs)
+		}
+		got := sysvipc.QueueByID(ids[0])
+		if st := must(got.Stat()); st.MaxBytes != 0 || st.Messages != len(want) {
+			t.Errorf("got %+v", st)
+		}
+		if diff := cmp.Diff(drain(got), want); diff != "" {
+			t.Errorf("messages, got (-) and want (+):\n%s", diff)
+		}
+	}
+}
+
 // What is attached is read through those who have it, and no field changes.
 func TestSaveDoesNotAttach(t *testing.T) {
 	t.Parallel()

@@ -29,14 +29,14 @@ type Object struct {
 	CUID int    `json:"cuid"` // the creator, who is not restored
 	CGID int    `json:"cgid"`
 
-	Changed   int64 `json:"ctime,omitempty"`     // seconds since 1970
-	Size      int64 `json:"size,omitempty"`      // bytes of a segment
-	Locked    bool  `json:"locked,omitempty"`    // a segment out of swap
-	Destroyed bool  `json:"destroyed,omitempty"` // a segment that was removed and was still attached
-	Len       int   `json:"nsems,omitempty"`     // semaphores of a set
-	Messages  int   `json:"messages,omitempty"`
-	Bytes     int64 `json:"bytes,omitempty"`  // of all messages
-	MaxBytes  int64 `json:"qbytes,omitempty"` // capacity of a queue
+	Changed   int64  `json:"ctime,omitempty"`     // seconds since 1970
+	Size      int64  `json:"size,omitempty"`      // bytes of a segment
+	Locked    bool   `json:"locked,omitempty"`    // a segment out of swap
+	Destroyed bool   `json:"destroyed,omitempty"` // a segment that was removed and was still attached
+	Len       int    `json:"nsems,omitempty"`     // semaphores of a set
+	Messages  int    `json:"messages,omitempty"`
+	Bytes     int64  `json:"bytes,omitempty"`  // of all messages
+	MaxBytes  *int64 `json:"qbytes,omitempty"` // capacity of a queue; nil if it was not known
 }
 
 // Ref names the object as it was, such as shm:5.
@@ -89,8 +89,10 @@ func (o *Object) check() error {
 		return bad("no segment has %d bytes", o.Size)
 	case o.Kind == "sem" && (o.Len < 1 || o.Len > math.MaxInt32):
 		return bad("no set has %d semaphores", o.Len)
-	case o.Kind == "msg" && (o.Messages < 0 || o.Messages > math.MaxInt32 || o.Bytes < 0 || o.MaxBytes < 0 || o.MaxBytes > math.MaxInt64/2 || o.Bytes > math.MaxInt64/2):
-		return bad("no queue has %d messages of %d bytes, and room for %d", o.Messages, o.Bytes, o.MaxBytes)
+	case o.Kind == "msg" && (o.Messages < 0 || o.Messages > math.MaxInt32 || o.Bytes < 0 || o.Bytes > math.MaxInt64/2):
+		return bad("no queue has %d messages of %d bytes", o.Messages, o.Bytes)
+	case o.Kind == "msg" && o.MaxBytes != nil && (*o.MaxBytes < 0 || *o.MaxBytes > math.MaxInt64/2):
+		return bad("no queue has room for %d bytes", *o.MaxBytes)
 	}
 	return nil
 }

@@ -182,7 +182,7 @@ func (d *Reader) restoreQueue(ctx context.Context, o *Object, c sysvipc.Creator)
 // than that, if it was lowered.
 func (d *Reader) fillQueue(ctx context.Context, q *sysvipc.Queue, o *Object, capacity int) error {
 	set := func(n int64) error {
-		if n == int64(capacity) || n == 0 {
+		if n == int64(capacity) {
 			return nil
 		}
 		if n != int64(int(n)) {
@@ -191,7 +191,11 @@ func (d *Reader) fillQueue(ctx context.Context, q *sysvipc.Queue, o *Object, cap
 		capacity = int(n)
 		return q.SetMaxBytes(capacity)
 	}
-	if err := set(max(o.MaxBytes, o.Bytes, int64(o.Messages))); err != nil {
+	last := int64(capacity) // where its own is not known
+	if o.MaxBytes != nil {
+		last = *o.MaxBytes
+	}
+	if err := set(max(last, o.Bytes, int64(o.Messages))); err != nil {
 		return err
 	}
 	m := &messageParser{left: o.Bytes, send: func(typ int64, text []byte) error {
@@ -211,7 +215,7 @@ func (d *Reader) fillQueue(ctx context.Context, q *sysvipc.Queue, o *Object, cap
 	if err != nil {
 		return err
 	}
-	return set(o.MaxBytes)
+	return set(last)
 }
 
 // messageParser takes a stream apart into messages.

@@ -76,10 +76,14 @@ func OfSet(st *sysvipc.SemaphoreSetStat) Object {
 	return o
 }
 
-// OfQueue is the same of a queue. A capacity that is not known is 0.
+// OfQueue is the same of a queue.
 func OfQueue(st *sysvipc.QueueStat) Object {
 	o := objectOf(st.Object)
-	o.Messages, o.Bytes, o.MaxBytes = st.Messages, int64(st.Bytes), int64(max(st.MaxBytes, 0))
+	o.Messages, o.Bytes = st.Messages, int64(st.Bytes)
+	if st.MaxBytes >= 0 {
+		n := int64(st.MaxBytes)
+		o.MaxBytes = &n
+	}
 	return o
 }
 
