@@ -333,6 +333,26 @@ func TestLeanCommand(t *testing.T) {
 	}
 }
 
+// The tour is the first thing that a newcomer compiles.
+func TestLeanTour(t *testing.T) {
+	t.Parallel()
+	if ipctest.UnderQEMU() {
+		t.Skip("needs the go command, which does not run under qemu-user")
+	}
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps, err := goCommand(root, "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./cmd/sysvipc/tour")
+	if err != nil {
+		t.Skip("needs the go command, the module's sources and the module cache:", err)
+	}
+	linked := slices.Compact(slices.Sorted(slices.Values(strings.Fields(deps))))
+	if want := []string{module, "golang.org/x/sys"}; !slices.Equal(linked, want) {
+		t.Errorf("the tour links modules %q, want %q", linked, want)
+	}
+}
+
 // goCommand runs the go command in dir, offline, and returns its output.
 func goCommand(dir string, args ...string) (string, error) {
 	cmd := exec.Command("go", args...)

@@ -26,7 +26,7 @@ func withTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	cmd := exec.Command(path, args[1:]...)
 	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "TERM=xterm"}
+	cmd.Env = []string{"PATH=" + ts.Getenv("PATH"), "TERM=xterm", "NO_COLOR=" + ts.Getenv("NO_COLOR")}
 	cmd.Stdout, cmd.Stderr = theirs, ts.Stderr()
 	ts.Check(cmd.Start())
 	theirs.Close()

@@ -1,12 +1,12 @@
-package main
+package demo
 
 import (
 	"github.com/sysvipc/sysvipc"
 )
 
-// demoSemaphore are the page's two semaphore programs: "take" waits for zero and adds
+// tellSemaphore are the page's two semaphore programs: "take" waits for zero and adds
 // one, in one step; "give" subtracts one.
-func demoSemaphore(t *tour) {
+func tellSemaphore(t *tour) {
 	t.say(`The page's program "take" waits until a semaphore is zero and adds one, both in
 		one step. "give" subtracts one. So one process at a time has taken it.`)
 	ref, id := t.make("mk", "sem", "--init", "0")

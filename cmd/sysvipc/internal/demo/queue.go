@@ -1,11 +1,11 @@
-package main
+package demo
 
 import (
 	"github.com/sysvipc/sysvipc"
 )
 
-// demoQueue is the page's last program: msgsnd and msgrcv with a type in front.
-func demoQueue(t *tour) {
+// tellQueue is the page's last program: msgsnd and msgrcv with a type in front.
+func tellQueue(t *tour) {
 	t.say(`The page packs a type and a text into one string, sends it, and receives it
 		again. A type says what a message is about, and a receiver may choose by it.`)
 	ref, id := t.make("mk", "msg")
@@ -24,5 +24,5 @@ func demoQueue(t *tour) {
 	checkEqual(t, t.run("msg", "recv", ref, "--up-to", "9"), "urgent", "by priority: the lowest type up to 9")
 	checkEqual(t, t.run("msg", "recv", ref), "when you have time", "in order: whatever is first")
 	code, _ := t.fails("msg", "recv", ref, "--nowait")
-	checkEqual(t, code, exitWouldBlock, "the queue is empty: who will not wait gets exit code %d", exitWouldBlock)
+	checkEqual(t, code, codeWouldBlock, "the queue is empty: who will not wait gets exit code %d", codeWouldBlock)
 }

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sysvipc/sysvipc"
 )
 
-// demoWidth is that of the terminal on which the tour reads well.
-const demoWidth = 80
+// width is that of the terminal on which the tour reads well.
+const width = 80
 
 // tour is one run of the demonstration: what it tells, checks and has to remove. It is
 // used by one goroutine.
@@ -164,14 +165,17 @@ func (t *tour) make(args ...string) (ref string, id int) {
 	c := t.launch(shellLine("sysvipc", args), t.command(args))
 	<-c.done // though the tour may have been called off: what was made has to be removed
 	ref = strings.TrimSpace(c.stdout.String())
-	if made, err := parseRef(ref); err == nil && c.cmd.ProcessState.Success() {
-		id = made.id
-		switch made.kind {
-		case sysvipc.KindSegment:
+	if c.cmd.ProcessState.Success() {
+		kind, n, _ := strings.Cut(ref, ":")
+		made, err := strconv.Atoi(n)
+		t.must(err)
+		id = made
+		switch kind {
+		case "shm":
 			t.own(sysvipc.SegmentByID(id))
-		case sysvipc.KindSemaphores:
+		case "sem":
 			t.own(sysvipc.SemaphoresByID(id))
-		case sysvipc.KindQueue:
+		case "msg":
 			t.own(sysvipc.QueueByID(id))
 		}
 	}
@@ -203,7 +207,7 @@ func (t *tour) cleanUp() {
 // behind indent.
 func wrap(text, lead, indent string) string {
 	var b strings.Builder
-	line, room := lead, demoWidth-2
+	line, room := lead, width-2
 	empty := true
 	for _, word := range strings.Fields(text) {
 		if !empty && len([]rune(line))+1+len([]rune(word)) > room {

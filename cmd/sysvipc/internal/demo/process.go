@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -6,6 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"unicode"
+)
+
+// The exit codes that the tour looks for: would have to wait, or waited long enough; and 128 + the signal that ended it.
+const (
+	codeWouldBlock = 6
+	codeSignal     = 128
 )
 
 // child is a process of the tour.
@@ -90,9 +97,19 @@ func (t *tour) await(c *child) {
 // show prints what a process wrote, in lines that fit.
 func (t *tour) show(text string) {
 	for line := range strings.Lines(text) {
-		line = escapeText(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "   "))
-		t.printf("%s", wrap(line, "    ", "      "))
+		line = strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "   ")
+		t.printf("%s", wrap(printable(line), "    ", "      "))
 	}
+}
+
+// printable returns text without what a terminal may take for a command.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 // lastPID is the process that was started last.
@@ -136,7 +153,7 @@ func shellLine(program string, args []string) string {
 // shellStatus is what a shell calls the exit code.
 func shellStatus(state *os.ProcessState) int {
 	if sig := deathSignal(state); sig != 0 {
-		return exitSignal + sig
+		return codeSignal + sig
 	}
 	return state.ExitCode()
 }

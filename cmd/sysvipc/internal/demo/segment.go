@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -8,9 +8,9 @@ import (
 	"github.com/sysvipc/sysvipc"
 )
 
-// demoSegment is the page's first program: shmget, shmwrite, shmread and shmctl, here
+// tellSegment is the page's first program: shmget, shmwrite, shmread and shmctl, here
 // each in a process of its own.
-func demoSegment(t *tour) {
+func tellSegment(t *tour) {
 	t.say(`The page's first program makes a segment of 2000 bytes, writes a message into
 		its first 60, reads them back, and removes it.`)
 	const size, message = 2000, "Message #1"

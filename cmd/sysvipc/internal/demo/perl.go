@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -10,20 +10,20 @@ import (
 	"github.com/sysvipc/sysvipc"
 )
 
-// demoPrograms are the page's programs, cut at the places where another process may go
+// perlPrograms are the page's programs, cut at the places where another process may go
 // on. Perl reads them from standard input.
 //
-//go:embed demo/*.pl
-var demoPrograms embed.FS
+//go:embed perl/*.pl
+var perlPrograms embed.FS
 
-// demoPerl has Perl programs and this command share objects, in both directions.
-func demoPerl(t *tour) {
+// tellPerl has Perl programs and this command share objects, in both directions.
+func tellPerl(t *tour) {
 	perl, missing := findPerl(t.ctx)
 	if missing != "" {
 		t.say(missing + " This chapter is left out; all others need no Perl.")
 		return
 	}
-	t.say(`The page's programs again, in Perl itself (in cmd/sysvipc/demo). Each object is
+	t.say(`The page's programs again, in Perl itself (in cmd/sysvipc/internal/demo/perl). Each object is
 		made here and used from both sides.`)
 	p := perlTour{t, perl}
 	p.segment()
@@ -54,7 +54,7 @@ type perlTour struct {
 
 // program starts one of the page's programs on an object.
 func (p perlTour) program(background string, name string, id int, args ...string) *child {
-	text := valueOf(demoPrograms.ReadFile("demo/" + name))(p.tour)
+	text := valueOf(perlPrograms.ReadFile("perl/" + name))(p.tour)
 	args = append([]string{strconv.Itoa(id)}, args...)
 	cmd := exec.Command(p.perl, append([]string{"-"}, args...)...)
 	cmd.Stdin = strings.NewReader(string(text))

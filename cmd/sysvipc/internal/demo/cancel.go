@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"github.com/sysvipc/sysvipc"
 )
 
-// demoCancel shows that a wait can end without its object: from outside, by a time, and
+// tellCancel shows that a wait can end without its object: from outside, by a time, and
 // by a context.
-func demoCancel(t *tour) {
+func tellCancel(t *tour) {
 	t.say(`In Perl and C, a process that waits for a semaphore waits until it gets it. Here
 		a wait can be called off, and leaves the semaphore as it was.`)
 	ref, id := t.make("mk", "sem", "--init", "0")
@@ -41,7 +41,7 @@ func demoCancel(t *tour) {
 	t.check(unchanged(), "the value is 0 as before, and nobody waits")
 
 	code, _ := t.fails("sem", "take", ref, "--timeout", "20ms")
-	checkEqual(t, code, exitWouldBlock, "a take with a time limit ends with exit code %d", exitWouldBlock)
+	checkEqual(t, code, codeWouldBlock, "a take with a time limit ends with exit code %d", codeWouldBlock)
 	t.check(unchanged(), "the value is 0 as before, and nobody waits")
 
 	t.say(`In a Go program, a context does it:`)

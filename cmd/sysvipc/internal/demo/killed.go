@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/run"
 )
 
-// demoKilled shows what SEM_UNDO is for.
-func demoKilled(t *tour) {
+// tellKilled shows what SEM_UNDO is for.
+func tellKilled(t *tour) {
 	t.say(`Whoever takes a semaphore the page's way and dies, keeps it taken for ever:`)
 	ref, id := t.make("mk", "sem", "--init", "1")
 	set := sysvipc.SemaphoresByID(id)
@@ -45,7 +45,7 @@ func demoKilled(t *tour) {
 		return value == 0, err
 	})
 	code, who := t.fails("run", "--name", name, "--nowait", "--", "echo", "my turn")
-	checkEqual(t, code, exitWouldBlock, "who will not wait gets exit code %d, and is told who holds it", exitWouldBlock)
+	checkEqual(t, code, codeWouldBlock, "who will not wait gets exit code %d, and is told who holds it", codeWouldBlock)
 	t.check(strings.Contains(who, fmt.Sprintf("process %d ", holder.pid())), "that is process %d", holder.pid())
 	waiter := t.start("run", "--name", name, "--", "echo", "my turn")
 	t.until("the second waits", waiter, func() (bool, error) {
