@@ -274,6 +274,68 @@ func TestDeadCreator(t *testing.T) {
 	}
 }
 
+// Programs in other languages set values by SETVAL or SETALL, which leaves the time of last operation as it is. Such a set
+// is taken at once, also where a value that was set is 0; and so is a set of which only zeros are wanted.
+func TestEnsureTakesSetsOfOthers(t *testing.T) {
+	t.Parallel()
+	setval := func(t *testing.T, set *sysvipc.SemaphoreSet, index, value int) {
+		if errno := sysv.SemctlSetval(set.ID(), index, value); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	for name, c := range map[string]struct {
+		set  func(*testing.T, *sysvipc.SemaphoreSet)
+		want []int // of EnsureSemaphores
+		got  []int
+	}{
+		"SETVAL": {func(t *testing.T, set *sysvipc.SemaphoreSet) { setval(t, set, 0, 4); setval(t, set, 1, 0) }, []int{9, 9}, []int{4, 0}},
+		"SETALL": {func(t *testing.T, set *sysvipc.SemaphoreSet) { check(t, set.SetValues(0, 0)) }, []int{9, 9}, []int{0, 0}},
+		"of one": {func(t *testing.T, set *sysvipc.SemaphoreSet) { setval(t, set, 1, 7) }, []int{0, 9}, []int{0, 7}},
+		"none":   {func(*testing.T, *sysvipc.SemaphoreSet) {}, []int{0, 0}, []int{0, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			key := newKey(t)
+			bare := bareSet(t, key, 2)
+			c.set(t, bare)
+			before := must(bare.Stat())(t)
+			ctx, cancel := context.WithTimeout(bg, time.Second) // far less than a creator that is slow has
+			defer cancel()
+			set := must(sysvipc.EnsureSemaphores(ctx, key, 0o600, c.want...))(t)
+			if values := must(set.Values())(t); set.ID() != bare.ID() || !slices.Equal(values, c.got) {
+				t.Errorf("found set %d with %d, want %d with %d", set.ID(), values, bare.ID(), c.got)
+			}
+			if after := must(set.Stat())(t); after != before {
+				t.Errorf("the set was %+v, and is %+v", before, after)
+			}
+		})
+	}
+}
+
+// A program that was killed between two SETVALs leaves a set that is half made. It is not taken, and can be repaired, once.
+func TestHalfMade(t *testing.T) {
+	t.Parallel()
+	key := newKey(t)
+	half := bareSet(t, key, 3)
+	if errno := sysv.SemctlSetval(half.ID(), 1, 5); errno != 0 {
+		t.Fatal(errno)
+	}
+	ctx, cancel := context.WithTimeout(bg, 50*time.Millisecond)
+	defer cancel()
+	_, err := sysvipc.EnsureSemaphores(ctx, key, 0o600, 1, 1, 1)
+	wantError(t, err, "", context.DeadlineExceeded)
+	check(t, half.Initialize(2, 3, 0))
+	set := must(sysvipc.EnsureSemaphores(bg, key, 0o600, 1, 1, 1))(t)
+	wantValues(t, set, 2, 3, 0)
+	wantError(t, half.Initialize(4, 4, 4), "", eexist...)
+
+	// What another program has made whole is not initialised again.
+	whole := bareSet(t, newKey(t), 2)
+	check(t, whole.SetValues(0, 6))
+	wantError(t, whole.Initialize(4, 4), "", eexist...)
+	wantValues(t, whole, 0, 6)
+}
+
 // Whoever waits for the values goes on when they are set, by whatever program, and when the set is removed.
 func TestEnsureWaitsForValues(t *testing.T) {
 	t.Parallel()
@@ -282,10 +344,9 @@ func TestEnsureWaitsForValues(t *testing.T) {
 			check(t, set.Initialize(4))
 			return []int{4}
 		},
-		"values, then an operation": func(t *testing.T, set *sysvipc.SemaphoreSet) []int {
+		"values": func(t *testing.T, set *sysvipc.SemaphoreSet) []int {
 			check(t, set.SetValues(5))
-			check(t, set.Do(bg, sysvipc.Add(0, 1)))
-			return []int{6}
+			return []int{5}
 		},
 		"removed": func(t *testing.T, set *sysvipc.SemaphoreSet) []int {
 			check(t, set.Remove())

@@ -1,10 +1,12 @@
 package sysvipc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"syscall"
 	"time"
 
@@ -31,8 +33,9 @@ func CreateSemaphores(key Key, perm fs.FileMode, values ...int) (*SemaphoreSet, 
 //
 // Where another process has made the set and not yet set its values, it waits for
 // that: until ctx is done, or a few seconds have passed. Then the creator was killed
-// half way, or it is a program that sets values by SETVAL only, and the error is
-// [ErrUninitialized]: see [SemaphoreSet.Initialize].
+// half way, and the error is [ErrUninitialized]: see [SemaphoreSet.Initialize]. A value
+// is set by an operation, or by SETVAL or SETALL as programs in other languages do it.
+// Where 0 is asked for there is nothing to wait for: that is what semget(2) gives.
 func EnsureSemaphores(ctx context.Context, key Key, perm fs.FileMode, values ...int) (*SemaphoreSet, error) {
 	return Creator{}.EnsureSemaphores(ctx, key, perm, values...)
 }
@@ -65,7 +68,10 @@ func (c Creator) semaphores(op string, o object, perm fs.FileMode, values []int)
 	}
 	o.handle = handleOf(id)
 	s := &SemaphoreSet{object: o}
-	err := s.initialize(op, values)
+	err := s.initialize(op, make([]int, len(values)), values)
+	if errors.Is(err, fs.ErrExist) && !slices.ContainsFunc(values, notZero) {
+		err = nil // whoever wants zeros too may operate on it at once
+	}
 	if err == nil && first != perm {
 		err = s.Chmod(perm)
 	}
@@ -104,7 +110,7 @@ func (c Creator) EnsureSemaphores(ctx context.Context, key Key, perm fs.FileMode
 			return nil, o.fail(op, errno, setHint(o, errno, len(values)))
 		}
 		s := &SemaphoreSet{object: object{KindSemaphores, key, handleOf(id)}}
-		err := s.awaitValues(ctx, op)
+		err := s.awaitValues(ctx, op, values)
 		if errors.Is(err, ErrRemoved) {
 			continue // its creator has given up, or somebody repairs it
 		}
@@ -124,12 +130,10 @@ func (o object) checkNew(op string, values []int) error {
 	return o.checkValues(op, values)
 }
 
-// awaitValues waits until the creator of a set has set its values.
-func (s *SemaphoreSet) awaitValues(ctx context.Context, op string) error {
-	ok, err := poll(ctx, creationLimit, func() (bool, error) {
-		st, err := s.Stat()
-		return !st.Operated.IsZero(), err
-	})
+// awaitValues waits until the creator of a set has set its values, where others than
+// zeros are wanted.
+func (s *SemaphoreSet) awaitValues(ctx context.Context, op string, wanted []int) error {
+	ok, err := poll(ctx, creationLimit, func() (bool, error) { return s.hasValues(wanted) })
 	switch {
 	case ctx.Err() != nil && !ok:
 		return s.cancelled(op, ctx)
@@ -144,11 +148,40 @@ func (s *SemaphoreSet) awaitValues(ctx context.Context, op string) error {
 	return nil
 }
 
+// hasValues reports whether the values are set of those semaphores that are wanted to be
+// other than 0. Operations set the set's time, SETVAL and SETALL each semaphore's last
+// process; of a process that is not visible from this PID namespace only the value tells.
+func (s *SemaphoreSet) hasValues(wanted []int) (bool, error) {
+	st, err := s.Stat()
+	if err != nil || !st.Operated.IsZero() || !slices.ContainsFunc(wanted, notZero) {
+		return err == nil, err
+	}
+	values, err := s.Values()
+	if errors.Is(err, fs.ErrPermission) {
+		return false, nil // an operation will tell
+	}
+	if err != nil || len(values) < len(wanted) {
+		return false, err
+	}
+	for i, want := range wanted {
+		if want == 0 || values[i] != 0 {
+			continue
+		}
+		if pid, err := s.At(i).LastPID(); err != nil || pid == 0 {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func notZero(v int) bool { return v != 0 }
+
 // Initialize repairs a set whose creator was killed before it had set the values, for
 // which [EnsureSemaphores] answers ErrUninitialized. It sets the values once: where
-// somebody has operated on the set already, it changes nothing and fails with
-// [fs.ErrExist]. A creator that was only slow cannot set them a second time, as long
-// as the set has at most half as many semaphores as one call may have operations.
+// somebody has operated on the set already, or has set all its values, it changes nothing
+// and fails with [fs.ErrExist]. A creator that was only slow cannot set them a second
+// time, as long as it is no program of another language and the set has at most half
+// as many semaphores as one call may have operations.
 func (s *SemaphoreSet) Initialize(values ...int) error {
 	const op = "initialise"
 	st, err := s.Stat()
@@ -161,42 +194,60 @@ func (s *SemaphoreSet) Initialize(values ...int) error {
 	if err := s.checkValues(op, values); err != nil {
 		return err
 	}
-	return s.initialize(op, values)
+	if !st.Operated.IsZero() {
+		return s.taken(op)
+	}
+	old, err := s.Values()
+	if err != nil {
+		return err
+	}
+	if done, err := s.hasValues(slices.Repeat([]int{1}, len(values))); done || err != nil {
+		return cmp.Or(err, s.taken(op))
+	}
+	return s.initialize(op, old, values)
+}
+
+// taken is the error for a set whose values are set.
+func (s *SemaphoreSet) taken(op string) error {
+	return s.fail(op, syscall.EEXIST, "somebody has operated on it, or set its values, already")
 }
 
 // initialize sets the values by an operation, so that the set counts as operated on.
-// The operation demands that all are still 0, so that of two processes that both take
-// themselves for the creator only one succeeds.
-func (s *SemaphoreSet) initialize(op string, values []int) error {
+// The operation demands that all are still the old ones, so that of two processes that
+// both take themselves for the creator only one succeeds.
+func (s *SemaphoreSet) initialize(op string, old, values []int) error {
 	st, err := s.Stat()
 	if err != nil {
 		return err
 	}
-	taken := s.fail(op, syscall.EEXIST, "somebody has operated on it, or set its values, already")
 	if !st.Operated.IsZero() {
-		return taken
+		return s.taken(op)
 	}
 	ok, tooMany := false, len(values) > valuesRoom // operations do not reach the last one
 	if !tooMany {
-		ok, err = s.tryDo(op, setFromZero(values))
+		ok, err = s.tryDo(op, exchange(old, values))
 		tooMany = errors.Is(err, syscall.E2BIG)
 	}
 	if tooMany {
 		if err := s.setAll(op, values); err != nil {
 			return err
 		}
-		ok, err = s.tryDo(op, touch(values))
+		_, err = s.tryDo(op, touch(values)) // where it cannot be made, others operate on the set already
+		return err
 	}
 	if err == nil && !ok {
-		return taken
+		return s.taken(op)
 	}
 	return err
 }
 
-// setFromZero are operations that demand zeros and make values of them.
-func setFromZero(values []int) []Op {
-	ops := make([]Op, 0, 2*len(values))
+// exchange are operations that demand the old values and make the new ones of them.
+func exchange(old, values []int) []Op {
+	ops := make([]Op, 0, 3*len(values))
 	for i, v := range values {
+		if old[i] > 0 {
+			ops = append(ops, Add(i, -old[i]))
+		}
 		if ops = append(ops, WaitZero(i)); v > 0 {
 			ops = append(ops, Add(i, v))
 		}
