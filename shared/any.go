@@ -47,12 +47,7 @@ func (a *Any) fits(value []byte, t *Type) error {
 }
 
 // closed is an error if the region was closed since: what was read may be zeros.
-func (a *Any) closed(v *view) error {
-	if a.thing.region.view.Load() != v {
-		return a.thing.region.closed()
-	}
-	return nil
-}
+func (a *Any) closed(v *view) error { return a.thing.open(v) }
 
 // Load returns the value of a var or counter.
 func (a *Any) Load() ([]byte, error) {
@@ -141,16 +136,13 @@ func (a *Any) Update(ctx context.Context, change func(value []byte) error) error
 	value := wordBuffer(a.Type.Size())
 	at := unsafe.Pointer(unsafe.SliceData(value))
 	copyOut(at, a.cell(v, seq), uintptr(len(value)))
-	if err := a.closed(v); err != nil {
-		return err
-	}
 	if err := change(value); err != nil {
 		return err
 	}
 	copyIn(a.cell(v, seq+1), at, uintptr(len(value)))
 	atomic.StoreUint64(&h.seq, seq+1)
 	r.notify(v, a.changed())
-	return a.closed(v)
+	return nil
 }
 
 func (a *Any) updateWord(ctx context.Context, change func(value []byte) error) error {
@@ -169,11 +161,7 @@ func (a *Any) updateWord(ctx context.Context, change func(value []byte) error) e
 		if err := change(value); err != nil {
 			return err
 		}
-		swapped := atomic.CompareAndSwapUint64((*uint64)(v.at(a.thing.offset)), old, packBytes(value))
-		if swapped {
-			a.thing.region.notify(v, a.changed())
-		}
-		if err := a.closed(v); err != nil || swapped {
+		if swapped, err := a.thing.swapWord(v, old, packBytes(value), true, a.changed()); err != nil || swapped {
 			return err
 		}
 		if ctx.Err() != nil {

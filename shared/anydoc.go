@@ -42,7 +42,7 @@ func (a *Any) LoadDoc() ([]byte, error) {
 		return nil, err
 	}
 	defer v.done()
-	data, _, err := d.read(v)
+	data, _, err := d.load(v)
 	return data, err
 }
 

@@ -100,7 +100,7 @@ func TestLateLocks(t *testing.T) {
 				if tid := n.word & futexTIDMask; tid == 0 || threadExists(tid) {
 					t.Errorf("lock %d: %#x: it is held by nobody who is dead", i, n.word)
 				}
-				if ok, _ := pick().tryLock(n, 0); ok {
+				if ok, _ := pick().tryLock(n, 0, door{}); ok {
 					t.Errorf("lock %d is free before anybody has reaped", i)
 				}
 			}
@@ -120,7 +120,7 @@ func TestLateLocks(t *testing.T) {
 					continue
 				}
 				g := pick()
-				ok, died := g.tryLock(n, 0)
+				ok, died := g.tryLock(n, 0, door{})
 				at := address(&n.word) - address((*uint32)(r.view.Load().at(0)))
 				swept := how == "twice" && at >= stripes.offset && at < stripes.offset+stripes.thing.size // by the second slot's reaper
 				if !ok || !died && !swept {

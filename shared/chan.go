@@ -67,7 +67,14 @@ func ChanOf[T any](r *Region, name string, capacity int) (*Chan[T], error) {
 	}
 	n := powerOfTwo(uint64(capacity))
 	size := chanHeadSize + 2*roundUp(r.eventSize(), line) + n*roundUp(cellWord+uint64(s.size), line)
-	t, err := r.declare(context.Background(), wanted{kind: kindChan, name: name, shape: s, size: size, params: [4]uint64{uint64(s.size), n}})
+	t, err := r.declare(context.Background(), wanted{
+		kind: kindChan, name: name, shape: s, size: size, params: [4]uint64{uint64(s.size), n},
+		init: func(v *view, t thing) {
+			if c, ok := ringOf(t); ok {
+				c.format(v)
+			}
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -335,11 +342,11 @@ func (c *Chan[T]) All(ctx context.Context) iter.Seq2[T, error] {
 // Close ends the channel, for all processes and for good: nothing more can be sent, and
 // receivers get [io.EOF] when they have received what was. A second Close does nothing.
 func (c *Chan[T]) Close() error {
-	v, err := c.ring.region.use()
+	v, err := c.ring.beginWord()
 	if err != nil {
 		return err
 	}
-	defer v.done()
+	defer c.ring.endWord()
 	atomic.StoreUint32(&c.ring.head(v).closed, 1)
 	c.ring.region.notify(v, c.ring.news)
 	c.ring.region.notify(v, c.ring.room)
@@ -353,7 +360,8 @@ func (c *Chan[T]) Len() (int, error) {
 		return 0, err
 	}
 	defer v.done()
-	return c.ring.count(v), nil
+	n := c.ring.count(v)
+	return n, c.ring.open(v)
 }
 
 // Cap returns for how many messages there is room.

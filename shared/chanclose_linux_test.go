@@ -2,8 +2,11 @@ package shared
 
 import (
 	"context"
+	"strconv"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
@@ -54,4 +57,38 @@ func TestChanCloseAmidst(t *testing.T) {
 	if n, err := c[0].SendAll(ctx, []int64{1, 2, 3, 4}); n != 4 || err != nil {
 		t.Error(n, err)
 	}
+}
+
+var crampedCloser = ipctest.Register("cramped closer", func(c *ipctest.ChildEnv) {
+	key, err := strconv.Atoi(c.Args[0])
+	c.Check(err)
+	r, err := OpenKey(context.Background(), sysvipc.Key(key))
+	c.Check(err)
+	ch, err := ChanOf[int64](r, "c", 4)
+	c.Check(err)
+	ch.ring.claimSend(r.view.Load(), true)
+	c.Check(unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: 1, Max: 1}))
+	c.Check(r.Close())
+	c.Say("closed")
+	c.Listen()
+})
+
+// Where the region cannot be mapped a second time, others bring into order what is left.
+func TestChanCloseWithoutRoom(t *testing.T) {
+	t.Parallel()
+	key := ipctest.Key(t)
+	r, err := EnsureKey(t.Context(), sysvipc.Key(key), smallFile)
+	mustNot(t, err)
+	defer r.Close()
+	c, err := ChanOf[int64](r, "c", 4)
+	mustNot(t, err)
+	p := ipctest.Start(t, crampedCloser, nil, strconv.Itoa(int(key)))
+	p.Expect("closed")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	mustNot(t, c.Send(ctx, 7))
+	if m, err := c.Receive(ctx); m != 7 || err != nil {
+		t.Errorf("got %d (%v)", m, err)
+	}
+	p.Kill()
 }

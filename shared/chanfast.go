@@ -23,13 +23,13 @@ func (c *Chan[T]) putNow(v *view, message *T) bool {
 	p := atomic.LoadUint64(&r.sends)
 	word := r.word(v, p)
 	empty := r.mark(p, cellEmpty)
-	mine := empty | cellWriting | r.me
+	mine := empty ^ cellEmpty ^ cellWriting | r.me
 	if atomic.LoadUint64(word) != empty || atomic.LoadUint32(&r.head(v).closed) != 0 || !atomic.CompareAndSwapUint64(word, empty, mine) {
 		return false
 	}
 	raceReleaseMerge(r.local)
 	writeCell(unsafe.Add(unsafe.Pointer(word), cellWord), message)
-	if !atomic.CompareAndSwapUint64(word, mine, empty|cellFull) {
+	if !atomic.CompareAndSwapUint64(word, mine, empty^cellEmpty^cellFull) {
 		return false // the region was closed since
 	}
 	r.moveOn(v, (p+1)&positionMask)
@@ -67,7 +67,7 @@ func (c *Chan[T]) putSome(v *view, messages []T) int {
 
 		r.fetch(v, p+n, r.far)
 		word, empty := r.word(v, p+n), r.mark((p+n)&positionMask, cellEmpty)
-		if atomic.LoadUint64(word) != empty || !atomic.CompareAndSwapUint64(word, empty, empty|cellWriting|r.me) {
+		if atomic.LoadUint64(word) != empty || !atomic.CompareAndSwapUint64(word, empty, empty^cellEmpty^cellWriting|r.me) {
 			break
 		}
 		raceReleaseMerge(r.local)
@@ -76,7 +76,7 @@ func (c *Chan[T]) putSome(v *view, messages []T) int {
 	}
 	for i := range n {
 		empty := r.mark((p+i)&positionMask, cellEmpty)
-		if !atomic.CompareAndSwapUint64(r.word(v, p+i), empty|cellWriting|r.me, empty|cellFull) {
+		if !atomic.CompareAndSwapUint64(r.word(v, p+i), empty^cellEmpty^cellWriting|r.me, empty^cellEmpty^cellFull) {
 			return int(i) // the region was closed since
 		}
 	}

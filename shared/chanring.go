@@ -51,9 +51,10 @@ type chanHead struct {
 
 const chanHeadSize = 192
 
-// The states of a cell. Fresh memory is empty(0).
+// The states of a cell. None of them is 0: where a region is closed there are zeros, in which
+// nobody shall find an empty cell.
 const (
-	cellEmpty   = 0
+	cellEmpty   = 6
 	cellWriting = 1
 	cellFull    = 2
 	cellSkip    = 3
@@ -144,6 +145,13 @@ func (c *ring) message(v *view, p uint64) unsafe.Pointer {
 	return v.at(c.start + p&c.mask*c.stride + cellWord)
 }
 
+// format makes all cells empty, in lap 0.
+func (c *ring) format(v *view) {
+	for p := range c.mask + 1 {
+		*c.word(v, p) = cellEmpty
+	}
+}
+
 // mark returns the word for p in a state without an owner.
 func (c *ring) mark(p, state uint64) uint64 {
 	return p>>(c.shift&63)&c.laps<<lapShift | state
@@ -188,7 +196,7 @@ func (c *ring) claimSend(v *view, claim bool) (place, outcome) {
 				next += uint64(ahead-1) << c.shift
 			}
 			p = later(next, atomic.LoadUint64(&h.tail))
-		case ahead == -1 && state != cellEmpty && state < cellSealed:
+		case ahead == -1 && state >= cellWriting && state <= cellReading:
 			return place{p, w}, blocked
 		default:
 			return place{p, w}, damaged

@@ -79,7 +79,7 @@ func (r *Region) takeOver(ctx context.Context, v *view) (bool, error) {
 	h.init.bury(func(tid uint32) bool { return !threadExists(tid) }) // of who made the original
 	soon, cancel := context.WithTimeout(ctx, waitForTakeOver)
 	defer cancel()
-	g, _, err := lockNode(soon, &h.init, func(word uint32) { futexWait(&h.init.word, word, 0) })
+	g, _, err := lockNode(soon, &h.init, door{}, func(word uint32) { futexWait(&h.init.word, word, 0) })
 	if err != nil && ctx.Err() == nil {
 		err = fmt.Errorf("%w: it is a copy, whose init lock thread %d does not give back", errCorrupt, atomic.LoadUint32(&h.init.word)&futexTIDMask)
 	}

@@ -31,11 +31,11 @@ func (c *Counter) changed() uint64 { return c.offset + line }
 
 // Add adds delta and returns the new value.
 func (c *Counter) Add(delta int64) (int64, error) {
-	v, err := c.region.use()
+	v, err := c.beginWord()
 	if err != nil {
 		return 0, err
 	}
-	defer v.done()
+	defer c.endWord()
 	value := atomic.AddInt64(c.value(v), delta)
 	c.region.notify(v, c.changed())
 	return value, nil
@@ -48,16 +48,20 @@ func (c *Counter) Load() (int64, error) {
 		return 0, err
 	}
 	defer v.done()
-	return atomic.LoadInt64(c.value(v)), nil
+	value := atomic.LoadInt64(c.value(v))
+	if c.region.view.Load() != v { // meanwhile: it may be a zero that is none
+		return 0, c.region.closed()
+	}
+	return value, nil
 }
 
 // Store sets the value.
 func (c *Counter) Store(value int64) error {
-	v, err := c.region.use()
+	v, err := c.beginWord()
 	if err != nil {
 		return err
 	}
-	defer v.done()
+	defer c.endWord()
 	atomic.StoreInt64(c.value(v), value)
 	c.region.notify(v, c.changed())
 	return nil
@@ -65,11 +69,11 @@ func (c *Counter) Store(value int64) error {
 
 // CompareAndSwap sets the value to new if it is old, and reports whether it was.
 func (c *Counter) CompareAndSwap(old, new int64) (bool, error) {
-	v, err := c.region.use()
+	v, err := c.beginWord()
 	if err != nil {
 		return false, err
 	}
-	defer v.done()
+	defer c.endWord()
 	swapped := atomic.CompareAndSwapInt64(c.value(v), old, new)
 	if swapped {
 		c.region.notify(v, c.changed())

@@ -109,10 +109,11 @@ func (r *Region) Info() (Info, error) {
 	}
 	defer v.done()
 	c := &r.config
+	used := int64(min(atomic.LoadUint64(&v.header().free), c.size))
 	return Info{
-		Name: r.name, Size: int64(c.size), Used: int64(min(atomic.LoadUint64(&v.header().free), c.size)),
+		Name: r.name, Size: int64(c.size), Used: used,
 		Participants: int(c.slots), Entries: int(c.entries), Nonce: c.nonce, Created: time.Unix(0, c.created),
-	}, nil
+	}, r.open(v)
 }
 
 // Info is [Region.Info].
@@ -148,7 +149,7 @@ func (r *Region) Participants() ([]Participant, error) {
 			Joined: time.Unix(0, s.started), Alive: word&futexTIDMask != 0,
 		})
 	}
-	return all, nil
+	return all, r.open(v)
 }
 
 // Participants is [Region.Participants]. Nobody is alive in a file that was not opened since

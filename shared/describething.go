@@ -41,7 +41,7 @@ func (r *Region) Things() ([]Thing, error) {
 		}
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].Offset < all[j].Offset })
-	return all, nil
+	return all, r.open(v)
 }
 
 // Things is [Region.Things].
@@ -111,6 +111,9 @@ func (r *Region) Any(name string) (*Any, error) {
 	}
 	defer v.done()
 	e, err := r.find(v, name, nil)
+	if err == nil {
+		err = r.open(v)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +125,7 @@ func (r *Region) Any(name string) (*Any, error) {
 		return nil, fmt.Errorf("shared: %q in region %q: %w: its bytes lie outside", name, r.name, errCorrupt)
 	}
 	kind := e.kind // once: others may change it
-	return &Any{Thing: r.describe(v, e, t, kind), thing: t, kind: kind}, nil
+	return &Any{Thing: r.describe(v, e, t, kind), thing: t, kind: kind}, r.open(v)
 }
 
 // Any is [Region.Any], for reading only.

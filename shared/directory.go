@@ -31,6 +31,9 @@ type thing struct {
 	params [4]uint64
 }
 
+// open tells whether the region is still that of the view. If not, what was read may be zeros.
+func (t *thing) open(v *view) error { return t.region.open(v) }
+
 // wanted is what a program declares.
 type wanted struct {
 	kind   uint32
@@ -52,7 +55,11 @@ func (r *Region) declare(ctx context.Context, w wanted) (thing, error) {
 		return thing{}, r.refuse(w, "a name has from 1 to %d bytes", maxName)
 	}
 	if e, err := r.find(v, w.name, nil); e != nil || err != nil {
-		return r.open(v, e, w, err)
+		t, err := r.match(v, e, w, err)
+		if closed := r.open(v); closed != nil {
+			return thing{}, closed
+		}
+		return t, err
 	}
 	h := v.header()
 	g, _, err := r.lock(ctx, v, &h.dir, nil)
@@ -62,7 +69,7 @@ func (r *Region) declare(ctx context.Context, w wanted) (thing, error) {
 	defer g.unlock(&h.dir)
 	var room *entry
 	if e, err := r.find(v, w.name, &room); e != nil || err != nil {
-		return r.open(v, e, w, err)
+		return r.match(v, e, w, err)
 	}
 	if room == nil {
 		return thing{}, r.refuse(w, "all %d entries are taken: make the region with more Entries", r.config.entries)
@@ -98,8 +105,8 @@ func (r *Region) find(v *view, name string, room **entry) (*entry, error) {
 	return nil, nil
 }
 
-// open checks an entry against what the program declares.
-func (r *Region) open(v *view, e *entry, w wanted, err error) (thing, error) {
+// match checks an entry against what the program declares.
+func (r *Region) match(v *view, e *entry, w wanted, err error) (thing, error) {
 	if err != nil {
 		return thing{}, err
 	}

@@ -123,7 +123,7 @@ func (d *Doc[T]) Load() (T, error) {
 		return none, err
 	}
 	defer v.done()
-	data, _, err := d.read(v)
+	data, _, err := d.load(v)
 	if err != nil {
 		return none, err
 	}
@@ -212,13 +212,22 @@ func (d *Doc[T]) cell(v *view, seq uint64) unsafe.Pointer {
 	return v.at(d.offset + varHeadSize + seq%cells*d.params[1])
 }
 
+// load is read for whoever does not hold the lock, beside a Close.
+func (d *Doc[T]) load(v *view) ([]byte, uint64, error) {
+	data, seq, err := d.read(v)
+	if closed := d.open(v); closed != nil {
+		return nil, 0, closed
+	}
+	return data, seq, err
+}
+
 // read copies the bytes of the current value, and returns its number.
 func (d *Doc[T]) read(v *view) ([]byte, uint64, error) {
 	h := (*varHead)(v.at(d.offset))
 	for {
 		seq := atomic.LoadUint64(&h.seq)
 		if seq == 0 {
-			return nil, 0, d.open(v)
+			return nil, 0, nil
 		}
 		at := d.cell(v, seq)
 		n := atomic.LoadUint64((*uint64)(at))
@@ -230,22 +239,11 @@ func (d *Doc[T]) read(v *view) ([]byte, uint64, error) {
 		if atomic.LoadUint64(&h.seq)-seq > cells-2 {
 			continue
 		}
-		if err := d.open(v); err != nil {
-			return nil, 0, err
-		}
 		if n > d.capacity {
 			return nil, 0, fmt.Errorf("shared: doc %q: %w: a value of %d bytes in %d", d.name, errCorrupt, n, d.capacity)
 		}
 		return data, seq, nil
 	}
-}
-
-// open tells whether the region is still that of the view.
-func (d *Doc[T]) open(v *view) error {
-	if d.region.view.Load() != v {
-		return d.region.closed()
-	}
-	return nil
 }
 
 // write publishes the bytes that make returns, which is called with the lock held.
@@ -290,7 +288,7 @@ func (d *Doc[T]) next(ctx context.Context, seen uint64) (data []byte, seq uint64
 	if err != nil {
 		return nil, 0, err
 	}
-	return d.read(v)
+	return d.load(v)
 }
 
 // changed is the event of a change. It lies behind the cells.

@@ -84,7 +84,7 @@ func TestDoc(t *testing.T) {
 		wantDoc(t, d, a)
 	}
 	lock := &(*varHead)(d.region.view.Load().at(d.offset)).lock
-	g, _, err := lockNode(ctx, lock, nil)
+	g, _, err := lockNode(ctx, lock, door{}, nil)
 	mustNot(t, err)
 	short, cancel := context.WithTimeout(ctx, time.Millisecond)
 	defer cancel()

@@ -3,6 +3,7 @@ package shared
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -127,6 +128,23 @@ func (g *guardian) move(from, to *node) {
 	g.remove(from)
 	g.insert(to)
 	g.end()
+}
+
+// abandon leaves a lock as the kernel does when its holder's process ends.
+func (g *guardian) abandon(n *node) {
+	g.mu.Lock()
+	g.begin(n)
+	g.remove(n)
+	atomic.StoreUint32(&n.word, futexOwnerDied)
+	futexWake(&n.word, math.MaxInt32)
+	g.end()
+	g.mu.Unlock()
+}
+
+// keep notes in a lock that a [Mutex] or an [RWMutex] is who holds it.
+func keep(n *node, g *guardian) {
+	atomic.StoreUint32(&n.owner, g.tid)
+	leavers.tell() // a Close need not wait for it any longer
 }
 
 // heldIn counts the locks of this process that lie in v, and those of them that a [Mutex] or

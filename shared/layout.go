@@ -76,7 +76,7 @@ const (
 var magic = [8]byte{'S', 'Y', 'S', 'V', 'I', 'P', 'C', '1'}
 
 const (
-	version   = 2
+	version   = 3
 	line      = 64 // bytes of a cache line: what different processes write lies on different ones
 	headerLen = 512
 	slotLen   = 192

@@ -24,7 +24,7 @@ func TestLayoutOfAnotherRelease(t *testing.T) {
 	_, err2 := OpenKey(t.Context(), key)
 	_, err3 := Look(seg)
 	for _, err := range []error{err1, err2, err3} {
-		if err == nil || !strings.Contains(err.Error(), "its layout has version 1, and this program knows version 2; use programs of one release, or remove it") {
+		if err == nil || !strings.Contains(err.Error(), "its layout has version 1, and this program knows version 3; use programs of one release, or remove it") {
 			t.Errorf("got %v", err)
 		}
 	}

@@ -3,6 +3,7 @@ package shared
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -24,13 +25,15 @@ const notRecoverable = 0x7ffffffe
 // Waiters is futexWaiters for one who has slept: others may sleep too, whose bit the
 // last holder has cleared. The bit must come with the lock: a holder killed without it
 // would wake nobody.
-func (g *guardian) tryLock(n *node, waiters uint32) (ok, died bool) {
+//
+// It takes nothing in a region that is closed: see [door].
+func (g *guardian) tryLock(n *node, waiters uint32, in door) (ok, died bool) {
 	word := atomic.LoadUint32(&n.word)
 	if word&futexTIDMask != 0 {
 		return false, false
 	}
 	g.mu.Lock()
-	if len(g.list) >= maxHeld {
+	if len(g.list) >= maxHeld || in.closed() {
 		g.mu.Unlock()
 		return false, false
 	}
@@ -47,6 +50,18 @@ func (g *guardian) tryLock(n *node, waiters uint32) (ok, died bool) {
 	}
 	return ok, died
 }
+
+// door is the region in which a lock lies, as its taker has seen it. Close shuts the door
+// and then looks at the list of each guardian, under its mutex; so whoever takes a lock is
+// in the list when Close looks, and Close waits for it, or finds the door shut. Between
+// Close's look and the end of the memory nobody takes a lock there that nobody could
+// release. The zero door is always open.
+type door struct {
+	region *Region
+	view   *view
+}
+
+func (d door) closed() bool { return d.region != nil && d.region.view.Load() != d.view }
 
 // unlock releases n's lock, which g holds, and wakes one who waits for it.
 func (g *guardian) unlock(n *node) {
@@ -68,9 +83,7 @@ func (g *guardian) unlock(n *node) {
 	}
 	g.end()
 	g.mu.Unlock()
-	if leavers.waiting.Load() > 0 {
-		leavers.wake()
-	}
+	leavers.tell()
 }
 
 // pick returns the guardian for a new holder: one that has room, if any has.
@@ -110,9 +123,9 @@ const spins = 100
 // lock takes the lock of a node in v, and waits for it until ctx is done or the region is
 // closed: behind the goroutines of this process that want it, if there is a local lock.
 func (r *Region) lock(ctx context.Context, v *view, n *node, local chan struct{}) (*guardian, bool, error) {
-	g := pick()
-	if ok, died := g.tryLock(n, 0); ok {
-		return r.unlessClosed(v, n, g, died)
+	g, in := pick(), door{r, v}
+	if ok, died := g.tryLock(n, 0, in); ok {
+		return g, died, nil
 	}
 	if local != nil {
 		select {
@@ -128,32 +141,18 @@ func (r *Region) lock(ctx context.Context, v *view, n *node, local chan struct{}
 	}
 	defer leave()
 	defer r.sleepOnLock(v, n)()
-	g, died, err := lockNode(ctx, n, func(word uint32) {
+	g, died, err := lockNode(ctx, n, in, func(word uint32) {
 		if r.listen(v, &n.word, word) {
 			r.reapDead(v)
 		}
 	})
-	if err != nil && r.view.Load() != v {
+	if err != nil && in.closed() {
 		return nil, false, r.closed()
 	}
-	if err != nil {
-		return nil, false, err
-	}
-	return r.unlessClosed(v, n, g, died)
+	return g, died, err
 }
 
-// unlessClosed gives a lock back that was taken beside a Close: nobody could release it
-// later, and its node would stand in the kernel's list for ever.
-func (r *Region) unlessClosed(v *view, n *node, g *guardian, died bool) (*guardian, bool, error) {
-	if r.view.Load() != v {
-		g.unlock(n)
-		return nil, false, r.closed()
-	}
-	return g, died, nil
-}
-
-// leavers are the Closes of this process that wait until its writers, who hold a lock for
-// as long as a write takes, have given it back.
+// leavers are the Closes of this process that wait until its writers have written.
 var leavers leaving
 
 type leaving struct {
@@ -162,7 +161,7 @@ type leaving struct {
 	changed *sync.Cond // made by the first
 }
 
-// await returns when gone says so, which it asks again whenever a lock is given back, or
+// await returns when gone says so, which it asks again whenever a writer may have written, or
 // after limit: then it returns false.
 func (l *leaving) await(limit time.Duration, gone func() bool) bool {
 	l.waiting.Add(1)
@@ -187,6 +186,13 @@ func (l *leaving) await(limit time.Duration, gone func() bool) bool {
 		l.changed.Wait()
 	}
 	return true
+}
+
+// tell has those who wait look again, if there are any.
+func (l *leaving) tell() {
+	if l.waiting.Load() > 0 {
+		l.wake()
+	}
 }
 
 func (l *leaving) wake() {
@@ -245,17 +251,17 @@ func (s *sleepers) sendAway() {
 	}
 }
 
-// lockNode takes n's lock, and waits for it until ctx is done: by nap, which sleeps while
-// the word is what it is given, and may return for no reason.
-func lockNode(ctx context.Context, n *node, nap func(word uint32)) (g *guardian, died bool, err error) {
+// lockNode takes n's lock, and waits for it until ctx is done or the door shut: by nap, which
+// sleeps while the word is what it is given, and may return for no reason.
+func lockNode(ctx context.Context, n *node, in door, nap func(word uint32)) (g *guardian, died bool, err error) {
 	for range spins {
 		g = pick()
-		if ok, died := g.tryLock(n, 0); ok {
+		if ok, died := g.tryLock(n, 0, in); ok {
 			return g, died, nil
 		}
 		runtime.Gosched()
 	}
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !in.closed() {
 		word := atomic.LoadUint32(&n.word)
 		if word&futexTIDMask == 0 {
 			if err := tooMany(); err != nil {
@@ -263,7 +269,7 @@ func lockNode(ctx context.Context, n *node, nap func(word uint32)) (g *guardian,
 				return nil, false, err
 			}
 			g = pick()
-			if ok, died := g.tryLock(n, futexWaiters); ok {
+			if ok, died := g.tryLock(n, futexWaiters, in); ok {
 				return g, died, nil
 			}
 			continue
@@ -275,5 +281,8 @@ func lockNode(ctx context.Context, n *node, nap func(word uint32)) (g *guardian,
 	}
 	// The wake that a release grants to one sleeper may have come here: hand it on.
 	futexWake(&n.word, 1)
-	return nil, false, ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	return nil, false, fs.ErrClosed
 }

@@ -148,7 +148,7 @@ func (m *Map[K, V]) Update(ctx context.Context, k K, change func(value *V, exist
 		copyOut(unsafe.Pointer(&value), unsafe.Add(s.cell(word&cellMask-1), s.value), unsafe.Sizeof(value))
 	}
 	if !change(&value, exists) {
-		return s.open()
+		return nil
 	}
 	return s.put(hash, slot, word, exists, unsafe.Pointer(&k), unsafe.Pointer(&value))
 }
@@ -202,9 +202,10 @@ func (m *Map[K, V]) Delete(ctx context.Context, k K) (bool, error) {
 	slot, word, found := s.probe(hash, unsafe.Pointer(&k))
 	switch found {
 	case hit:
-		return true, s.remove(slot, word)
+		s.remove(slot, word)
+		return true, nil
 	case missed, crowded:
-		return false, s.open()
+		return false, nil
 	}
 	return false, s.corrupt()
 }
@@ -216,7 +217,8 @@ func (m *Map[K, V]) Len() (int, error) {
 		return 0, err
 	}
 	defer v.done()
-	return int(m.len(v)), nil
+	n := int(m.len(v))
+	return n, m.open(v)
 }
 
 // Capacity returns for how many entries the map was made.

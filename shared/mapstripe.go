@@ -109,12 +109,7 @@ func (s stripe) readInTurn(ctx context.Context, hash uint64, key, value unsafe.P
 
 // open tells whether the region is still that of the view. If not, what was read means
 // nothing.
-func (s stripe) open() error {
-	if s.region.view.Load() != s.v {
-		return s.region.closed()
-	}
-	return nil
-}
+func (s stripe) open() error { return s.thing.open(s.v) }
 
 func (s stripe) corrupt() error { return fmt.Errorf("shared: map %q: %w", s.name, errCorrupt) }
 
@@ -170,7 +165,7 @@ func (s stripe) put(hash, slot, word uint64, exists bool, key, value unsafe.Poin
 		atomic.AddUint64(&h.count, 1)
 	}
 	s.region.notify(s.v, s.changed())
-	return s.open()
+	return nil
 }
 
 // room reports whether there may be one more entry than the stripe's count. One cell must
@@ -189,14 +184,13 @@ func (s stripe) release(cell uint64) {
 }
 
 // remove takes out the entry in slot. The lock is held.
-func (s stripe) remove(slot, word uint64) error {
+func (s stripe) remove(slot, word uint64) {
 	atomic.StoreUint64(s.word(slot), succeed(word, wordHole))
 	atomic.AddUint64(&s.head().moves, 1)
 	s.close(slot)
 	atomic.AddUint64(&s.head().count, math.MaxUint64)
 	s.release(word&cellMask - 1)
 	s.region.notify(s.v, s.changed())
-	return s.open()
 }
 
 // close moves entries up until the hole can be empty: until no entry behind it is reached

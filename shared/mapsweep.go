@@ -20,10 +20,6 @@ func (s stripe) lock(ctx context.Context) (held, error) {
 	if died {
 		s.sweep()
 	}
-	if err := s.open(); err != nil {
-		held{g}.release(s)
-		return held{}, err
-	}
 	return held{g}, nil
 }
 
@@ -91,7 +87,7 @@ func repairMap(r *Region, v *view, t thing, _ owner) {
 		s := m.nth(v, i)
 		if n := &s.head().lock; atomic.LoadUint32(&n.word)&futexOwnerDied != 0 {
 			g := pick()
-			ok, died := g.tryLock(n, 0)
+			ok, died := g.tryLock(n, 0, door{}) // the slot's lock is held, or this is its Close
 			if died {
 				s.sweep()
 			}

@@ -74,13 +74,13 @@ func (m *Mutex) TryLock() (bool, error) {
 		return false, err
 	}
 	defer v.done()
-	n, g := (*node)(v.at(m.offset)), pick()
-	ok, died := g.tryLock(n, 0)
+	n, g, in := (*node)(v.at(m.offset)), pick(), door{m.region, v}
+	ok, died := g.tryLock(n, 0, in)
+	if !ok && in.closed() {
+		return false, m.region.closed()
+	}
 	if !ok {
 		return false, tooManyAt("mutex", m.name)
-	}
-	if g, died, err = m.region.unlessClosed(v, n, g, died); err != nil {
-		return false, err
 	}
 	err = m.locked(n, g, died)
 	return err == nil || errors.Is(err, ErrOwnerDied), err
@@ -94,8 +94,8 @@ func (m *Mutex) locked(n *node, g *guardian, died bool) error {
 		g.unlock(n)
 		return fmt.Errorf("shared: lock mutex %q: %w", m.name, ErrNotRecoverable)
 	}
-	n.owner = g.tid
 	m.holder, m.died = g, died
+	keep(n, g)
 	if died {
 		return fmt.Errorf("shared: mutex %q: %w", m.name, ErrOwnerDied)
 	}
@@ -108,7 +108,7 @@ func (m *Mutex) MarkConsistent() { m.died = false }
 // Unlock releases the mutex, which this process holds. After ErrOwnerDied without
 // MarkConsistent it makes the mutex useless: see ErrNotRecoverable.
 func (m *Mutex) Unlock() error {
-	v, err := m.region.use()
+	v, err := m.region.inside()
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func (r *Region) join(v *view) error {
 	g := pick()
 	for index := range int(r.config.slots) {
 		s := v.slot(r.plan, index)
-		ok, died := g.tryLock(&s.life, 0)
+		ok, died := g.tryLock(&s.life, 0, door{})
 		if !ok {
 			continue
 		}
@@ -85,10 +85,9 @@ func (r *Region) join(v *view) error {
 func (r *Region) leave(v *view) error {
 	first := &v.slot(r.plan, r.slot).life
 	second, err := r.attach()
-	if err != nil { // no room for it
-		atomic.AddUint32(&v.slot(r.plan, r.slot).incarnation, 1)
-		r.guardian.unlock(first)
-		r.ring(v, r.slot)
+	if err != nil { // no room for it: others bring the work into order, as if this one were dead
+		r.guardian.abandon(first)
+		r.alarm(v)
 		return r.memory.Close()
 	}
 	defer second.Close()
@@ -113,7 +112,7 @@ func (r *Region) reapDead(v *view) (found bool) {
 			continue
 		}
 		g := pick()
-		ok, died := g.tryLock(&s.life, 0)
+		ok, died := g.tryLock(&s.life, 0, door{r, v})
 		if ok && died {
 			r.recover(v, index, true)
 			found = true

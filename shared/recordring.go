@@ -206,7 +206,7 @@ func (c *recordRing) commit(v *view, p, size, n uint64) error {
 	if !atomic.CompareAndSwapUint64(&rec.state, c.mark(p, recordWriting|c.me), c.mark(p, recordFull)) {
 		return c.lost(v)
 	}
-	return c.open(v)
+	return nil
 }
 
 // abandon gives back the place at p, to which nothing was sent.
@@ -286,7 +286,7 @@ func (c *recordRing) release(v *view, p uint64) error {
 	if atomic.LoadUint32(&c.head(v).closed) != 0 {
 		c.region.notify(v, c.news) // it may have been the last
 	}
-	return c.open(v)
+	return nil
 }
 
 // putBack leaves the record at p to others.
@@ -346,14 +346,6 @@ func repairRecords(r *Region, v *view, t thing, dead owner) {
 	// Always: whoever began this repair may have been killed just before.
 	atomic.AddUint64(&h.epoch, 1)
 	c.advance(v)
-}
-
-// open tells whether the region is still that of the view.
-func (c *recordRing) open(v *view) error {
-	if c.region.view.Load() != v {
-		return c.region.closed()
-	}
-	return nil
 }
 
 // lost says why a record is no longer this participant's.

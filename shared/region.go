@@ -26,7 +26,9 @@ type Region struct {
 	file     *regionFile      // or nil
 	memory   memory
 	view     atomic.Pointer[view] // nil once closed
-	config   config               // this process's own copy, checked
+	last     atomic.Pointer[view] // nil once the memory is given back, which is later
+	words    [8]words
+	config   config // this process's own copy, checked
 	plan     plan
 	slot     int
 	id       owner
@@ -180,8 +182,43 @@ func (r *Region) enter(settle func(v *view) error) error {
 	if err := r.join(v); err != nil {
 		return err
 	}
+	r.last.Store(v)
 	r.view.Store(v)
 	return nil
+}
+
+// words counts the goroutines that are just writing a word of the region, such as a [Counter],
+// by a single instruction. Where memory is given back under it nobody could tell whether it
+// had been written. There are several, so that who writes to different things does not meet.
+type words struct {
+	writers atomic.Int64
+	_       [line - 8]byte
+}
+
+// beginWord is use for whoever writes a word of the thing: Close waits until endWord, or
+// beginWord finds the region closed.
+func (t *thing) beginWord() (*view, error) {
+	t.wordsOf().writers.Add(1)
+	if v := t.region.view.Load(); v != nil {
+		return v, nil
+	}
+	t.endWord()
+	return nil, t.region.closed()
+}
+
+func (t *thing) endWord() {
+	t.wordsOf().writers.Add(-1)
+	leavers.tell()
+}
+
+func (t *thing) wordsOf() *words { return &t.region.words[t.offset/line%uint64(len(t.region.words))] }
+
+// inside is use for whoever gives back what Close waits for.
+func (r *Region) inside() (*view, error) {
+	if v := r.last.Load(); v != nil {
+		return v, nil
+	}
+	return nil, r.closed()
 }
 
 // use returns the region's memory, or an error after Close. Call done with it when the
@@ -193,6 +230,14 @@ func (r *Region) use() (*view, error) {
 	return nil, r.closed()
 }
 
+// open tells whether the region is still that of the view. If not, what was read may be zeros.
+func (r *Region) open(v *view) error {
+	if r.view.Load() != v {
+		return r.closed()
+	}
+	return nil
+}
+
 func (v *view) done() { runtime.KeepAlive(v) }
 
 func (r *Region) closed() error { return fmt.Errorf("shared: region %q: %w", r.name, fs.ErrClosed) }
@@ -201,7 +246,24 @@ func (r *Region) closed() error { return fmt.Errorf("shared: region %q: %w", r.n
 // [Mutex] or an [RWMutex] in it. Goroutines that wait in the region get [fs.ErrClosed]. For
 // those that are just writing it waits; if one of them does so for a second, in a function
 // that it was given, Close fails.
+//
+// What other goroutines do in the region meanwhile is done, and they are told so, or is not
+// done and returns fs.ErrClosed.
 func (r *Region) Close() error {
+	// Of each kind of operation one of these holds. So none that has returned nil is lost, and
+	// none that has returned an error was done:
+	//
+	//   - It writes with a lock held: here Close finds the lock and waits, or the lock is not
+	//     taken (see door).
+	//   - It writes a word, or counts a reader in: likewise, by a count (see beginWord and
+	//     RWMutex.enter).
+	//   - It claims a cell or a record by a compare-and-swap, and its last step is another one
+	//     that wants the claim's value. leave takes the memory away in one instant, after which
+	//     there are zeros. No such value is 0; so both steps were made in the region, or the
+	//     second one fails, and leave mends what the first has claimed.
+	//   - It only reads, and looks at the view once more when it has read.
+	//
+	// The wake-ups that go to zeros are made good by leave's alarm.
 	v := r.view.Load()
 	if v == nil {
 		return r.closed()
@@ -215,16 +277,17 @@ func (r *Region) Close() error {
 	if !r.view.CompareAndSwap(v, nil) {
 		return r.closed()
 	}
-	// Whoever takes a lock from here on sees that the region is closed, and gives it back.
-	if all, _ := heldIn(v); all > 1 {
-		r.bell.wakeIf(func(uint64) bool { return true }) // some hold one as they wait
+	if !r.quiet(v) {
+		r.bell.wakeIf(func(uint64) bool { return true }) // some hold a lock as they wait
 		r.ring(v, r.slot)
-		gone := leavers.await(time.Second, func() bool { all, kept := heldIn(v); return kept > 0 || all <= 1 })
-		if all, kept := heldIn(v); kept > 0 || !gone {
+		leavers.await(time.Second, func() bool { _, kept := heldIn(v); return kept > 0 || r.quiet(v) })
+		if !r.quiet(v) {
+			all, kept := heldIn(v)
 			r.view.Store(v)
-			return fmt.Errorf("shared: close region %q: this process holds %d locks in it", r.name, max(kept, all-1))
+			return fmt.Errorf("shared: close region %q: this process holds %d locks in it, or writes", r.name, max(kept, all-1)+int(r.readLocks(v)))
 		}
 	}
+	r.last.Store(nil)
 	r.sleepers.sendAway()
 	err := r.leave(v)
 	r.bell.wakeIf(func(uint64) bool { return true })
@@ -232,6 +295,18 @@ func (r *Region) Close() error {
 		err = errors.Join(err, r.file.close())
 	}
 	return err
+}
+
+// quiet reports whether no goroutine of this process holds a lock in the region, but for the
+// slot's, or writes a word. The view is shut.
+func (r *Region) quiet(v *view) bool {
+	for i := range r.words {
+		if r.words[i].writers.Load() > 0 {
+			return false
+		}
+	}
+	all, _ := heldIn(v)
+	return all <= 1 && r.readLocks(v) == 0
 }
 
 // Remove removes the segment or the file. Whoever has the region open keeps it until Close.

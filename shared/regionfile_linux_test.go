@@ -103,7 +103,7 @@ var fileVictim = ipctest.Register("file victim", func(c *ipctest.ChildEnv) {
 	c.Check(rw.RLock(ctx))
 	v := r.view.Load()
 	for _, at := range []uint64{x.offset + line, mp.table.offset, d.offset + line} {
-		_, _, err = lockNode(ctx, (*node)(v.at(at)), nil)
+		_, _, err = lockNode(ctx, (*node)(v.at(at)), door{}, nil)
 		c.Check(err)
 	}
 	ch.ring.claimSend(v, true)

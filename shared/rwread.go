@@ -38,8 +38,10 @@ func (m *RWMutex) TryRLock() (bool, error) {
 	}
 	// The state may be that of a writer that was killed.
 	h := m.head(v)
-	g := pick()
-	if ok, _ := g.tryLock(&h.lock, 0); !ok {
+	g, in := pick(), door{m.region, v}
+	if ok, _ := g.tryLock(&h.lock, 0, in); !ok && in.closed() {
+		return false, m.region.closed()
+	} else if !ok {
 		return false, tooManyAt("rwmutex", m.name)
 	}
 	err = m.admit(v)
@@ -51,16 +53,22 @@ func (m *RWMutex) TryRLock() (bool, error) {
 	return true, nil
 }
 
-// enter counts a reader in if the state is free.
+// enter counts a reader in if the state is free. It looks at the view last: Close shuts that
+// and then looks at the count, so that one of the two sees the other.
 func (m *RWMutex) enter(v *view) (bool, error) {
 	if err := m.add(v); err != nil {
 		return false, err
 	}
-	if atomic.LoadUint32(&m.head(v).state) == rwFree {
+	free := atomic.LoadUint32(&m.head(v).state) == rwFree
+	closed := m.region.view.Load() != v
+	if free && !closed {
 		raceAcquire(m.local)
 		return true, nil
 	}
 	m.exit(v)
+	if closed {
+		return false, m.region.closed()
+	}
 	return false, nil
 }
 
@@ -88,6 +96,7 @@ func (m *RWMutex) exit(v *view) bool {
 			if uint32(n) == 1 && atomic.LoadUint32(&m.head(v).state) != rwFree {
 				m.region.notify(v, m.drained())
 			}
+			leavers.tell()
 			return true
 		}
 	}
@@ -123,7 +132,7 @@ func (m *RWMutex) admit(v *view) error {
 
 // RUnlock gives the lock back, which this process holds for reading.
 func (m *RWMutex) RUnlock() error {
-	v, err := m.region.use()
+	v, err := m.region.inside()
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,10 @@ func (m *RWMutex) TryLock() (bool, error) {
 		return false, err
 	}
 	defer v.done()
-	g := pick()
-	if ok, _ := g.tryLock(&m.head(v).lock, 0); !ok {
+	g, in := pick(), door{m.region, v}
+	if ok, _ := g.tryLock(&m.head(v).lock, 0, in); !ok && in.closed() {
+		return false, m.region.closed()
+	} else if !ok {
 		return false, tooManyAt("rwmutex", m.name)
 	}
 	err = m.write(v, g, func() error {
@@ -75,14 +77,10 @@ func (m *RWMutex) write(v *view, g *guardian, drain func() error) error {
 		return err
 	}
 	atomic.StoreUint32(&h.state, rwHeld)
-	if m.region.view.Load() != v {
-		g.unlock(&h.lock)
-		return m.region.closed()
-	}
 	raceAcquire(m.local)
 	raceAcquire(m.left)
 	m.holder, m.died = g, before != nil
-	h.lock.owner = g.tid
+	keep(&h.lock, g)
 	return before
 }
 
@@ -119,7 +117,7 @@ func (m *RWMutex) MarkConsistent() { m.died = false }
 // Unlock gives the lock back, which this process holds for writing. After ErrOwnerDied
 // without MarkConsistent it makes the lock useless: see ErrNotRecoverable.
 func (m *RWMutex) Unlock() error {
-	v, err := m.region.use()
+	v, err := m.region.inside()
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
 		if v.foreign(fresh) {
 			return errForeign
 		}
-		g, _, err := lockNode(ctx, &h.init, func(word uint32) { futexWait(&h.init.word, word, 0) })
+		g, _, err := lockNode(ctx, &h.init, door{}, func(word uint32) { futexWait(&h.init.word, word, 0) })
 		if err != nil {
 			return err
 		}

@@ -83,7 +83,7 @@ func (s *subscriber) join(v *view) error {
 				atomic.StoreUint64(&g.cursor, s.next)
 				atomic.StoreUint64(&g.joined, 1)
 				if !beyond(atomic.LoadUint64(&h.intent), s.next+c.mask+1) {
-					return c.closedSince(v)
+					return c.thing.open(v)
 				}
 			}
 			s.release(v)
@@ -94,13 +94,6 @@ func (s *subscriber) join(v *view) error {
 		}
 	}
 	return fmt.Errorf("shared: topic %q: all %d gated subscriptions are taken (make the region with more Participants)", c.name, c.count)
-}
-
-func (c *topic) closedSince(v *view) error {
-	if c.region.view.Load() != v {
-		return c.region.closed()
-	}
-	return nil
 }
 
 // take copies the next message to to, if there is one.
@@ -158,7 +151,7 @@ func (s *subscriber) advance(v *view) {
 // retry makes something of a try that has not succeeded: nil says that another may.
 func (s *subscriber) retry(ctx context.Context, v *view, how outcome) error {
 	c := s.topic
-	if err := c.closedSince(v); err != nil {
+	if err := c.thing.open(v); err != nil {
 		return err
 	}
 	switch how {

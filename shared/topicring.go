@@ -145,10 +145,7 @@ func (c *topic) commit(v *view, end uint64) {
 // published returns tail.
 func (c *topic) published(v *view) (uint64, error) {
 	tail := atomic.LoadUint64(&c.head(v).tail)
-	if c.region.view.Load() != v {
-		return 0, c.region.closed()
-	}
-	return tail, nil
+	return tail, c.thing.open(v)
 }
 
 // latest copies the newest message.

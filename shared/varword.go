@@ -32,17 +32,34 @@ func (x *Var[T]) updateWord(ctx context.Context, v *view, change func(*T) bool) 
 		old := atomic.LoadUint64(x.word(v))
 		value := unpack[T](old)
 		changed := change(&value)
-		swapped := changed && atomic.CompareAndSwapUint64(x.word(v), old, pack(value))
-		if swapped {
-			x.region.notify(v, x.changed())
-		}
+		swapped, err := x.swapWord(v, old, pack(value), changed, x.changed())
 		switch {
-		case x.region.view.Load() != v: // meanwhile: nothing that was read or written counts
-			return false, x.region.closed()
+		case err != nil:
+			return false, err
 		case swapped || !changed:
 			return swapped, nil
 		case ctx.Err() != nil:
 			return false, fmt.Errorf("shared: write var %q: %w", x.name, ctx.Err())
 		}
 	}
+}
+
+// swapWord sets the word of a thing to new if it is old, and reports whether it was. Without
+// change it only makes sure that old was read in the region.
+func (t *thing) swapWord(v *view, old, new uint64, change bool, event uint64) (bool, error) {
+	if !change {
+		if t.region.view.Load() != v {
+			return false, t.region.closed()
+		}
+		return false, nil
+	}
+	if _, err := t.beginWord(); err != nil {
+		return false, err
+	}
+	defer t.endWord()
+	if !atomic.CompareAndSwapUint64((*uint64)(v.at(t.offset)), old, new) {
+		return false, nil
+	}
+	t.region.notify(v, event)
+	return true, nil
 }

@@ -150,7 +150,7 @@ func TestVarContext(t *testing.T) {
 	r, x := varOf[[2]int64](t, ipctest.Key(t))
 	v := r.view.Load()
 	lock := &(*varHead)(v.at(x.offset)).lock
-	g, _, err := lockNode(t.Context(), lock, nil)
+	g, _, err := lockNode(t.Context(), lock, door{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,7 +156,7 @@ static inline int sysvipc_check(struct sysvipc_region *r, uint64_t size, const c
 	if (size < sizeof h)
 		return EPROTO;
 	memcpy(&h, r->base, sizeof h);
-	if (memcmp(h.magic, "SYSVIPC1", 8) || h.version != 2 || h.state != 2 || h.size > size)
+	if (memcmp(h.magic, "SYSVIPC1", 8) || h.version != 3 || h.state != 2 || h.size > size)
 		return EPROTO;
 	if (h.sum != sysvipc_hash(&h.nonce, offsetof(struct sysvipc_header, sum) - offsetof(struct sysvipc_header, nonce)))
 		return EPROTO;
@@ -525,7 +525,7 @@ static inline int64_t sysvipc_counter_load(const struct sysvipc_counter *c) { re
 
 /* A chan: a ring of cells, each with a word before the message: from the lowest bit, 3 bits
  * of state, 20 bits of the slot of who is at work on the cell, and the lap. */
-enum { SYSVIPC_EMPTY, SYSVIPC_WRITING, SYSVIPC_FULL, SYSVIPC_SKIP, SYSVIPC_READING, SYSVIPC_SEALED };
+enum { SYSVIPC_WRITING = 1, SYSVIPC_FULL, SYSVIPC_SKIP, SYSVIPC_READING, SYSVIPC_SEALED, SYSVIPC_EMPTY };
 
 struct sysvipc_chan {
 	const struct sysvipc_region *r;
@@ -650,7 +650,7 @@ static inline int sysvipc_try_send(struct sysvipc_chan *c, const void *message)
 			p = sysvipc_later(p + 1 + (ahead > 1 ? (uint64_t)(ahead - 1) << c->shift : 0), sysvipc_get(c, c->tail));
 		else {
 			c->blocked = w;
-			return ahead == -1 && state != SYSVIPC_EMPTY && state < SYSVIPC_SEALED ? EAGAIN : EPROTO;
+			return ahead == -1 && state >= SYSVIPC_WRITING && state <= SYSVIPC_READING ? EAGAIN : EPROTO;
 		}
 	}
 	return EBUSY;
