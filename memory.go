@@ -203,7 +203,7 @@ func (m *Memory) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n := 0
 	if len(p) > 0 {
-		n = copy(p, m.bytes()[off:])
+		n = copyBytes(p, m.bytes()[off:])
 	}
 	if m.state.Load()&closed != 0 { // meanwhile: p may be of the zeros that Close put there
 		return 0, m.refuseAt("read", closed, off, len(p))
@@ -222,7 +222,7 @@ func (m *Memory) WriteAt(p []byte, off int64) (int, error) {
 	if state&(closed|readOnly) != 0 || off < 0 || off > int64(m.size)-int64(len(p)) {
 		return 0, m.refuseAt("write", state, off, len(p))
 	}
-	n := copy(m.bytes()[off:], p)
+	n := copyBytes(m.bytes()[off:], p)
 	if m.state.Load()&closed != 0 { // meanwhile: p may have gone nowhere
 		return 0, m.refuseAt("write", closed, off, len(p))
 	}

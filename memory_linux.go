@@ -29,7 +29,7 @@ func (m *Memory) detach(lent bool) {
 		// refuse the zeros. Then the detach itself waits for the collector.
 		runtime.AddCleanup(m, func(start unsafe.Pointer) {
 			if !lent || overlay(start, length, unix.PROT_NONE) != nil {
-				sysv.ShmdtLarge(uintptr(start))
+				sysv.Shmdt(uintptr(start))
 			}
 		}, start)
 		return

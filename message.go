@@ -47,7 +47,7 @@ func (q *Queue) send(typ int64, data []byte, block bool) (errno syscall.Errno) {
 	s := q.getScratch(len(data))
 	msg := s.msg(len(data))
 	sysv.PutMtype(msg, typ)
-	copy(msg[sysv.MtypeSize:], data)
+	copyBytes(msg[sysv.MtypeSize:], data)
 	if block {
 		errno = sysv.Msgsnd(q.ID(), msg, 0)
 	} else {
@@ -146,7 +146,7 @@ func (q *Queue) receiveInto(typ int64, flags int, buf []byte, block bool) (n int
 		n, errno = sysv.MsgrcvNowait(q.ID(), msg, typ, flags)
 	}
 	if errno == 0 {
-		n, got = copy(buf, msg[sysv.MtypeSize:][:n]), sysv.Mtype(msg)
+		n, got = copyBytes(buf, msg[sysv.MtypeSize:][:n]), sysv.Mtype(msg)
 	}
 	q.putScratch(s)
 	return n, got, errno
@@ -291,7 +291,7 @@ func (q *Queue) receive(typ int64, flags int, block bool) (Message, syscall.Errn
 		msg := s.msg(size)
 		n, errno := msgrcv(q.ID(), msg, typ, flags, block)
 		if errno == 0 {
-			m := Message{Type: sysv.Mtype(msg), Data: append([]byte{}, msg[sysv.MtypeSize:][:n]...)}
+			m := Message{Type: sysv.Mtype(msg), Data: cloneBytes(msg[sysv.MtypeSize:][:n])}
 			q.putScratch(s)
 			if flags&sysv.MSG_COPY != 0 && n > size/2 {
 				q.copied.Store(int64(min(2*n, firstSize)))

@@ -31,6 +31,10 @@ func futexWait(word *uint32, val uint32, timeout time.Duration) syscall.Errno {
 // futexWake wakes up to n sleepers, of any process, and returns how many.
 func futexWake(word *uint32, n int) int {
 	// word stays mapped during the call: the caller holds the region's view.
+	if n > 1 { // to wake many takes long enough for the Go scheduler to know
+		woken, _, _ := syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakeOp, uintptr(n), 0, 0, 0)
+		return int(woken)
+	}
 	woken, _, _ := syscall.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), futexWakeOp, uintptr(n), 0, 0, 0)
 	return int(woken)
 }

@@ -30,10 +30,13 @@ func Msgsnd(id int, msg []byte, flags int) syscall.Errno {
 	return ipcMsgsnd(id, msg, flags)
 }
 
-// MsgsndNowait is msgsnd(2) with IPC_NOWAIT, which it adds to the flags. It is cheaper than [Msgsnd], since
-// the Go scheduler need not know that the thread may block.
+// large is the size from which a message is copied so long that the Go scheduler needs to know.
+const large = 64 << 10
+
+// MsgsndNowait is msgsnd(2) with IPC_NOWAIT, which it adds to the flags. For a message that is not large it is
+// cheaper than [Msgsnd], since the Go scheduler does not know of it.
 func MsgsndNowait(id int, msg []byte, flags int) (errno syscall.Errno) {
-	if sysIPC != 0 {
+	if sysIPC != 0 || len(msg) > large {
 		return Msgsnd(id, msg, flags|IPC_NOWAIT)
 	}
 	// msg stays alive and in place during the call, which reads the type and the text, len(msg) bytes.
@@ -56,10 +59,11 @@ func Msgrcv(id int, msg []byte, typ int64, flags int) (n int, errno syscall.Errn
 	return ipcMsgrcv(id, msg, typ, flags)
 }
 
-// MsgrcvNowait is msgrcv(2) with IPC_NOWAIT, which it adds to the flags. It is cheaper than [Msgrcv], since
-// the Go scheduler need not know that the thread may block.
+// MsgrcvNowait is msgrcv(2) with IPC_NOWAIT, which it adds to the flags. With room for a message that is not
+// large it is cheaper than [Msgrcv], since the Go scheduler does not know of it. The room says nothing where
+// MSG_NOERROR cuts a message off, which is freed whole, and where MSG_COPY goes through the queue to an index.
 func MsgrcvNowait(id int, msg []byte, typ int64, flags int) (n int, errno syscall.Errno) {
-	if sysIPC != 0 {
+	if sysIPC != 0 || len(msg) > large || flags&(MSG_NOERROR|MSG_COPY) != 0 {
 		return Msgrcv(id, msg, typ, flags|IPC_NOWAIT)
 	}
 	// msg stays alive and in place during the call, which writes the type and at most the rest of msg.
@@ -68,7 +72,7 @@ func MsgrcvNowait(id int, msg []byte, typ int64, flags int) (n int, errno syscal
 	return int(r), errno
 }
 
-// msgctl is msgctl(2). buf is nil for IPC_RMID.
+// msgctl is msgctl(2) for the commands that fill or read a struct.
 func msgctl(id, cmd int, buf unsafe.Pointer) (int, syscall.Errno) {
 	if !viaIPC() {
 		// buf points to the struct of cmd; it stays alive and in place during the call.
@@ -97,9 +101,15 @@ func MsgctlSet(id int, uid, gid, mode uint32, qbytes uint64) syscall.Errno {
 	return errno
 }
 
-// MsgctlRmid is msgctl(2) with IPC_RMID.
+// MsgctlRmid is msgctl(2) with IPC_RMID. It takes long for a queue with many messages.
 func MsgctlRmid(id int) syscall.Errno {
-	_, errno := msgctl(id, IPC_RMID, nil)
+	if !viaIPC() {
+		_, _, errno := syscall.Syscall(sysMsgctl, uintptr(id), uintptr(IPC_RMID|cmdFlag), 0)
+		if !missing(errno) {
+			return errno
+		}
+	}
+	_, errno := ipcMsgctl(id, IPC_RMID, nil)
 	return errno
 }
 

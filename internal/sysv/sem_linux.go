@@ -6,10 +6,10 @@ import (
 	"unsafe"
 )
 
-// Semget is semget(2).
+// Semget is semget(2). Creation of a set with very many semaphores takes long.
 func Semget(key int32, nsems, flags int) (int, syscall.Errno) {
 	if !viaIPC() {
-		id, _, errno := syscall.RawSyscall(sysSemget, uintptr(key), uintptr(nsems), uintptr(flags))
+		id, _, errno := syscall.Syscall(sysSemget, uintptr(key), uintptr(nsems), uintptr(flags))
 		if !missing(errno) {
 			return int(id), errno
 		}
@@ -72,6 +72,19 @@ func semctlPtr(id, cmd int, arg unsafe.Pointer) (int, syscall.Errno) {
 	return ipcSemctlPtr(id, cmd, arg)
 }
 
+// semctlLong is semctlPtr for the commands that go through all semaphores of a set. arg is nil for IPC_RMID.
+func semctlLong(id, cmd int, arg unsafe.Pointer) syscall.Errno {
+	if !viaIPC() {
+		// arg points to what cmd reads or writes; it stays alive and in place during the call.
+		_, _, errno := syscall.Syscall6(sysSemctl, uintptr(id), 0, uintptr(cmd|cmdFlag), uintptr(arg), 0, 0)
+		if !missing(errno) {
+			return errno
+		}
+	}
+	_, errno := ipcSemctlPtr(id, cmd, arg)
+	return errno
+}
+
 // SemctlStat is semctl(2) with IPC_STAT and an id, or with SEM_STAT or SEM_STAT_ANY and an index. With the
 // latter two, ret is the id.
 func SemctlStat(id, cmd int) (ds SemidDS, ret int, errno syscall.Errno) {
@@ -91,8 +104,7 @@ func SemctlSet(id int, uid, gid, mode uint32) syscall.Errno {
 
 // SemctlRmid is semctl(2) with IPC_RMID.
 func SemctlRmid(id int) syscall.Errno {
-	_, errno := semctl(id, 0, IPC_RMID, 0)
-	return errno
+	return semctlLong(id, IPC_RMID, nil)
 }
 
 // SemctlGet is semctl(2) with GETVAL, GETPID, GETNCNT or GETZCNT.
@@ -121,16 +133,14 @@ func semun(val int) uintptr {
 // must have room for them.
 func SemctlGetall(id int, vals []uint16) syscall.Errno {
 	// The caller promises that vals is as long as the set.
-	_, errno := semctlPtr(id, GETALL, unsafe.Pointer(unsafe.SliceData(vals)))
-	return errno
+	return semctlLong(id, GETALL, unsafe.Pointer(unsafe.SliceData(vals)))
 }
 
 // SemctlSetall is semctl(2) with SETALL. The kernel reads as many values as the set has semaphores: vals
 // must have them.
 func SemctlSetall(id int, vals []uint16) syscall.Errno {
 	// The caller promises that vals is as long as the set.
-	_, errno := semctlPtr(id, SETALL, unsafe.Pointer(unsafe.SliceData(vals)))
-	return errno
+	return semctlLong(id, SETALL, unsafe.Pointer(unsafe.SliceData(vals)))
 }
 
 // SemctlInfo is semctl(2) with IPC_INFO or SEM_INFO. The number is the highest index in use.

@@ -16,19 +16,11 @@ func Shmget(key int32, size uintptr, flags int) (id int, errno syscall.Errno) {
 	return ipcShmget(key, size, flags)
 }
 
-// Shmat is shmat(2). The address is valid only with errno 0.
+// Shmat is shmat(2). The address is valid only with errno 0. It takes long where mlockall(2) has the kernel bring
+// in the whole segment, and where another thread is unmapping much.
 func Shmat(id int, addr uintptr, flags int) (uintptr, syscall.Errno) {
-	if sysIPC != 0 {
-		return shmat(id, addr, flags)
-	}
-	r, _, errno := syscall.RawSyscall(sysShmat, uintptr(id), addr, uintptr(flags))
-	return r, errno
-}
-
-// shmat is Shmat for the ports on which the call may be missing.
-func shmat(id int, addr uintptr, flags int) (uintptr, syscall.Errno) {
 	if !viaIPC() {
-		r, _, errno := syscall.RawSyscall(sysShmat, uintptr(id), addr, uintptr(flags))
+		r, _, errno := syscall.Syscall(sysShmat, uintptr(id), addr, uintptr(flags))
 		if !missing(errno) {
 			return r, errno
 		}
@@ -36,18 +28,8 @@ func shmat(id int, addr uintptr, flags int) (uintptr, syscall.Errno) {
 	return ipcShmat(id, addr, flags)
 }
 
-// Shmdt is shmdt(2). It does not tell the Go scheduler, which suits segments of ordinary size; see [ShmdtLarge].
+// Shmdt is shmdt(2). It takes long for a segment with many pages in use, and longer if it frees them.
 func Shmdt(addr uintptr) syscall.Errno {
-	if sysIPC != 0 {
-		return ShmdtLarge(addr)
-	}
-	_, _, errno := syscall.RawSyscall(sysShmdt, addr, 0, 0)
-	return errno
-}
-
-// ShmdtLarge is shmdt(2) for segments with so many pages in use that unmapping them, or freeing those of a
-// removed segment, takes long: the Go scheduler gets the processor meanwhile.
-func ShmdtLarge(addr uintptr) syscall.Errno {
 	if !viaIPC() {
 		_, _, errno := syscall.Syscall(sysShmdt, addr, 0, 0)
 		if !missing(errno) {
@@ -88,14 +70,20 @@ func ShmctlSet(id int, uid, gid, mode uint32) syscall.Errno {
 
 // Shmctl is shmctl(2) with IPC_RMID, SHM_LOCK or SHM_UNLOCK. Each may take long for a large segment.
 func Shmctl(id, cmd int) syscall.Errno {
+	_, errno := shmctlLong(id, cmd, nil)
+	return errno
+}
+
+// shmctlLong is shmctl(2) for the commands that may take long.
+func shmctlLong(id, cmd int, buf unsafe.Pointer) (int, syscall.Errno) {
 	if !viaIPC() {
-		_, _, errno := syscall.Syscall(sysShmctl, uintptr(id), uintptr(cmd|cmdFlag), 0)
+		// buf points to the struct of cmd, or is nil; it stays alive and in place during the call.
+		r, _, errno := syscall.Syscall(sysShmctl, uintptr(id), uintptr(cmd|cmdFlag), uintptr(buf))
 		if !missing(errno) {
-			return errno
+			return int(r), errno
 		}
 	}
-	_, errno := ipcShmctl(id, cmd, nil)
-	return errno
+	return ipcShmctl(id, cmd, buf)
 }
 
 // ShmctlIPCInfo is shmctl(2) with IPC_INFO. The number is the highest index in use.
@@ -106,10 +94,10 @@ func ShmctlIPCInfo() (Shminfo, int, syscall.Errno) {
 	return buf.neutral(), r, errno
 }
 
-// ShmctlInfo is shmctl(2) with SHM_INFO. The number is the highest index in use.
+// ShmctlInfo is shmctl(2) with SHM_INFO. The number is the highest index in use. It goes through all segments.
 func ShmctlInfo() (ShmUse, int, syscall.Errno) {
 	var buf shmUse[ulong]
 	// buf is the struct that the command fills.
-	r, errno := shmctlPtr(0, SHM_INFO, unsafe.Pointer(&buf))
+	r, errno := shmctlLong(0, SHM_INFO, unsafe.Pointer(&buf))
 	return buf.neutral(), r, errno
 }

@@ -14,7 +14,6 @@ func Shmget(key int32, size uintptr, flags int) (id int, errno syscall.Errno) {
 }
 func Shmat(id int, addr uintptr, flags int) (uintptr, syscall.Errno) { return 0, syscall.ENOSYS }
 func Shmdt(addr uintptr) syscall.Errno                               { return syscall.ENOSYS }
-func ShmdtLarge(addr uintptr) syscall.Errno                          { return syscall.ENOSYS }
 func Shmctl(id, cmd int) syscall.Errno                               { return syscall.ENOSYS }
 func ShmctlSet(id int, uid, gid, mode uint32) syscall.Errno          { return syscall.ENOSYS }
 func ShmctlIPCInfo() (Shminfo, int, syscall.Errno)                   { return Shminfo{}, -1, syscall.ENOSYS }
