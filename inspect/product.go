@@ -4,6 +4,7 @@ import (
 	"os/user"
 	"regexp"
 	"strconv"
+	"sync"
 
 	"github.com/sysvipc/sysvipc"
 )
@@ -19,9 +20,17 @@ type Product struct {
 // product is a line of the table of known products.
 type product struct {
 	name, tool string
-	owner      *regexp.Regexp                             // of the name of the owner or creator
-	comm       *regexp.Regexp                             // of the program of a user
+	owner      pattern                                    // of the name of the owner or creator
+	comm       pattern                                    // of the program of a user
 	sign       func(o *Object) (because string, yes bool) // of the object itself
+}
+
+// pattern is a regular expression that is compiled at its first use: every start of a program
+// that imports this package would pay for it.
+type pattern func() *regexp.Regexp
+
+func compiled(expr string) pattern {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 }
 
 // products are those that are recognised. What an object has in itself is looked at first, of all of
@@ -30,8 +39,8 @@ var products = []product{
 	{
 		name:  "PostgreSQL",
 		tool:  "start the server again: it removes what a crash left behind. Make sure that no postgres process of that data directory lives",
-		owner: regexp.MustCompile(`^(postgres|pgsql|edb|enterprisedb)$`),
-		comm:  regexp.MustCompile(`^(postgres|postmaster)$`),
+		owner: compiled(`^(postgres|pgsql|edb|enterprisedb)$`),
+		comm:  compiled(`^(postgres|postmaster)$`),
 		sign:  postgresSign,
 	},
 	{
@@ -56,30 +65,30 @@ var products = []product{
 	},
 	{
 		name: "Informix", tool: `"onmode -ky" ends the server and removes its memory; "onclean" does so after a crash`,
-		owner: regexp.MustCompile(`^informix$`), comm: regexp.MustCompile(`^oninit$`),
+		owner: compiled(`^informix$`), comm: compiled(`^oninit$`),
 		sign: func(o *Object) (string, bool) {
 			return "its key is SERVERNUM and 0x52564801", o.Segment != nil && (uint32(o.Key)-0x52564801)&0xff00 == 0 && uint32(o.Key)&0xff00 == 0x4800 && uint32(o.Key) > 0x52560000 && uint32(o.Key) < 0x53560000
 		},
 	},
 	{
 		name: "Oracle", tool: `"sysresv" tells which instance it belongs to, "sysresv -f" removes it`,
-		owner: regexp.MustCompile(`^(oracle|grid|ora[a-z0-9]{3})$`), comm: regexp.MustCompile(`^(ora|asm)_[a-z0-9]{4}_`),
+		owner: compiled(`^(oracle|grid|ora[a-z0-9]{3})$`), comm: compiled(`^(ora|asm)_[a-z0-9]{4}_`),
 	},
 	{
 		name: "IBM MQ", tool: `end the queue manager with "endmqm", then "amqiclen -c -m QMGR" or "amqiclen -x" cleans up`,
-		owner: regexp.MustCompile(`^mqm$`), comm: regexp.MustCompile(`^amq[a-z]{5}`),
+		owner: compiled(`^mqm$`), comm: compiled(`^amq[a-z]{5}`),
 	},
 	{
 		name: "SAP", tool: `"cleanipc NN remove" as the user <sid>adm, with the number of the instance`,
-		owner: regexp.MustCompile(`^[a-z][a-z0-9]{2}adm$`), comm: regexp.MustCompile(`^(dw|ms|en)\.sap[A-Z0-9]{3}_`),
+		owner: compiled(`^[a-z][a-z0-9]{2}adm$`), comm: compiled(`^(dw|ms|en)\.sap[A-Z0-9]{3}_`),
 	},
 	{
 		name: "DB2", tool: `"ipclean -a" as the owner of the instance, after "db2stop"`,
-		owner: regexp.MustCompile(`^(db2inst[0-9]+|db2fenc[0-9]+|dasusr[0-9]+)$`), comm: regexp.MustCompile(`^db2(sysc|fmp|wdog)`),
+		owner: compiled(`^(db2inst[0-9]+|db2fenc[0-9]+|dasusr[0-9]+)$`), comm: compiled(`^db2(sysc|fmp|wdog)`),
 	},
 	{
 		name: "Zabbix", tool: "start its server, proxy or agent again: it removes what a crash left behind",
-		owner: regexp.MustCompile(`^zabbix$`), comm: regexp.MustCompile(`^zabbix_(server|proxy|agentd)$`),
+		owner: compiled(`^zabbix$`), comm: compiled(`^zabbix_(server|proxy|agentd)$`),
 	},
 }
 
@@ -125,7 +134,7 @@ func (r *recognizer) product(o *Object) *Product {
 	for _, uid := range []int{o.UID, o.CUID} {
 		name := r.name(uid)
 		for i := range products {
-			if p := &products[i]; p.owner != nil && name != "" && p.owner.MatchString(name) {
+			if p := &products[i]; p.owner != nil && name != "" && p.owner().MatchString(name) {
 				return &Product{p.name, p.tool, "it belongs to user " + name}
 			}
 		}
@@ -133,7 +142,7 @@ func (r *recognizer) product(o *Object) *Product {
 	for i := range o.Users {
 		comm := o.Users[i].Comm()
 		for j := range products {
-			if p := &products[j]; p.comm != nil && comm != "" && p.comm.MatchString(comm) {
+			if p := &products[j]; p.comm != nil && comm != "" && p.comm().MatchString(comm) {
 				return &Product{p.name, p.tool, "a user of it is " + o.Users[i].Process.String()}
 			}
 		}

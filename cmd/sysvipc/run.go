@@ -6,8 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	// The usual command line of this verb does not get here: see there.
-	_ "github.com/sysvipc/sysvipc/cmd/sysvipc/internal/early"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/run"
 )
 
@@ -32,6 +30,12 @@ kill -9 too: the kernel sees to it (SEM_UNDO).
 CMD holds the slot; its children do not. A CMD that puts itself into the background
 frees it at once, and so does one that leaves the IPC namespace (unshare --ipc). CMD
 finds the number of its slot, from 1 on, in the environment: ` + run.SlotVariable + `.
+
+Go resets signals when it starts. Of those that run was started to ignore, CMD inherits
+SIGHUP (nohup), SIGINT, SIGTSTP, SIGTTIN, SIGTTOU and SIGCONT; all others, SIGQUIT,
+SIGTERM and SIGPIPE among them, have their default effect in CMD. To ignore one of them:
+"-- env --ignore-signal=PIPE CMD". A blocked SIGHUP, SIGINT, SIGQUIT, SIGTERM or SIGCHLD
+is unblocked.
 
 The name stands for the semaphore set sem:name=run/NAME, which stays until somebody
 removes it: "sysvipc rm sem:name=run/NAME". Commands of one user share it; if it is made
@@ -92,8 +96,14 @@ func checkRun(cmd *cobra.Command, c *run.Config) error {
 
 // runUnderLock returns only if the command did not come to run.
 func runUnderLock(ctx context.Context, c *run.Config) error {
-	err := c.Exec(ctx)
-	if ctx.Err() != nil {
+	slot, err := c.Take(ctx)
+	switch {
+	case err == nil:
+		if err := releaseSignals(ctx); err != nil {
+			return err
+		}
+		err = slot.Become()
+	case ctx.Err() != nil:
 		return err
 	}
 	return &exitError{run.Code(err), err}

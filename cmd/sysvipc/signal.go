@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 )
 
@@ -24,17 +25,37 @@ func interruptible(parent context.Context) (ctx context.Context, stop func()) {
 			signal.Notify(signals, s)
 		}
 	}
+	seen := make(chan struct{})
 	go func() {
+		defer close(seen)
 		if s, ok := <-signals; ok {
 			signal.Reset(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 			cancel(interrupt{s.(syscall.Signal)})
 		}
 	}()
-	return ctx, func() {
+	release := sync.OnceFunc(func() {
 		signal.Stop(signals)
 		close(signals)
+		<-seen
+	})
+	return context.WithValue(ctx, releaseKey{}, release), func() {
+		release()
 		cancel(nil)
 	}
+}
+
+type releaseKey struct{}
+
+// releaseSignals lets signals have their usual effect again, for a process that is about
+// to become another program: that would never get one that was caught here. It returns
+// why ctx ended, if a signal has come by now. (One that another thread begins to handle
+// while execve(2) ends that thread is lost: Go cannot give a signal its default effect in
+// the kernel.)
+func releaseSignals(ctx context.Context) error {
+	if release, ok := ctx.Value(releaseKey{}).(func()); ok {
+		release()
+	}
+	return context.Cause(ctx)
 }
 
 // cause replaces the error of a wait that a signal ended by that signal. What else went

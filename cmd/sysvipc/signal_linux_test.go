@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
@@ -127,6 +130,28 @@ func TestIgnoredSignal(t *testing.T) {
 	send(t, q, "late")
 	if err := cmd.Wait(); err != nil || out.String() != "late\n" {
 		t.Errorf("got %q, %v, want the message", &out, err)
+	}
+}
+
+// What is about to become another program knows of every signal that came before. The test is
+// alone, since no other may be asked to end by its signals.
+func TestReleaseSignals(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for range 200 {
+		ctx, stop := interruptible(t.Context())
+		if err := unix.Tgkill(os.Getpid(), unix.Gettid(), syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := releaseSignals(ctx), (interrupt{syscall.SIGTERM}); got != want {
+			t.Fatalf("got %v, want %v", got, want)
+		}
+		stop()
+	}
+	ctx, stop := interruptible(t.Context())
+	defer stop()
+	if err := releaseSignals(ctx); err != nil {
+		t.Errorf("no signal came: got %v", err)
 	}
 }
 

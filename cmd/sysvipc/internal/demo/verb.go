@@ -193,7 +193,11 @@ func (l line) run(ctx context.Context) error {
 	if l.has("--nowait") {
 		c.Timeout = 0
 	}
-	return c.Exec(ctx)
+	slot, err := c.Take(ctx)
+	if err != nil {
+		return err
+	}
+	return slot.Become()
 }
 
 func withMemory(id int, use func(*sysvipc.Memory) error) error {

@@ -8,10 +8,10 @@ import "syscall"
 func mayExecute(file string) error { return syscall.Access(file, 1) }
 
 // become replaces this process by the command. Its pid, streams and working directory
-// stay, and so does what passOnSignals says. The Go runtime had raised the limit of open
-// files, and syscall.Exec puts it back.
+// stay. The Go runtime had raised the limit of open files, and syscall.Exec puts it back.
+// It had also taken the signals over: only some of those that were ignored or blocked
+// stay so, and the help of the verb says which.
 func become(path string, args, env []string) error {
-	passOnSignals()
 	err := syscall.Exec(path, args, env)
 	if err == syscall.ENOEXEC {
 		// A script without #! is one for the shell: execvp(3).

@@ -11,7 +11,7 @@ import (
 // look finds the file of a command as execvp(3) does. It differs from exec.LookPath in
 // that it takes the current directory if PATH says so, and tells what is not there (127)
 // from what cannot be executed (126).
-func look(name string, env []string) (string, error) {
+func look(name string) (string, error) {
 	if name == "" {
 		return "", fail(CodeNotFound, "run: the command is an empty word")
 	}
@@ -21,7 +21,7 @@ func look(name string, env []string) (string, error) {
 		}
 		return name, nil
 	}
-	path, ok := lookEnv(env, "PATH")
+	path, ok := os.LookupEnv("PATH")
 	if !ok {
 		path = "/bin:/usr/bin"
 	}

@@ -8,9 +8,6 @@
 // execve(2), so the process that took the slot becomes the command: nobody supervises
 // it, its pid, signals and exit code are its own, and the process that operated on a
 // taken slot last (GETPID) is its holder.
-//
-// It is a package of its own, with few imports, because package early calls it before
-// the rest of the program is initialised.
 package run
 
 import (
@@ -18,6 +15,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"strconv"
 	"time"
 
 	"github.com/sysvipc/sysvipc"
@@ -33,6 +32,10 @@ const (
 // Forever is the Timeout of those who wait as long as it takes.
 const Forever time.Duration = -1
 
+// MaxSlots is what a semaphore can count. A set has room for fewer: 31,999, unless
+// kernel.sem says otherwise.
+const MaxSlots = 32767
+
 // SlotVariable tells the command which slot it has, from 1 on.
 const SlotVariable = "SYSVIPC_RUN_SLOT"
 
@@ -45,6 +48,10 @@ type Config struct {
 	Busy    int           // the exit code when all slots are taken
 	Command []string      // the command and its arguments
 }
+
+// Default is what the flags change. Its Busy is the exit code of all verbs for "would
+// have to wait, or waited long enough".
+func Default() Config { return Config{Timeout: Forever, Mode: 0o600, Busy: 6} }
 
 // Error is why the command was not run, with the exit code for it.
 type Error struct {
@@ -63,35 +70,47 @@ func fail(code int, format string, args ...any) error {
 // finds.
 func Key(name string) sysvipc.Key { return sysvipc.KeyOf("run/" + name) }
 
-// Exec takes a slot and becomes the command. It returns only if that is not possible,
-// with an *Error, or with ctx's error if that ends the wait. A slot that it had taken by
-// then is given back when the process ends.
+// Slot is a slot that this process has taken, for the command that it is to become. The
+// slot is given back when the process ends.
+type Slot struct {
+	number int
+	path   string
+	args   []string
+}
+
+// Take takes a slot for the command. It fails with an *Error, or with ctx's error if
+// that ends the wait.
 //
 // The command is looked up first, so that nobody waits an hour for a misspelt command.
-func (c *Config) Exec(ctx context.Context) error {
-	env := environment()
-	path, err := look(c.Command[0], env)
+func (c *Config) Take(ctx context.Context) (*Slot, error) {
+	path, err := look(c.Command[0])
 	if err != nil {
-		return err
+		return nil, err
 	}
 	l, err := open(ctx, c)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	slot, err := l.take(ctx, c.Timeout)
+	n, err := l.take(ctx, c.Timeout)
 	if err != nil {
-		return l.explain(ctx, c, err)
+		return nil, l.explain(ctx, c, err)
 	}
-	if ctx.Err() != nil {
-		return ctx.Err() // by a signal that the command would not get
+	return &Slot{n, path, c.Command}, nil
+}
+
+// Become replaces this process by the command, which has the slot from then on. It
+// returns only if that is not possible, with an *Error.
+func (s *Slot) Become() error {
+	if err := os.Setenv(SlotVariable, strconv.Itoa(s.number)); err != nil {
+		return &Error{CodeFailed, err}
 	}
-	return become(path, c.Command, withSlot(env, slot))
+	return become(s.path, s.args, os.Environ())
 }
 
 // errBusy: all slots are taken, and the time to wait is over.
 var errBusy = errors.New("taken")
 
-// Code returns the exit code for an error of Exec.
+// Code returns the exit code for an error of Take or Become.
 func Code(err error) int {
 	var own *Error
 	if errors.As(err, &own) {

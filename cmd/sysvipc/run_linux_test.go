@@ -1,4 +1,4 @@
-package early
+package main
 
 import (
 	"bufio"
@@ -24,16 +24,6 @@ import (
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
-// The test binary links this package, so that it is "sysvipc run" when its first argument
-// is "run".
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "run" {
-		fmt.Fprintf(os.Stderr, "%q was not taken early\n", os.Args)
-		os.Exit(99)
-	}
-	ipctest.Main(m)
-}
-
 var locks atomic.Int64
 
 // lockName returns the name of a lock of the test's own, which is removed at its end.
@@ -49,17 +39,12 @@ func lockName(t *testing.T) string {
 	return name
 }
 
-// command returns "sysvipc run" with these arguments. It is killed if the test dies.
-func command(t *testing.T, args ...string) *exec.Cmd {
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return prepared(exec.Command(exe, append([]string{"run"}, args...)...))
+// runUnder returns "sysvipc run" with these arguments. It is killed if the test dies.
+func runUnder(args ...string) *exec.Cmd {
+	return prepared(exec.Command("sysvipc", append([]string{"run"}, args...)...))
 }
 
 func prepared(cmd *exec.Cmd) *exec.Cmd {
-	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
 }
@@ -81,7 +66,7 @@ func finish(t *testing.T, cmd *exec.Cmd) (code int, stdout, stderr string) {
 // try is finish for "sysvipc run" with these arguments.
 func try(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	return finish(t, command(t, args...))
+	return finish(t, runUnder(args...))
 }
 
 // running is a command that has begun: it has said a line, and waits for its standard
@@ -127,7 +112,7 @@ func start(t *testing.T, cmd *exec.Cmd) *running {
 // hold starts a holder of the lock, and returns when it holds a slot.
 func hold(t *testing.T, args ...string) (r *running, slot int) {
 	t.Helper()
-	r = start(t, command(t, append(args, "--", "sh", "-c", holder)...))
+	r = start(t, runUnder(append(args, "--", "sh", "-c", holder)...))
 	return r, r.slot()
 }
 
@@ -174,10 +159,10 @@ func values(t *testing.T, name string) []int {
 	return v
 }
 
-// TestExclusion counts with resources that bear no more users than there are slots: a
+// TestRunExclusion counts with resources that bear no more users than there are slots: a
 // directory for each slot, which only one can make at a time, and, with one slot, a
 // counter in a file.
-func TestExclusion(t *testing.T) {
+func TestRunExclusion(t *testing.T) {
 	t.Parallel()
 	const runs = 20
 	for _, slots := range []int{1, 3} {
@@ -216,7 +201,7 @@ func TestExclusion(t *testing.T) {
 	}
 }
 
-func TestSlots(t *testing.T) {
+func TestRunSlots(t *testing.T) {
 	t.Parallel()
 	name := lockName(t)
 	var holders []*running
@@ -247,7 +232,7 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-func TestKilledHolder(t *testing.T) {
+func TestRunKilledHolder(t *testing.T) {
 	t.Parallel()
 	for _, slots := range []string{"1", "2"} {
 		t.Run(slots, func(t *testing.T) {
@@ -257,7 +242,7 @@ func TestKilledHolder(t *testing.T) {
 			if slots == "2" {
 				hold(t, "--name", name)
 			}
-			waiter := start(t, command(t, "--name", name, "sh", "-c", holder))
+			waiter := start(t, runUnder("--name", name, "sh", "-c", holder))
 			ipctest.WaitBlocked(t, waiter.Process.Pid, 1)
 			first.kill()
 			if slot := waiter.slot(); slot != 1 {
@@ -271,15 +256,15 @@ func TestKilledHolder(t *testing.T) {
 	}
 }
 
-// TestOrder: who came first goes first.
-func TestOrder(t *testing.T) {
+// TestRunOrder: who came first goes first.
+func TestRunOrder(t *testing.T) {
 	t.Parallel()
 	name := lockName(t)
 	first, _ := hold(t, "--name", name)
 	file := filepath.Join(t.TempDir(), "order")
 	var waiters []*running
 	for i := range 5 {
-		w := start(t, command(t, "--name", name, "sh", "-c", `echo $0 >>"$1"`, strconv.Itoa(i), file))
+		w := start(t, runUnder("--name", name, "sh", "-c", `echo $0 >>"$1"`, strconv.Itoa(i), file))
 		ipctest.WaitBlocked(t, w.Process.Pid, 1)
 		waiters = append(waiters, w)
 	}
@@ -292,38 +277,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-func TestExitCode(t *testing.T) {
-	t.Parallel()
-	name := lockName(t)
-	if code, out, _ := try(t, "--name", name, "--", "sh", "-c", "echo out; exit 3"); code != 3 || out != "out\n" {
-		t.Errorf("exit code %d, output %q", code, out)
-	}
-	cmd := command(t, "--name", name, "--", "sh", "-c", "kill -9 $$")
-	finish(t, cmd)
-	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGKILL {
-		t.Errorf("got %v, want the death by signal", status)
-	}
-	// The shell that is the parent says so in its way.
-	exe, _ := os.Executable()
-	_, out, _ := finish(t, prepared(exec.Command("sh", "-c", `"$0" run --name "$1" -- sh -c 'kill -9 $$'; echo $?`, exe, name)))
-	if out != "137\n" {
-		t.Errorf("a shell sees %q", out)
-	}
-}
-
-func TestSignal(t *testing.T) {
-	t.Parallel()
-	r, _ := hold(t, "--name", lockName(t))
-	if err := r.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	r.Wait()
-	if status := r.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGTERM {
-		t.Errorf("got %v, want the death by SIGTERM", status)
-	}
-}
-
-func TestBusy(t *testing.T) {
+func TestRunBusy(t *testing.T) {
 	t.Parallel()
 	name := lockName(t)
 	r, _ := hold(t, "--name", name)
@@ -362,8 +316,8 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// TestInterrupt: Ctrl-C in a wait takes nothing.
-func TestInterrupt(t *testing.T) {
+// TestRunInterrupt: Ctrl-C in a wait takes nothing.
+func TestRunInterrupt(t *testing.T) {
 	t.Parallel()
 	for _, slots := range []string{"1", "2"} {
 		t.Run(slots, func(t *testing.T) {
@@ -375,7 +329,7 @@ func TestInterrupt(t *testing.T) {
 				defer r.end()
 			}
 			for _, timeout := range []string{"", "--timeout=60m"} {
-				waiter := start(t, command(t, slices.DeleteFunc([]string{"--name", name, timeout, "echo", "ran"}, func(s string) bool { return s == "" })...))
+				waiter := start(t, runUnder(slices.DeleteFunc([]string{"--name", name, timeout, "echo", "ran"}, func(s string) bool { return s == "" })...))
 				ipctest.WaitBlocked(t, waiter.Process.Pid, 1)
 				waiter.Process.Signal(syscall.SIGINT)
 				if out, _ := io.ReadAll(waiter.out); len(out) > 0 {
@@ -397,153 +351,17 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestInherited: what a process hands to the next program, it hands to the command. That
-// takes the command as users build it: go test leaves out the symbol table, by which
-// ignored and blocked signals are found.
-func TestInherited(t *testing.T) {
-	t.Parallel()
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("the go command is not installed")
-	}
-	dir := t.TempDir()
-	exe := filepath.Join(dir, "sysvipc")
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", exe, "github.com/sysvipc/sysvipc/cmd/sysvipc")
-	if out, err := build.CombinedOutput(); err != nil {
-		if strings.Contains(string(out), "permission denied") {
-			t.Skipf("this user cannot build: %s", out)
-		}
-		t.Fatalf("%v: %s", err, out)
-	}
-	under := fmt.Sprintf("'%s' run --name '%s' --", exe, lockName(t))
-	for _, c := range []struct{ name, script string }{
-		{"nothing special", `%s grep -E '^Sig(Ign|Blk|Cgt)' /proc/self/status`},
-		{"ignored", `trap '' HUP INT QUIT TERM PIPE USR1 CHLD TSTP WINCH XFSZ; %s grep -E '^Sig(Ign|Blk|Cgt)' /proc/self/status`},
-		{"nohup", `nohup %s grep -E '^Sig(Ign|Blk|Cgt)' /proc/self/status 2>/dev/null`},
-		{"background", `%s grep -E '^Sig(Ign|Blk|Cgt)' /proc/self/status & wait`},
-		{"blocked", `env --block-signal=TERM --block-signal=INT --block-signal=CHLD --block-signal=SEGV --block-signal=USR1 %s grep -E '^Sig(Ign|Blk|Cgt)' /proc/self/status`},
-		{"open files", `ulimit -Sn 123; %s sh -c 'ulimit -Sn; ulimit -Hn'`},
-		{"umask and directory", `umask 027; cd "$0"; %s sh -c 'umask; pwd'`},
-		{"streams", `echo in | { %s cat >&3; } 3>&1`},
-		{"further files", `%s sh -c 'echo three >&3' 3>&1`},
-		{"environment", `A= B="x y" PATH=$PATH %s env | grep -v -e ^SYSVIPC_RUN_SLOT= -e ^_=`},
-		{"no environment", `env -i A=1 %s /usr/bin/env | grep -v ^SYSVIPC_RUN_SLOT=`},
-		{"large environment", `B=$(head -c 100000 /dev/zero | tr '\\0' x) %s env | grep ^B= | md5sum`},
-		{"arguments", `%s printf '[%%s]' 'a  b' '' -- --name '*' "$(printf '\377')"`},
-		{"niceness", `nice -n 3 %s nice`},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			var out [2]string
-			for i, prefix := range []string{"env", under} {
-				script := fmt.Sprintf(c.script, prefix)
-				code, stdout, stderr := finish(t, prepared(exec.Command("sh", "-c", script, dir)))
-				if code != 0 || stdout == "" {
-					t.Errorf("%s: exit code %d, output %q, errors %q", script, code, stdout, stderr)
-				}
-				out[i] = stdout
-			}
-			if out[0] != out[1] {
-				t.Errorf("without the lock:\n%swith it:\n%s", out[0], out[1])
-			}
-		})
-	}
-}
-
-func TestNestedSlotVariable(t *testing.T) {
-	t.Parallel()
-	a, b := lockName(t), lockName(t)
-	hold(t, "--name", b, "--slots", "2")
-	exe, _ := os.Executable()
-	code, out, stderr := try(t, "--name", a, "--", exe, "run", "--name", b, "--", "sh", "-c", "env | grep ^SYSVIPC_RUN")
-	if code != 0 || out != "SYSVIPC_RUN_SLOT=2\n" {
-		t.Errorf("exit code %d, %q, %s", code, out, stderr)
-	}
-}
-
-// TestItself: a wait that could never end.
-func TestItself(t *testing.T) {
+// TestRunItself: a wait that could never end.
+func TestRunItself(t *testing.T) {
 	t.Parallel()
 	name := lockName(t)
-	exe, _ := os.Executable()
-	code, _, stderr := try(t, "--name", name, exe, "run", "--name", name, "true")
+	code, _, stderr := try(t, "--name", name, "sysvipc", "run", "--name", name, "true")
 	if code != 125 || !strings.Contains(stderr, "wait for itself") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }
 
-// TestBackground: the slot belongs to the command, not to what it leaves behind.
-func TestBackground(t *testing.T) {
-	t.Parallel()
-	name := lockName(t)
-	r := start(t, command(t, "--name", name, "sh", "-c", "cat <&0 >/dev/null & echo left"))
-	if _, err := r.out.ReadString('\n'); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Process.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	if code, _, stderr := try(t, "--name", name, "--nowait", "true"); code != 0 {
-		t.Errorf("exit code %d: %s", code, stderr)
-	}
-	r.stdin.Close()
-}
-
-func TestCannotRun(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	write := func(name, text string, mode os.FileMode) string {
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, []byte(text), mode); err != nil {
-			t.Fatal(err)
-		}
-		return file
-	}
-	for _, c := range []struct {
-		cmd  string
-		code int
-		text string
-	}{
-		{"no-such-command-here", 127, "not found in PATH"},
-		{"", 127, "empty"},
-		{dir + "/none", 127, "no such file"},
-		{write("data", "", 0o600) + "/x", 127, "not a directory"},
-		{dir, 126, "is a directory"},
-		{write("plain", "#!/bin/sh\n", 0o600), 126, "chmod +x"},
-		{write("lost", "#!/no/such/interpreter\n", 0o700), 127, "first line"},
-	} {
-		// The lock is taken: a command that cannot run need not wait for it.
-		name := lockName(t)
-		held := strings.HasSuffix(c.cmd, "/lost")
-		if !held {
-			hold(t, "--name", name)
-		}
-		code, _, stderr := try(t, "--name", name, "--", c.cmd)
-		if code != c.code || !strings.Contains(stderr, c.text) {
-			t.Errorf("%q: exit code %d, want %d; %q is not in: %s", c.cmd, code, c.code, c.text, stderr)
-		}
-		if held && !slices.Equal(values(t, name), []int{1, 1}) {
-			t.Errorf("%q: values are %v afterwards", c.cmd, values(t, name))
-		}
-	}
-	name := lockName(t)
-	script := write("script", "echo $0 $1 $SYSVIPC_RUN_SLOT\n", 0o700)
-	if code, out, stderr := try(t, "--name", name, script, "arg"); code != 0 || out != script+" arg 1\n" {
-		t.Errorf("a script without #!: exit code %d, %q, %s", code, out, stderr)
-	}
-	cmd := command(t, "--name", name, "plain2")
-	write("plain2", "#!/bin/sh\n", 0o600)
-	cmd.Env = append(cmd.Env, "PATH="+dir+"::/bin:/usr/bin")
-	if code, _, stderr := finish(t, cmd); code != 126 {
-		t.Errorf("not executable in PATH: exit code %d, %s", code, stderr)
-	}
-	write("local", "#!/bin/sh\necho here\n", 0o700)
-	cmd = command(t, "--name", name, "local")
-	cmd.Env, cmd.Dir = append(cmd.Env, "PATH=/bin:"), dir
-	if code, out, stderr := finish(t, cmd); code != 0 || out != "here\n" {
-		t.Errorf("in the current directory, by PATH: exit code %d, %q, %s", code, out, stderr)
-	}
-}
-
-func TestOtherSlots(t *testing.T) {
+func TestRunOtherSlots(t *testing.T) {
 	t.Parallel()
 	name := lockName(t)
 	for _, c := range []struct {
@@ -571,8 +389,8 @@ func TestOtherSlots(t *testing.T) {
 	}
 }
 
-// TestManySlots: more than one operation can set the values of.
-func TestManySlots(t *testing.T) {
+// TestRunManySlots: more than one operation can set the values of.
+func TestRunManySlots(t *testing.T) {
 	t.Parallel()
 	name := lockName(t)
 	r, slot := hold(t, "--name", name, "--slots", "2000")
@@ -585,11 +403,11 @@ func TestManySlots(t *testing.T) {
 	r.end()
 }
 
-func TestRemovedWhileWaiting(t *testing.T) {
+func TestRunRemovedWhileWaiting(t *testing.T) {
 	t.Parallel()
 	name := lockName(t)
 	hold(t, "--name", name)
-	cmd := command(t, "--name", name, "true")
+	cmd := runUnder("--name", name, "true")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	waiter := start(t, cmd)
@@ -607,8 +425,8 @@ func TestRemovedWhileWaiting(t *testing.T) {
 	}
 }
 
-// TestByHand: a set that somebody has changed by hand, or a holder without undo.
-func TestByHand(t *testing.T) {
+// TestRunByHand: a set that somebody has changed by hand, or a holder without undo.
+func TestRunByHand(t *testing.T) {
 	t.Parallel()
 	name := lockName(t)
 	if code, _, stderr := try(t, "--name", name, "--slots", "2", "true"); code != 0 {
@@ -649,8 +467,8 @@ var takes = ipctest.Register("takes", func(c *ipctest.ChildEnv) {
 	}
 })
 
-// TestHalfMade: a lock whose creator was killed before it had set the values.
-func TestHalfMade(t *testing.T) {
+// TestRunHalfMade: a lock whose creator was killed before it had set the values.
+func TestRunHalfMade(t *testing.T) {
 	t.Parallel()
 	nr, ok := ipctest.Syscall("semget")
 	if !ok {

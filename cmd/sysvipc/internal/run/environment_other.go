@@ -1,7 +1,0 @@
-//go:build !linux
-
-package run
-
-import "os"
-
-func environment() []string { return os.Environ() }
