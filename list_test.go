@@ -5,7 +5,6 @@ package sysvipc_test
 import (
 	"fmt"
 	"iter"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -105,7 +104,7 @@ func TestLists(t *testing.T) {
 	}
 
 	readers := map[string]*ipctest.Options{"creator": nil}
-	if os.Geteuid() == 0 && ownsUsers(t) {
+	if ipctest.CanBecome(ipctest.Nobody) == nil {
 		readers["nobody"] = &ipctest.Options{UID: ipctest.Nobody}
 	}
 	for who, opts := range readers {

@@ -524,6 +524,7 @@ func TestAttachAddress(t *testing.T) {
 	_, err = seg.Attach(&sysvipc.AttachOptions{Addr: start})
 	wantError(t, err, "", syscall.EINVAL)
 
+	check(t, seg.Chmod(0o700))
 	code := attach(t, seg, &sysvipc.AttachOptions{Exec: true, ReadOnly: true})
 	if perms := mappedAs(t, uintptr(unsafe.Pointer(&code.Bytes()[0]))); perms != "r-xs" && !ipctest.UnderQEMU() {
 		t.Errorf("attached with Exec and ReadOnly: %s", perms)

@@ -50,7 +50,7 @@ func TestNamespaces(t *testing.T) {
 			return errors.New("what f returns")
 		})
 		if errors.Is(err, os.ErrPermission) {
-			t.Skip("this user may enter no namespace: ", err)
+			ipctest.SkipDenied(t, err, "ipc", ipctest.CapSysAdmin)
 		}
 		if err == nil || err.Error() != "what f returns" {
 			t.Errorf("got %v, want what f returns", err)
@@ -75,7 +75,7 @@ func TestNamespaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := unix.Mount(ns.Path, mount, "", unix.MS_BIND, ""); err != nil {
-		t.Skip("this user may mount nothing: ", err)
+		ipctest.SkipDenied(t, err, "mnt", ipctest.CapSysAdmin)
 	}
 	t.Cleanup(func() { unix.Unmount(mount, unix.MNT_DETACH) })
 	f.Close()

@@ -32,7 +32,11 @@ import (
 //	ended N                after "wait": what the last "blocked" waited for ended with exit code N
 //	pty PROGRAM ARG…       run it with a terminal as standard output, which is shown as stdout
 //
-// and the condition [nobody]: this process may become another user.
+// and the conditions
+//
+//	[nobody]   this process may become another user
+//	[root]     it is root, who is told what cannot be seen; others get exit code 4
+//	[pidns]    it is in a PID namespace of its own, as in a container: no scan is complete
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	openPath(t)
@@ -87,8 +91,13 @@ func scriptParams(t *testing.T, files ...string) testscript.Params {
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "nobody" {
+			switch cond {
+			case "nobody":
 				return canBecomeNobody(), nil
+			case "root":
+				return os.Geteuid() == 0, nil
+			case "pidns":
+				return !ipctest.FirstPIDNamespace(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
@@ -105,8 +114,8 @@ func scriptParams(t *testing.T, files ...string) testscript.Params {
 }
 
 func canBecomeNobody() bool {
-	err := exec.Command("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "true").Run()
-	return err == nil
+	_, err := exec.LookPath("setpriv")
+	return err == nil && ipctest.CanBecome(ipctest.Nobody) == nil
 }
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {

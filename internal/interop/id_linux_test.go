@@ -16,7 +16,8 @@ func TestIDZeroAndNegativeKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, maker := range everyone {
+	installed := installed(t)
+	for _, maker := range installed {
 		t.Run(maker.name, func(t *testing.T) {
 			t.Parallel()
 			if !ipctest.Alone(t) {
@@ -34,7 +35,7 @@ func TestIDZeroAndNegativeKey(t *testing.T) {
 				equal(t, "key of "+o.Kind, sysvipc.Key(o.Key), k)
 			}
 			var users []*peer
-			for _, l := range everyone {
+			for _, l := range installed {
 				users = append(users, start(t, l))
 			}
 			for _, u := range users {

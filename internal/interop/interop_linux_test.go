@@ -34,8 +34,8 @@ import (
 // Texts are hexadecimal, "-" if empty; keys too. The command that makes or finds an object is answered with its ID.
 type language struct {
 	name  string
-	argv  func(t testing.TB) []string // of the driver; nil for Go
-	lacks []string                    // what cannot be said in it
+	argv  func() ([]string, error) // of the driver, or an errMissing; nil for Go
+	lacks []string                 // what cannot be said in it
 }
 
 // What a language may lack.
@@ -64,6 +64,25 @@ var others = []language{
 
 var everyone = append([]language{golang}, others...)
 
+// installed are the languages of this machine, for tests that bring all together. CI has every one.
+func installed(t testing.TB) (all []language) {
+	t.Helper()
+	for _, l := range everyone {
+		if l.argv != nil {
+			_, err := l.argv()
+			var missing errMissing
+			if errors.As(err, &missing) && os.Getenv("CI") != "true" {
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
 func (l language) has(feature string) bool { return !slices.Contains(l.lacks, feature) }
 
 // dirVar names the directory of this run, for what is compiled once.
@@ -84,24 +103,29 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// errMissing is a program that is not installed.
+type errMissing struct{ what, packages string }
+
+func (e errMissing) Error() string {
+	return fmt.Sprintf("needs %s (apt-get install %s)", e.what, e.packages)
+}
+
 // missing ends a test for which a program is not installed.
 func missing(t testing.TB, what, packages string) {
 	t.Helper()
+	err := errMissing{what, packages}
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("needs %s (apt-get install %s)", what, packages)
-	}
-	t.Skipf("needs %s (apt-get install %s)", what, packages)
-}
-
-func cArgv(t testing.TB) []string {
-	path, err := compiled()
-	if errors.Is(err, exec.ErrNotFound) {
-		missing(t, "a C compiler", "gcc libc6-dev")
-	}
-	if err != nil {
 		t.Fatal(err)
 	}
-	return []string{path}
+	t.Skip(err)
+}
+
+func cArgv() ([]string, error) {
+	path, err := compiled()
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, errMissing{"a C compiler", "gcc libc6-dev"}
+	}
+	return []string{path}, err
 }
 
 // compiled returns the C driver. Of the several processes that run tests, the first compiles it.
@@ -148,20 +172,20 @@ func firstThat(programs []string, args ...string) string {
 	return ""
 }
 
-func perlArgv(with string) func(t testing.TB) []string {
-	return func(t testing.TB) []string {
+func perlArgv(with string) func() ([]string, error) {
+	return func() ([]string, error) {
 		if perl() == "" {
-			missing(t, "perl with IPC::SysV", "perl")
+			return nil, errMissing{"perl with IPC::SysV", "perl"}
 		}
-		return []string{perl(), "testdata/driver.pl", with}
+		return []string{perl(), "testdata/driver.pl", with}, nil
 	}
 }
 
-func pythonArgv(t testing.TB) []string {
+func pythonArgv() ([]string, error) {
 	if python() == "" {
-		missing(t, "python3 with sysv_ipc", "python3-sysv-ipc")
+		return nil, errMissing{"python3 with sysv_ipc", "python3-sysv-ipc"}
 	}
-	return []string{python(), "testdata/driver.py"}
+	return []string{python(), "testdata/driver.py"}, nil
 }
 
 // program turns the copy of the test binary into another program, which so has the pipes and the pid of the copy.

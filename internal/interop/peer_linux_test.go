@@ -2,6 +2,7 @@ package interop
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -26,7 +27,15 @@ func start(t testing.TB, l language) *peer {
 	if l.argv == nil {
 		return &peer{Process: ipctest.Start(t, goDriver, nil), language: l, t: t}
 	}
-	return &peer{Process: ipctest.Start(t, program, nil, l.argv(t)...), language: l, t: t}
+	argv, err := l.argv()
+	var e errMissing
+	if errors.As(err, &e) {
+		missing(t, e.what, e.packages)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &peer{Process: ipctest.Start(t, program, nil, argv...), language: l, t: t}
 }
 
 func (p *peer) kill() {

@@ -140,7 +140,7 @@ func TestSendTogether(t *testing.T) {
 	first := start(t, golang)
 	first.do("msg make %v", k)
 	var all []*peer
-	for _, l := range everyone {
+	for _, l := range installed(t) {
 		p := start(t, l)
 		p.do("msg open %v", k)
 		all = append(all, p)

@@ -114,7 +114,7 @@ func TestCountTogether(t *testing.T) {
 	first.do("shm make %v 100", k)
 	first.do("sem make %v 1", k)
 	var all []*peer
-	for _, l := range everyone {
+	for _, l := range installed(t) {
 		p := start(t, l)
 		p.do("shm open %v", k)
 		p.do("sem open %v", k)

@@ -108,6 +108,7 @@ func TestSubjectAlone(t *testing.T) {
 
 func TestAlonePassesTheOutcomeOn(t *testing.T) {
 	t.Parallel()
+	ipctest.NeedNamespace(t)
 	for _, test := range []struct {
 		what     string
 		code     int

@@ -96,7 +96,7 @@ func leaked(before []Object) ([]Object, error) {
 	}
 	var left []Object
 	for _, o := range now {
-		if known[name{o.Kind, o.ID}] || role == roleOuter && o.CUID != os.Geteuid() {
+		if known[name{o.Kind, o.ID}] || inPlace && o.CUID != os.Geteuid() {
 			continue
 		}
 		left = append(left, o)

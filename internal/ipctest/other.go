@@ -60,6 +60,21 @@ func Blocked(pid int) (int, error) { return 0, missing }
 // CanBecome needs Linux.
 func CanBecome(int) error { return missing }
 
+// HasUser needs Linux.
+func HasUser(int) bool { return false }
+
+// NeedNamespace needs Linux.
+func NeedNamespace(t testing.TB) {
+	t.Helper()
+	skipUnsupported(t, missing)
+}
+
+// SkipDenied needs Linux.
+func SkipDenied(t testing.TB, err error, namespace string, capabilities ...Capability) {
+	t.Helper()
+	skipUnsupported(t, missing)
+}
+
 // Match needs Linux.
 type Match struct {
 	Arg         int

@@ -33,8 +33,8 @@ const Nobody = 65534
 
 // Options are the rare choices of [Start]. The zero value, and nil, run the child like the test itself.
 type Options struct {
-	// UID is the user to become, with a group of the same number; 0 is the user of the test. It needs root: otherwise the test
-	// is skipped.
+	// UID is another user to become, with a group of the same number; 0 is the user of the test. Where this process cannot
+	// become another user, or is that one, the test is skipped: see CanBecome.
 	UID int
 	// Namespace may be Fresh; where that is not permitted, the test is skipped.
 	Namespace Namespace

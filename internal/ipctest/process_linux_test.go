@@ -55,7 +55,6 @@ func TestStartOptions(t *testing.T) {
 	}{
 		{"none", nil, os.Getuid(), "", true},
 		{"environment", &ipctest.Options{Env: []string{"WORD=x"}}, os.Getuid(), "x", true},
-		{"own user", &ipctest.Options{UID: os.Getuid()}, os.Getuid(), "", true},
 		{"nobody", &ipctest.Options{UID: ipctest.Nobody}, ipctest.Nobody, "", true},
 		{"namespace", &ipctest.Options{Namespace: ipctest.Fresh}, os.Getuid(), "", false},
 		{"both", &ipctest.Options{Namespace: ipctest.Fresh, UID: ipctest.Nobody}, ipctest.Nobody, "", false},

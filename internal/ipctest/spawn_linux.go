@@ -6,11 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 
@@ -28,8 +25,12 @@ func runOuter(m Runner) int {
 		stdout:  os.Stdout,
 		stderr:  os.Stderr,
 	})
+	if err == noNamespace {
+		return runInPlace(m)
+	}
 	if err != nil {
-		return runInPlace(m, err)
+		fmt.Fprintln(os.Stderr, "ipctest: run the tests in a namespace of their own:", err)
+		return 1
 	}
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
 	go func() {
@@ -49,38 +50,17 @@ func runOuter(m Runner) int {
 	return cmd.ProcessState.ExitCode()
 }
 
-// runInPlace runs the tests in the machine's namespace. Packages take turns there, so that one does not see the other's
-// objects as its own leaks.
-func runInPlace(m Runner, why error) int {
-	fmt.Fprintln(os.Stderr, "ipctest: no namespace of their own for these tests:", why)
-	name := filepath.Join(os.TempDir(), "sysvipc-ipctest-"+strconv.Itoa(os.Geteuid())+".lock")
-	lock, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
-	if err == nil {
-		defer lock.Close()
-		for {
-			if err = unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != unix.EINTR {
-				break
-			}
-		}
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "ipctest: no turns taken with other packages:", err)
-	}
-	before, err := Objects()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "ipctest:", err)
-		return 1
-	}
-	return checked(m, before)
-}
-
 // spawn starts a copy of this test binary. The error is an errUnsupported if the options ask for what is missing here.
 func spawn(o spawnOptions) (*exec.Cmd, error) {
 	attrs := []*syscall.SysProcAttr{{}}
 	if o.Namespace == Fresh {
+		if inPlace {
+			// Asked once, since to ask copies this process: segments that it has attached would seem to have another user.
+			return nil, noNamespace
+		}
 		attrs = freshNamespace()
 	}
-	other := o.UID != 0 && o.UID != os.Geteuid()
+	other := o.UID != 0
 	if other {
 		if err := CanBecome(o.UID); err != nil {
 			return nil, err
@@ -108,10 +88,20 @@ func spawn(o spawnOptions) (*exec.Cmd, error) {
 		}
 		errs = append(errs, err)
 	}
-	if o.Namespace == Fresh {
-		return nil, errUnsupported("needs root or user namespaces: " + strings.ReplaceAll(errors.Join(errs...).Error(), "\n", "; "))
+	if o.Namespace == Fresh && !slices.ContainsFunc(errs, func(err error) bool { return !forbidden(err) }) {
+		return nil, noNamespace
 	}
 	return nil, errors.Join(errs...)
+}
+
+// forbidden reports whether err is how kernels without namespaces, or that keep them from this user, answer unshare(2).
+// Anything else, such as too little memory, is a fault.
+func forbidden(err error) bool {
+	return slices.ContainsFunc([]error{
+		unix.EPERM, unix.EACCES, // of a sandbox or a security module
+		unix.ENOSPC, unix.EUSERS, // user.max_user_namespaces is 0; EUSERS before Linux 4.9
+		unix.EINVAL, unix.ENOSYS, // built without
+	}, func(errno error) bool { return errors.Is(err, errno) })
 }
 
 // environ is the copy's environment.
@@ -135,28 +125,6 @@ func freshNamespace() []*syscall.SysProcAttr {
 			GidMappings:  []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}},
 		},
 	}
-}
-
-// CanBecome returns an error if this process may not setuid to uid: only root outside of a user
-// namespace may, to every user.
-func CanBecome(uid int) error {
-	if os.Geteuid() != 0 {
-		return errUnsupported("needs root, to become another user")
-	}
-	text, err := os.ReadFile("/proc/self/uid_map")
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(string(text)) {
-		var first, host, size int64
-		if _, err := fmt.Sscan(line, &first, &host, &size); err != nil {
-			return fmt.Errorf("/proc/self/uid_map: %w", err)
-		}
-		if int64(uid) >= first && int64(uid) < first+size {
-			return nil
-		}
-	}
-	return errUnsupported(fmt.Sprintf("needs root outside of a user namespace, to become user %d", uid))
 }
 
 // spawner runs functions on one thread that lives as long as the process. A child's parent-death signal comes when the

@@ -1,62 +1,15 @@
 package sysv
 
 import (
-	"errors"
-	"fmt"
-	"os"
-	"os/exec"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
-// ownNamespace is set in the environment of a test binary that runs in an IPC namespace of its own.
-const ownNamespace = "SYSV_TEST_NAMESPACE"
-
-// TestMain runs the tests in an IPC namespace of their own where the kernel permits it, and fails if they
-// leave an object there. Elsewhere (qemu-user makes no namespaces) they run in place.
-func TestMain(m *testing.M) {
-	if os.Getenv(ownNamespace) == "" && !qemu() {
-		if code, ok := runInNamespace(); ok {
-			os.Exit(code)
-		}
-	}
-	code := m.Run()
-	if os.Getenv(ownNamespace) != "" {
-		for _, kind := range []string{"shm", "sem", "msg"} {
-			if data, err := os.ReadFile("/proc/sysvipc/" + kind); err != nil || strings.Count(string(data), "\n") != 1 {
-				fmt.Fprintf(os.Stderr, "the tests leave objects (%v):\n%s", err, data)
-				code = 1
-			}
-		}
-	}
-	os.Exit(code)
-}
-
-func runInNamespace() (code int, ok bool) {
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), ownNamespace+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWIPC, Pdeathsig: syscall.SIGKILL}
-	if os.Getuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	}
-	runtime.LockOSThread() // Pdeathsig watches the thread
-	if err := cmd.Start(); err != nil {
-		return 0, false
-	}
-	err := cmd.Wait()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		fmt.Fprintln(os.Stderr, err)
-		return 1, true
-	}
-	return max(cmd.ProcessState.ExitCode(), -cmd.ProcessState.ExitCode()), true
-}
+func TestMain(m *testing.M) { ipctest.Main(m) }
 
 // calls are the tests of the calls; each runs once for each way in which the calls may reach the kernel.
 var calls = map[string]func(*testing.T){}

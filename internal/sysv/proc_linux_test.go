@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
 // procRow returns what /proc/sysvipc says of an object, by the names of its columns. Keys and ids are decimal there,
@@ -66,8 +68,7 @@ func sysctl(t *testing.T, name string) []uint64 {
 // otherIDs are a user and a group to give an object to. In a user namespace there is only one.
 func otherIDs(t *testing.T) (uid, gid uint32) {
 	t.Helper()
-	data, err := os.ReadFile("/proc/self/uid_map")
-	if fields := strings.Fields(string(data)); err != nil || len(fields) != 3 || fields[2] == "1" || os.Getuid() != 0 {
+	if !ipctest.HasUser(1234) || !ipctest.HasUser(5678) {
 		return uint32(os.Getuid()), uint32(os.Getgid())
 	}
 	return 1234, 5678

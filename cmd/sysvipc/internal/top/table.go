@@ -2,6 +2,7 @@ package top
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,8 +20,12 @@ type column struct {
 
 // columns are those that the screen has room for.
 func (m *Model) columns() []column {
+	last := 0
+	for _, row := range m.rows {
+		last = max(last, m.snap.Objects[row].ID)
+	}
 	cols := []column{
-		{"OBJECT", 13, "kind", false, func(m *Model, o *inspect.Object, _ int) (style, string) { return classStyle(o.Verdict.Class), o.Ref() }},
+		{"OBJECT", max(13, len("> msg:")+len(strconv.Itoa(last))), "kind", false, func(m *Model, o *inspect.Object, _ int) (style, string) { return classStyle(o.Verdict.Class), o.Ref() }},
 		{"KEY", 10, "key", false, keyCell},
 		{"OWNER", 8, "owner", false, func(m *Model, o *inspect.Object, _ int) (style, string) { return plain, m.machine.Owner(o.UID) }},
 		{"SIZE", 7, "size", true, sizeCell},

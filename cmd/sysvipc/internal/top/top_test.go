@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -163,6 +164,17 @@ func TestLooked(t *testing.T) {
 	m.Show(at(2, segment(1, 0), queue(2, 4)))
 	if last := m.events[len(m.events)-1]; last.kind != "created" || last.ref != "shm:1" {
 		t.Errorf("the last event is %+v", last)
+	}
+}
+
+// A REF is never cut: people copy it into other commands. The IDs of a namespace that is long in use are high.
+func TestHighIDs(t *testing.T) {
+	t.Parallel()
+	m := plainModel()
+	m.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
+	m.Show(at(0, segment(1, 0), queue(math.MaxInt32, 5)))
+	if frame := m.Frame(); !strings.Contains(frame, "msg:2147483647 ") || !strings.Contains(frame, "5 msg") {
+		t.Errorf("the frame lacks msg:2147483647 or its messages:\n%s", frame)
 	}
 }
 

@@ -1,0 +1,73 @@
+package ipctest
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// turnVar tells what the tests start that their turn is taken: tests that play other tests must not wait for their own
+// end.
+const turnVar = "SYSVIPC_IPCTEST_TURN"
+
+// turnPatience is how long packages wait for their turn: longer than all others take together, and shorter than go test
+// waits, so that a run that hangs cannot make another hang.
+const turnPatience = 5 * time.Minute
+
+// inPlace is set where the tests of this process run in the machine's namespace.
+var inPlace bool
+
+const noNamespace = errUnsupported("needs an IPC namespace of its own, and this user may make none")
+
+// runInPlace runs the tests in the machine's namespace. Packages take turns there, so that one does not see the other's
+// objects as its own leaks.
+func runInPlace(m Runner) int {
+	inPlace = true
+	fmt.Fprintln(os.Stderr, "ipctest: these tests run in the machine's IPC namespace, since this user may make no other")
+	if os.Getenv(turnVar) != "" {
+		return m.Run() // inside of the turn of another run, which looks for leaks
+	}
+	namespace, err := takeTurn(turnPatience)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ipctest:", err)
+		return 1
+	}
+	defer namespace.Close()
+	os.Setenv(turnVar, "taken")
+	before, err := Objects()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ipctest:", err)
+		return 1
+	}
+	return checked(m, before)
+}
+
+// takeTurn waits until no other run of tests uses this namespace. The turn ends when the file is closed. The lock is that
+// of the namespace itself: it is one, whoever runs the tests and whatever their TMPDIR is.
+func takeTurn(limit time.Duration) (*os.File, error) {
+	namespace, err := os.Open("/proc/self/ns/ipc")
+	if err != nil {
+		return nil, err
+	}
+	taken := make(chan error, 1)
+	go func() {
+		for {
+			err := unix.Flock(int(namespace.Fd()), unix.LOCK_EX)
+			if err != unix.EINTR {
+				taken <- err
+				return
+			}
+		}
+	}()
+	select {
+	case err := <-taken:
+		if err != nil {
+			return nil, fmt.Errorf("flock %s: %w", namespace.Name(), err)
+		}
+		return namespace, nil
+	case <-time.After(limit):
+		return nil, fmt.Errorf("another run of tests has used this IPC namespace for %v", limit)
+	}
+}
