@@ -48,10 +48,10 @@ int main(int argc, char **argv) { // how, copies, IDs…
 func crowd(b *testing.B, how string, copies int, ids ...int) int {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "crowd")
-	cc := exec.Command("cc", "-O2", "-o", path, "-x", "c", "-")
+	cc := exec.Command(ipctest.NeedCompiler(b, "cc"), "-O2", "-o", path, "-x", "c", "-")
 	cc.Stdin = strings.NewReader(crowdSource)
 	if out, err := cc.CombinedOutput(); err != nil {
-		b.Skipf("needs a C compiler: %v\n%s", err, out)
+		b.Fatalf("cc: %v\n%s", err, out)
 	}
 	cmd := exec.Command(path, how, strconv.Itoa(copies))
 	for _, id := range ids {

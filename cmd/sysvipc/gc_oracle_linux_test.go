@@ -111,8 +111,9 @@ func newWorld(t *testing.T, seed uint64) *world {
 	t.Helper()
 	w := &world{t: t, r: rand.New(rand.NewPCG(seed, 0)), dir: t.TempDir(), pids: map[int]*person{}, key: 0x6000000}
 	path := filepath.Join(w.dir, "actors")
-	if out, err := exec.Command("cc", "-O2", "-pthread", "-o", path, "testdata/actors.c").CombinedOutput(); err != nil {
-		t.Skipf("needs a C compiler: %v\n%s", err, out)
+	cc := ipctest.NeedCompiler(t, "cc")
+	if out, err := exec.Command(cc, "-O2", "-pthread", "-o", path, "testdata/actors.c").CombinedOutput(); err != nil {
+		t.Fatalf("cc testdata/actors.c: %v\n%s", err, out)
 	}
 	cmd := exec.Command(path)
 	in, err := cmd.StdinPipe()

@@ -174,13 +174,7 @@ func TestRecordedThings(t *testing.T) {
 // What the header says compiles without a warning, whatever the things are called.
 func TestRegionHeaderCompiles(t *testing.T) {
 	t.Parallel()
-	cc, err := exec.LookPath("gcc")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("needs gcc (apt-get install gcc libc6-dev)")
-		}
-		t.Skip("needs gcc (apt-get install gcc libc6-dev)")
-	}
+	cc := ipctest.NeedCompiler(t, "gcc")
 	if !ipctest.Alone(t) {
 		return
 	}

@@ -24,7 +24,7 @@ func BenchmarkRun(b *testing.B) {
 		b.Run(build.name, func(b *testing.B) {
 			dir := b.TempDir()
 			exe := filepath.Join(dir, "sysvipc")
-			compile := exec.Command("go", "build", "-o", exe, ".")
+			compile := exec.Command("go", "build", "-buildvcs=false", "-o", exe, ".")
 			compile.Env = append(os.Environ(), build.env)
 			if out, err := compile.CombinedOutput(); err != nil {
 				b.Fatalf("%v: %s", err, out)

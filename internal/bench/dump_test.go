@@ -29,7 +29,7 @@ func BenchmarkDump(b *testing.B) {
 	}
 	dir := b.TempDir()
 	command := filepath.Join(dir, "sysvipc")
-	if out, err := exec.Command("go", "build", "-o", command, "../../cmd/sysvipc").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", command, "../../cmd/sysvipc").CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, out)
 	}
 	for name, fill := range map[string]func([]byte){"noise": noise, "records": records} {

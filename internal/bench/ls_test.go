@@ -32,7 +32,7 @@ var listSizes = []struct{ all, segments, queues int }{
 // With SYSVIPC_PLOT=FILE it draws how the cost grows.
 func BenchmarkList(b *testing.B) {
 	command := filepath.Join(b.TempDir(), "sysvipc")
-	if out, err := exec.Command("go", "build", "-o", command, "../../cmd/sysvipc").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", command, "../../cmd/sysvipc").CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, out)
 	}
 	peer := ""

@@ -23,7 +23,7 @@ import (
 //	go test -run '^$' -bench Top -benchtime 1x ./internal/bench
 func BenchmarkTop(b *testing.B) {
 	command := filepath.Join(b.TempDir(), "sysvipc")
-	if out, err := exec.Command("go", "build", "-o", command, "../../cmd/sysvipc").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", command, "../../cmd/sysvipc").CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v\n%s", err, out)
 	}
 	for range 31900 {

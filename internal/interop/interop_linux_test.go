@@ -121,19 +121,15 @@ func missing(t testing.TB, what, packages string) {
 }
 
 func cArgv() ([]string, error) {
-	path, err := compiled()
-	if errors.Is(err, exec.ErrNotFound) {
+	if _, err := ipctest.Compiler("cc"); err != nil {
 		return nil, errMissing{"a C compiler", "gcc libc6-dev"}
 	}
+	path, err := compiled()
 	return []string{path}, err
 }
 
 // compiled returns the C driver. Of the several processes that run tests, the first compiles it.
 var compiled = sync.OnceValues(func() (string, error) {
-	cc, err := exec.LookPath("cc")
-	if err != nil {
-		return "", err
-	}
 	dir, err := os.Open(os.Getenv(dirVar))
 	if err != nil {
 		return "", err
@@ -146,7 +142,7 @@ var compiled = sync.OnceValues(func() (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	output, err := exec.Command(cc, "-Wall", "-Wextra", "-o", path, "testdata/driver.c").CombinedOutput()
+	output, err := exec.Command("cc", "-Wall", "-Wextra", "-o", path, "testdata/driver.c").CombinedOutput()
 	if err != nil || len(output) > 0 {
 		return "", fmt.Errorf("cc testdata/driver.c: %v\n%s", err, output)
 	}

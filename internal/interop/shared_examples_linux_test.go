@@ -81,16 +81,12 @@ func TestSharedExampleInC(t *testing.T) {
 	}](r, "orders", 64)
 	good(t, err, best.Store(t.Context(), exampleQuote{Bid: 1, Ask: 2.5, Size: 4}))
 	command, err := sysvipcCommand()
-	if err != nil {
-		t.Skip(err)
-	}
+	good(t, err)
 	dir := t.TempDir()
 	header, err := exec.Command(command, "region", "header", "quotes").Output()
 	program := filepath.Join(dir, "order")
 	good(t, err, os.WriteFile(dir+"/quotes.h", header, 0o600))
-	if _, err := exec.LookPath("gcc"); err != nil {
-		missing(t, "gcc", "gcc libc6-dev")
-	}
+	ipctest.NeedCompiler(t, "gcc")
 	good(t, said(exec.Command("gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-I", dir, "-o", program, otherLanguages+"order.c")))
 	out, err := exec.Command(program, "10").CombinedOutput()
 	if string(out) != " 1.00 2.50 4\n" || err != nil {

@@ -103,18 +103,14 @@ func said(cmd *exec.Cmd) error {
 // sysvipcCommand builds the command.
 var sysvipcCommand = sync.OnceValues(func() (string, error) {
 	return inSharedDir("sysvipc", func(path string) error {
-		return said(exec.Command("go", "build", "-o", path, "../../cmd/sysvipc"))
+		return said(exec.Command("go", "build", "-buildvcs=false", "-o", path, "../../cmd/sysvipc"))
 	})
 })
 
 // compileShared compiles a C program with the header of the region.
 func compileShared(t *testing.T, name, source string, flags ...string) string {
 	t.Helper()
-	for _, tool := range []string{"gcc", "go"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			missing(t, tool, "gcc libc6-dev")
-		}
-	}
+	ipctest.NeedCompiler(t, "gcc")
 	command, err := sysvipcCommand()
 	if err != nil {
 		t.Fatal(err)

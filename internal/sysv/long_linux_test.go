@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"unsafe"
+
+	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
 // TestLongCalls makes calls that take long, with one processor for all goroutines: another one gets it meanwhile, and so
@@ -15,9 +17,12 @@ func TestLongCalls(t *testing.T) {
 	if qemu() {
 		t.Skip("needs messages of 64 MiB, and an IPC namespace for its limits")
 	}
+	if !ipctest.Alone(t) {
+		return
+	}
 	const size, segment = 64 << 20, 256 << 20
 	for _, limit := range []string{"msgmax", "msgmnb"} {
-		setLimit(t, limit, size)
+		ipctest.SetLimit(t, limit, strconv.Itoa(size))
 	}
 	queue := newQueue(t)
 	msg := make([]byte, MtypeSize+size)
@@ -103,21 +108,4 @@ func meanwhile(call func()) int64 {
 	end.Store(true)
 	<-done
 	return others
-}
-
-// setLimit sets a limit of this IPC namespace until the test ends.
-func setLimit(t *testing.T, name string, value int) {
-	t.Helper()
-	if os.Getenv(ownNamespace) == "" {
-		t.Skip("needs an IPC namespace of its own")
-	}
-	file := "/proc/sys/kernel/" + name
-	old, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.WriteFile(file, old, 0) })
-	if err := os.WriteFile(file, strconv.AppendInt(nil, int64(value), 10), 0); err != nil {
-		t.Skip("needs leave to raise a limit: ", err)
-	}
 }
