@@ -196,6 +196,15 @@ func (o object) refuse(op string, errno syscall.Errno, format string, args ...an
 	return e
 }
 
+// outside is the errno for a number that is not in its range: too big above it, and
+// EINVAL below the least, which is no matter of size.
+func outside(n, least int, tooBig syscall.Errno) syscall.Errno {
+	if n < least {
+		return syscall.EINVAL
+	}
+	return tooBig
+}
+
 // cancelled returns the error of a wait that its context ended: both what the context says
 // and its cause, if that says more.
 func (o object) cancelled(op string, ctx context.Context) error {

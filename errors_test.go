@@ -259,8 +259,8 @@ var setComplaints = []complaint{
 		`create semaphore set {free}: invalid argument (a set has at least one semaphore: give its value)`,
 	},
 	{
-		"CreateSemaphores with a negative value", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.freeKey, 0o600, 0, -1)) }, erange,
-		`create semaphore set {free}: value out of range (value -1 for semaphore 1: a value has from 0 to 32767)`,
+		"CreateSemaphores with a negative value", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.freeKey, 0o600, 0, -1)) }, invalid,
+		`create semaphore set {free}: invalid argument (value -1 for semaphore 1: a value has from 0 to 32767)`,
 	},
 	{
 		"CreateSemaphores with a large value", func(b *bench) error { return err1(sysvipc.CreateSemaphores(b.freeKey, 0o600, 32768)) }, erange,
@@ -330,7 +330,7 @@ var setComplaints = []complaint{
 	},
 	{"SemaphoreSet.SetValues with too many", func(b *bench) error { return b.set.SetValues(1, 2, 3, 4) }, invalid, ``},
 	{"SemaphoreSet.SetValues with none", func(b *bench) error { return b.set.SetValues() }, invalid, ``},
-	{"SemaphoreSet.SetValues with a negative one", func(b *bench) error { return b.set.SetValues(1, -2, 3) }, erange, ``},
+	{"SemaphoreSet.SetValues with a negative one", func(b *bench) error { return b.set.SetValues(1, -2, 3) }, invalid, ``},
 	{
 		"SemaphoreSet.Do of nothing", func(b *bench) error { return b.set.Do(bg) }, invalid,
 		`operate on semaphore set {set}: invalid argument (no operation is given)`,
@@ -340,8 +340,8 @@ var setComplaints = []complaint{
 		`operate on semaphore set {set}: no such semaphore (operation 1 is on semaphore 3: the set has 3 semaphores, with indexes 0 to 2)`,
 	},
 	{
-		"SemaphoreSet.Do with index -1", func(b *bench) error { return b.set.Do(bg, sysvipc.Add(0, -1), sysvipc.WaitZero(-1)) }, efbig,
-		`operate on semaphore set {set}: no such semaphore (operation 1 is on semaphore -1: the set has 3 semaphores, with indexes 0 to 2)`,
+		"SemaphoreSet.Do with index -1", func(b *bench) error { return b.set.Do(bg, sysvipc.Add(0, -1), sysvipc.WaitZero(-1)) }, invalid,
+		`operate on semaphore set {set}: invalid argument (operation 1 is on semaphore -1: the set has 3 semaphores, with indexes 0 to 2)`,
 	},
 	{"SemaphoreSet.Do with index 65536", func(b *bench) error { return b.set.Do(bg, sysvipc.Add(1<<16, -1)) }, efbig, ``},
 	{
@@ -377,10 +377,10 @@ var setComplaints = []complaint{
 
 var semaphoreComplaints = []complaint{
 	{
-		"Semaphore.Acquire of none", func(b *bench) error { return b.set.At(0).Acquire(bg, 0) }, erange,
-		`acquire semaphore set {set}: value out of range (0: from 1 to 32767 can be taken or given)`,
+		"Semaphore.Acquire of none", func(b *bench) error { return b.set.At(0).Acquire(bg, 0) }, invalid,
+		`acquire semaphore set {set}: invalid argument (0: from 1 to 32767 can be taken or given)`,
 	},
-	{"Semaphore.Acquire of -1", func(b *bench) error { return b.set.At(0).Acquire(bg, -1) }, erange, ``},
+	{"Semaphore.Acquire of -1", func(b *bench) error { return b.set.At(0).Acquire(bg, -1) }, invalid, ``},
 	{"Semaphore.Acquire of 32768", func(b *bench) error { return b.set.At(0).Acquire(bg, 32768) }, erange, ``},
 	{
 		"Semaphore.Acquire of index 3", func(b *bench) error { return b.set.At(3).Acquire(bg, 1) }, efbig,
@@ -388,12 +388,12 @@ var semaphoreComplaints = []complaint{
 	},
 	{"Semaphore.Acquire, cancelled", func(b *bench) error { return b.set.At(0).Acquire(done, 1) }, never, ``},
 	{"Semaphore.Acquire after removal", func(b *bench) error { return b.gone.set.At(0).Acquire(bg, 1) }, removed, ``},
-	{"Semaphore.TryAcquire of none", func(b *bench) error { return err1(b.set.At(0).TryAcquire(0)) }, erange, ``},
-	{"Semaphore.TryAcquire of index -1", func(b *bench) error { return err1(b.set.At(-1).TryAcquire(1)) }, efbig, ``},
+	{"Semaphore.TryAcquire of none", func(b *bench) error { return err1(b.set.At(0).TryAcquire(0)) }, invalid, ``},
+	{"Semaphore.TryAcquire of index -1", func(b *bench) error { return err1(b.set.At(-1).TryAcquire(1)) }, invalid, ``},
 	{"Semaphore.TryAcquire after removal", func(b *bench) error { return err1(b.gone.set.At(0).TryAcquire(1)) }, removed, ``},
 	{
-		"Semaphore.Release of none", func(b *bench) error { return b.set.At(0).Release(0) }, erange,
-		`release semaphore set {set}: value out of range (0: from 1 to 32767 can be taken or given)`,
+		"Semaphore.Release of none", func(b *bench) error { return b.set.At(0).Release(0) }, invalid,
+		`release semaphore set {set}: invalid argument (0: from 1 to 32767 can be taken or given)`,
 	},
 	{
 		"Semaphore.Release beyond the highest value", func(b *bench) error { return b.set.At(2).Release(1) }, erange,
@@ -418,17 +418,17 @@ var semaphoreComplaints = []complaint{
 	},
 	{"Semaphore.Value of index 9 after removal", func(b *bench) error { return err1(b.gone.set.At(9).Value()) }, removed, ``},
 	{
-		"Semaphore.SetValue of -1", func(b *bench) error { return b.set.At(0).SetValue(-1) }, erange,
-		`set the value of semaphore set {set}: value out of range (value -1: a value has from 0 to 32767)`,
+		"Semaphore.SetValue of -1", func(b *bench) error { return b.set.At(0).SetValue(-1) }, invalid,
+		`set the value of semaphore set {set}: invalid argument (value -1: a value has from 0 to 32767)`,
 	},
 	{"Semaphore.SetValue of 32768", func(b *bench) error { return b.set.At(0).SetValue(32768) }, erange, ``},
-	{"Semaphore.SetValue of index -1", func(b *bench) error { return b.set.At(-1).SetValue(1) }, efbig, ``},
+	{"Semaphore.SetValue of index -1", func(b *bench) error { return b.set.At(-1).SetValue(1) }, invalid, ``},
 	{"Semaphore.SetValue of index 3", func(b *bench) error { return b.set.At(3).SetValue(1) }, efbig, ``},
 	{"Semaphore.SetValue of an index beyond 32 bits", func(b *bench) error { return b.set.At(beyond).SetValue(9) }, efbig, ``},
 	{"Semaphore.SetValue after removal", func(b *bench) error { return b.gone.set.At(0).SetValue(1) }, removed, ``},
 	{"Semaphore.Waiters of index 3", func(b *bench) error { return err2(b.set.At(3).Waiters()) }, efbig, ``},
 	{"Semaphore.Waiters after removal", func(b *bench) error { return err2(b.gone.set.At(0).Waiters()) }, removed, ``},
-	{"Semaphore.LastPID of index -1", func(b *bench) error { return err1(b.set.At(-1).LastPID()) }, efbig, ``},
+	{"Semaphore.LastPID of index -1", func(b *bench) error { return err1(b.set.At(-1).LastPID()) }, invalid, ``},
 	{"Semaphore.LastPID after removal", func(b *bench) error { return err1(b.gone.set.At(0).LastPID()) }, removed, ``},
 }
 
@@ -576,6 +576,10 @@ func TestComplaints(t *testing.T) {
 				text = "sysvipc: " + b.fill(c.text)
 			}
 			wantError(t, err, text, c.is...)
+			var e *sysvipc.Error
+			if call := callOf(c.name); errors.As(err, &e) && e.Op != operations[call] {
+				t.Errorf("%s: the error is about %q, and the call was to %q: %v", call, e.Op, operations[call], err)
+			}
 			if after != before {
 				t.Errorf("the call changed something; before:\n%s\nafter:\n%s", before, after)
 			}
@@ -587,6 +591,35 @@ func TestComplaints(t *testing.T) {
 	if next, err := os.ReadFile("/proc/sys/kernel/shm_next_id"); err == nil && strings.TrimSpace(string(next)) != "-1" {
 		t.Errorf("shm_next_id is %s", next)
 	}
+}
+
+// callOf returns the function or method that a complaint, an attempt or a fault is about.
+func callOf(name string) string {
+	return strings.FieldsFunc(name, func(r rune) bool { return r == ' ' || r == ',' })[0]
+}
+
+// operations are what errors of the calls name: what the caller did, and not a step of it.
+var operations = map[string]string{
+	"CreateSegment": "create", "CreateSemaphores": "create", "CreateQueue": "create",
+	"OpenSegment": "open", "OpenSemaphores": "open", "OpenQueue": "open",
+	"EnsureSegment": "ensure", "EnsureSemaphores": "ensure", "EnsureQueue": "ensure",
+	"Segment.Stat": "stat", "SemaphoreSet.Stat": "stat", "Queue.Stat": "stat",
+	"Segment.Remove": "remove", "SemaphoreSet.Remove": "remove", "Queue.Remove": "remove",
+	"Segment.Chmod": "chmod", "SemaphoreSet.Chmod": "chmod", "Queue.Chmod": "chmod",
+	"Segment.Chown": "chown", "SemaphoreSet.Chown": "chown", "Queue.Chown": "chown",
+	"Segment.Lock": "lock", "Segment.Unlock": "unlock", "Segment.Attach": "attach",
+	"Memory.ReadAt": "read", "Memory.WriteAt": "write", "Memory.Close": "close",
+	"SemaphoreSet.Initialize": "initialise", "SemaphoreSet.Len": "count the semaphores of",
+	"SemaphoreSet.Values": "read the values of", "SemaphoreSet.SetValues": "set the values of",
+	"SemaphoreSet.Do": "operate on", "SemaphoreSet.TryDo": "operate on",
+	"Semaphore.Acquire": "acquire", "Semaphore.TryAcquire": "acquire", "Semaphore.Release": "release", "Semaphore.WaitZero": "wait for zero on",
+	"Semaphore.Value": "read the value of", "Semaphore.SetValue": "set the value of",
+	"Semaphore.Waiters": "count the waiters of", "Semaphore.LastPID": "read the last user of",
+	"Queue.SetMaxBytes": "set the capacity of",
+	"Queue.Send":        "send to", "Queue.TrySend": "send to",
+	"Queue.Receive": "receive from", "Queue.TryReceive": "receive from", "Queue.ReceiveInto": "receive from", "Queue.TryReceiveInto": "receive from",
+	"Queue.Messages": "receive from", "Queue.Peek": "peek at", "Queue.All": "peek at",
+	"ReadLimits": "read the limits of", "Segments": "list", "SemaphoreSets": "list", "Queues": "list",
 }
 
 // needPeek skips the test where the kernel, or what stands for it, cannot look at messages.

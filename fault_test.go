@@ -91,7 +91,7 @@ var faults = []fault{
 		"shmctl", syscall.ENOMEM, nil, "Segment.Lock", func(s stranger) error { return s.seg.Lock() }, nil,
 		"lock segment {seg}: cannot allocate memory (it needs the owner, and RLIMIT_MEMLOCK or CAP_IPC_LOCK: see \"ulimit -l\")",
 	},
-	{"shmctl", syscall.EIDRM, nil, "Segment.Chmod", func(s stranger) error { return s.seg.Chmod(0o600) }, sysvipc.ErrRemoved, "stat segment {seg}: removed"},
+	{"shmctl", syscall.EIDRM, nil, "Segment.Chmod", func(s stranger) error { return s.seg.Chmod(0o600) }, sysvipc.ErrRemoved, "chmod segment {seg}: removed"},
 	{
 		"shmctl", syscall.ENOSYS, nil, "ReadLimits", func(stranger) error { return err1(sysvipc.ReadLimits()) }, errors.ErrUnsupported,
 		"read the limits of segment" + noSysvipc,

@@ -107,7 +107,7 @@ func maxBytes(id int) int {
 
 // statByList finds an object that this process may not read in the list of all. One that
 // is not there any more was removed meanwhile.
-func statByList[T interface{ object() Object }](o object, all iter.Seq2[T, error]) (T, error) {
+func statByList[T interface{ object() Object }](o object, op string, all iter.Seq2[T, error]) (T, error) {
 	var none T
 	for st, err := range all {
 		if err != nil {
@@ -117,7 +117,7 @@ func statByList[T interface{ object() Object }](o object, all iter.Seq2[T, error
 			return st, nil
 		}
 	}
-	return none, o.fail("stat", eidrm, "")
+	return none, o.fail(op, eidrm, "")
 }
 
 func (o Object) object() Object { return o }

@@ -96,7 +96,7 @@ func (m *Memory) Close() error {
 
 // readSize asks the kernel for the segment's size.
 func (s *Segment) readSize() (int64, error) {
-	st, err := s.Stat()
+	st, err := s.stat("attach")
 	if err != nil {
 		return 0, err
 	}

@@ -104,13 +104,16 @@ type QueueStat struct {
 
 // Stat asks the kernel for what it keeps of the queue. Where the mode does not let
 // this process read it, the answer comes from the list of all objects.
-func (q *Queue) Stat() (QueueStat, error) {
+func (q *Queue) Stat() (QueueStat, error) { return q.stat("stat") }
+
+// stat is Stat for the sake of another operation, which its error names.
+func (q *Queue) stat(op string) (QueueStat, error) {
 	ds, _, errno := sysv.MsgctlStat(q.ID(), sysv.IPC_STAT)
 	if errno == syscall.EACCES {
-		return statByList(q.object, Queues())
+		return statByList(q.object, op, Queues())
 	}
 	if errno != 0 {
-		return QueueStat{}, q.fail("stat", errno, "")
+		return QueueStat{}, q.fail(op, errno, "")
 	}
 	return queueStat(q.ID(), ds), nil
 }
@@ -157,7 +160,7 @@ func (q *Queue) SetMaxBytes(n int) error {
 }
 
 func (q *Queue) set(op string, change func(*QueueStat)) error {
-	st, err := q.Stat()
+	st, err := q.stat(op)
 	if err != nil {
 		return err
 	}

@@ -69,13 +69,16 @@ type SegmentStat struct {
 
 // Stat asks the kernel for what it keeps of the segment. Where the mode does not
 // let this process read it, the answer comes from the list of all objects.
-func (s *Segment) Stat() (SegmentStat, error) {
+func (s *Segment) Stat() (SegmentStat, error) { return s.stat("stat") }
+
+// stat is Stat for the sake of another operation, which its error names.
+func (s *Segment) stat(op string) (SegmentStat, error) {
 	ds, _, errno := sysv.ShmctlStat(s.ID(), sysv.IPC_STAT)
 	if errno == syscall.EACCES {
-		return statByList(s.object, Segments())
+		return statByList(s.object, op, Segments())
 	}
 	if errno != 0 {
-		return SegmentStat{}, s.fail("stat", errno, "")
+		return SegmentStat{}, s.fail(op, errno, "")
 	}
 	return segmentStat(s.ID(), ds), nil
 }
@@ -120,7 +123,7 @@ func (s *Segment) Chown(uid, gid int) error {
 }
 
 func (s *Segment) set(op string, change func(*Object)) error {
-	st, err := s.Stat()
+	st, err := s.stat(op)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (m Semaphore) WaitZero(ctx context.Context) error {
 
 func (m Semaphore) check(op string, n int) error {
 	if n < 1 || n > math.MaxInt16 {
-		return m.of().refuse(op, syscall.ERANGE, "%d: from 1 to 32767 can be taken or given", n)
+		return m.of().refuse(op, outside(n, 1, syscall.ERANGE), "%d: from 1 to 32767 can be taken or given", n)
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func (m Semaphore) Value() (int, error) { return m.get("read the value of", sysv
 func (m Semaphore) SetValue(value int) error {
 	const op = "set the value of"
 	if value < 0 || value > maxValue {
-		return m.of().refuse(op, syscall.ERANGE, "value %d: a value has from 0 to %d", value, maxValue)
+		return m.of().refuse(op, outside(value, 0, syscall.ERANGE), "value %d: a value has from 0 to %d", value, maxValue)
 	}
 	if err := m.checkIndex(op); err != nil {
 		return err
@@ -146,7 +146,7 @@ func (m Semaphore) fail(op string, errno syscall.Errno) error {
 }
 
 func (m Semaphore) wrongIndex(op string) error {
-	return m.of().refuse(op, syscall.EFBIG, "semaphore %d: %s", m.index, m.of().indexes())
+	return m.of().refuse(op, outside(m.index, 0, syscall.EFBIG), "semaphore %d: %s", m.index, m.of().indexes())
 }
 
 // String returns a description such as "semaphore 0 of set 7".

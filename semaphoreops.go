@@ -88,7 +88,7 @@ func (s *SemaphoreSet) sembufs(op string, buf []sysv.Sembuf, ops []Op) ([]sysv.S
 func (s *SemaphoreSet) checkOps(op string, ops []Op) error {
 	for i, o := range ops {
 		if o.index < 0 || o.index > math.MaxUint16 {
-			return s.refuse(op, syscall.EFBIG, "%s", s.wrongIndex(ops))
+			return s.refuse(op, outside(o.index, 0, syscall.EFBIG), "%s", s.wrongIndex(ops))
 		}
 		if _, ok := o.sembuf(); !ok {
 			return s.refuse(op, syscall.ERANGE, "operation %d adds %d: a value has from 0 to 32767", i, o.delta)

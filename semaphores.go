@@ -60,13 +60,16 @@ type SemaphoreSetStat struct {
 
 // Stat asks the kernel for what it keeps of the set. Where the mode does not let this
 // process read it, the answer comes from the list of all objects.
-func (s *SemaphoreSet) Stat() (SemaphoreSetStat, error) {
+func (s *SemaphoreSet) Stat() (SemaphoreSetStat, error) { return s.stat("stat") }
+
+// stat is Stat for the sake of another operation, which its error names.
+func (s *SemaphoreSet) stat(op string) (SemaphoreSetStat, error) {
 	ds, _, errno := sysv.SemctlStat(s.ID(), sysv.IPC_STAT)
 	if errno == syscall.EACCES {
-		return statByList(s.object, SemaphoreSets())
+		return statByList(s.object, op, SemaphoreSets())
 	}
 	if errno != 0 {
-		return SemaphoreSetStat{}, s.fail("stat", errno, "")
+		return SemaphoreSetStat{}, s.fail(op, errno, "")
 	}
 	return semaphoreSetStat(s.ID(), ds), nil
 }
@@ -81,7 +84,7 @@ func semaphoreSetStat(id int, ds sysv.SemidDS) SemaphoreSetStat {
 
 // Len asks the kernel how many semaphores the set has.
 func (s *SemaphoreSet) Len() (int, error) {
-	st, err := s.Stat()
+	st, err := s.stat("count the semaphores of")
 	return st.Len, err
 }
 
@@ -94,8 +97,10 @@ func (s *SemaphoreSet) Remove() error {
 }
 
 // Chmod changes the permission bits (IPC_SET).
-func (s *SemaphoreSet) Chmod(perm fs.FileMode) error {
-	return s.set("chmod", func(st *Object) { st.Mode = perm })
+func (s *SemaphoreSet) Chmod(perm fs.FileMode) error { return s.chmod("chmod", perm) }
+
+func (s *SemaphoreSet) chmod(op string, perm fs.FileMode) error {
+	return s.set(op, func(st *Object) { st.Mode = perm })
 }
 
 // Chown changes the owner (IPC_SET); -1 leaves a value as it is.
@@ -107,7 +112,7 @@ func (s *SemaphoreSet) Chown(uid, gid int) error {
 }
 
 func (s *SemaphoreSet) set(op string, change func(*Object)) error {
-	st, err := s.Stat()
+	st, err := s.stat(op)
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (c Creator) semaphores(op string, o object, perm fs.FileMode, values []int)
 		err = nil // whoever wants zeros too may operate on it at once
 	}
 	if err == nil && first != perm {
-		err = s.Chmod(perm)
+		err = s.chmod(op, perm)
 	}
 	switch {
 	case err == nil:
@@ -133,7 +133,7 @@ func (o object) checkNew(op string, values []int) error {
 // awaitValues waits until the creator of a set has set its values, where others than
 // zeros are wanted.
 func (s *SemaphoreSet) awaitValues(ctx context.Context, op string, wanted []int) error {
-	ok, err := poll(ctx, creationLimit, func() (bool, error) { return s.hasValues(wanted) })
+	ok, err := poll(ctx, creationLimit, func() (bool, error) { return s.hasValues(op, wanted) })
 	switch {
 	case ctx.Err() != nil && !ok:
 		return s.cancelled(op, ctx)
@@ -151,12 +151,12 @@ func (s *SemaphoreSet) awaitValues(ctx context.Context, op string, wanted []int)
 // hasValues reports whether the values are set of those semaphores that are wanted to be
 // other than 0. Operations set the set's time, SETVAL and SETALL each semaphore's last
 // process; of a process that is not visible from this PID namespace only the value tells.
-func (s *SemaphoreSet) hasValues(wanted []int) (bool, error) {
-	st, err := s.Stat()
+func (s *SemaphoreSet) hasValues(op string, wanted []int) (bool, error) {
+	st, err := s.stat(op)
 	if err != nil || !st.Operated.IsZero() || !slices.ContainsFunc(wanted, notZero) {
 		return err == nil, err
 	}
-	values, err := s.Values()
+	values, err := s.values(op)
 	if errors.Is(err, fs.ErrPermission) {
 		return false, nil // an operation will tell
 	}
@@ -167,7 +167,7 @@ func (s *SemaphoreSet) hasValues(wanted []int) (bool, error) {
 		if want == 0 || values[i] != 0 {
 			continue
 		}
-		if pid, err := s.At(i).LastPID(); err != nil || pid == 0 {
+		if pid, err := s.At(i).get(op, sysv.GETPID); err != nil || pid == 0 {
 			return false, err
 		}
 	}
@@ -184,7 +184,7 @@ func notZero(v int) bool { return v != 0 }
 // as many semaphores as one call may have operations.
 func (s *SemaphoreSet) Initialize(values ...int) error {
 	const op = "initialise"
-	st, err := s.Stat()
+	st, err := s.stat(op)
 	if err != nil {
 		return err
 	}
@@ -197,11 +197,11 @@ func (s *SemaphoreSet) Initialize(values ...int) error {
 	if !st.Operated.IsZero() {
 		return s.taken(op)
 	}
-	old, err := s.Values()
+	old, err := s.values(op)
 	if err != nil {
 		return err
 	}
-	if done, err := s.hasValues(slices.Repeat([]int{1}, len(values))); done || err != nil {
+	if done, err := s.hasValues(op, slices.Repeat([]int{1}, len(values))); done || err != nil {
 		return cmp.Or(err, s.taken(op))
 	}
 	return s.initialize(op, old, values)
@@ -216,7 +216,7 @@ func (s *SemaphoreSet) taken(op string) error {
 // The operation demands that all are still the old ones, so that of two processes that
 // both take themselves for the creator only one succeeds.
 func (s *SemaphoreSet) initialize(op string, old, values []int) error {
-	st, err := s.Stat()
+	st, err := s.stat(op)
 	if err != nil {
 		return err
 	}

@@ -37,8 +37,10 @@ func putValues(all *[]uint16) {
 }
 
 // Values returns all values at one instant (GETALL).
-func (s *SemaphoreSet) Values() ([]int, error) {
-	st, err := s.Stat()
+func (s *SemaphoreSet) Values() ([]int, error) { return s.values("read the values of") }
+
+func (s *SemaphoreSet) values(op string) ([]int, error) {
+	st, err := s.stat(op)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +48,7 @@ func (s *SemaphoreSet) Values() ([]int, error) {
 	defer putValues(buf)
 	all := *buf
 	if errno := sysv.SemctlGetall(s.ID(), all); errno != 0 {
-		return nil, s.fail("read the values of", errno, "")
+		return nil, s.fail(op, errno, "")
 	}
 	values := make([]int, st.Len)
 	for i := range values {
@@ -60,7 +62,7 @@ func (s *SemaphoreSet) Values() ([]int, error) {
 // as the set has semaphores.
 func (s *SemaphoreSet) SetValues(values ...int) error {
 	const op = "set the values of"
-	st, err := s.Stat()
+	st, err := s.stat(op)
 	if err != nil {
 		return err
 	}
@@ -92,7 +94,7 @@ func (s *SemaphoreSet) setAll(op string, values []int) error {
 func (o object) checkValues(op string, values []int) error {
 	for i, v := range values {
 		if v < 0 || v > maxValue {
-			return o.refuse(op, syscall.ERANGE, "value %d for semaphore %d: a value has from 0 to %d", v, i, maxValue)
+			return o.refuse(op, outside(v, 0, syscall.ERANGE), "value %d for semaphore %d: a value has from 0 to %d", v, i, maxValue)
 		}
 	}
 	return nil
