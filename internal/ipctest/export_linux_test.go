@@ -36,6 +36,9 @@ func Make(kind string, key int32) (int, error) {
 	return int(id), nil
 }
 
+// TakeTurn is for tests.
+var TakeTurn = takeTurn
+
 // ParseObjects is for tests.
 var ParseObjects = parseObjects
 

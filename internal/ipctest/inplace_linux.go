@@ -68,6 +68,7 @@ func takeTurn(limit time.Duration) (*os.File, error) {
 		}
 		return namespace, nil
 	case <-time.After(limit):
+		namespace.Close() // a lock that comes later goes with its call
 		return nil, fmt.Errorf("another run of tests has used this IPC namespace for %v", limit)
 	}
 }

@@ -94,6 +94,7 @@ func isFuzzWorker() bool {
 
 // checked runs m and then fails if the namespace holds objects that before, a list from an earlier time, does not.
 func checked(m Runner, before []Object) int {
+	catchIgnored()
 	code := m.Run()
 	left, err := leaked(before)
 	if err != nil {

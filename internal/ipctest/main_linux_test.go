@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -216,12 +217,62 @@ func TestInPlace(t *testing.T) {
 	if err != nil || !strings.Contains(output, "--- SKIP") || !strings.Contains(output, "needs an IPC namespace of its own") {
 		t.Errorf("Alone: %v\n%s", err, output)
 	}
+	// Tests that play others do so in their own turn.
+	output, err = run("TestExitCodeIsThatOfTheTests", "")
+	if err != nil || !strings.Contains(output, "--- PASS") {
+		t.Errorf("a run in a run: %v\n%s", err, output)
+	}
+	// A turn of others is waited for, and not without end.
+	turn := must(ipctest.TakeTurn(time.Minute))
+	if second, err := ipctest.TakeTurn(10 * time.Millisecond); err == nil || !strings.Contains(err.Error(), "another run of tests") {
+		t.Errorf("got %v, %v while another run has the namespace", second, err)
+	}
+	time.AfterFunc(10*time.Millisecond, func() { turn.Close() })
+	must(ipctest.TakeTurn(time.Minute)).Close()
 	output, err = run("TestSubjectLeaks", "msg")
 	for _, o := range must(ipctest.Objects()) {
 		ipctest.RemoveLater(t, o.Kind, o.ID)
 	}
 	if err == nil || !strings.Contains(output, "left 1 kernel objects:\n\tmsg id 0 key 0x5eed") {
 		t.Errorf("with a leak: %v\n%s", err, output)
+	}
+}
+
+// ignorer runs the test binary as nohup does.
+var ignorer = ipctest.Register("ignorer", func(c *ipctest.ChildEnv) {
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT)
+	exe, err := os.Executable()
+	c.Check(err)
+	c.Check(syscall.Exec(exe, append([]string{exe}, c.Args...), os.Environ()))
+})
+
+func TestSubjectSignals(t *testing.T) {
+	onlyAsSubject(t)
+	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if err := syscall.Kill(os.Getpid(), sig); err != nil {
+			t.Fatal(err)
+		}
+		p := ipctest.Start(t, echo, nil)
+		p.Expect("args []")
+		p.Signal(sig)
+		if err := p.Wait(); err == nil {
+			t.Errorf("a child ignores signal %v", sig)
+		}
+	}
+}
+
+// Under nohup, what the tests start has signals as always, and the tests themselves go on.
+func TestIgnoredSignals(t *testing.T) {
+	t.Parallel()
+	p := ipctest.Start(t, ignorer, &ipctest.Options{Env: []string{scene + "="}}, "-test.v", "-test.run=^TestSubjectSignals$")
+	err := p.Wait()
+	if err != nil {
+		t.Errorf("%v\n%s", err, p.Stderr())
+	}
+	for line := range p.Lines() {
+		if err != nil {
+			t.Log(line)
+		}
 	}
 }
 

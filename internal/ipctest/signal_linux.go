@@ -4,8 +4,19 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/signal"
 	"syscall"
 )
+
+// catchIgnored catches the signals that nohup or a shell's & had this process ignore, and that Go so would go on to ignore:
+// they still do not end it, and what it starts gets them as always, since caught signals are not kept over execve(2).
+func catchIgnored() {
+	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
+}
 
 // Signal sends sig. The test takes over the responsibility for the child's end.
 func (p *Process) Signal(sig syscall.Signal) {
