@@ -1,0 +1,456 @@
+package docs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sysvipc/sysvipc/internal/ipctest"
+)
+
+func TestMain(m *testing.M) { ipctest.Main(m) }
+
+// root is the module's directory.
+const root = "../.."
+
+// notRun are what the blocks show and this test does not run, each with the reason: the beginning of a command, or a line
+// of a Go block, which then is only compiled.
+var notRun = map[string]string{
+	"go test ./...":                 "it is what runs this test",
+	"CGO_ENABLED=0 go install":      "needs the network, and a published version",
+	"go get github.com":             "needs the network, and a published version",
+	"sysvipcd bridge":               "needs three NATS servers; the tests of cmd/sysvipcd have them",
+	"sysvipcd run --cluster":        "needs three NATS servers; the tests of cmd/sysvipcd have them",
+	"SYSVIPC_KILLPOINTS=all go":     "takes two minutes",
+	"SYSVIPC_PLOT=$PWD/docs/img":    "measures for minutes, and writes pictures",
+	`conn, err := cluster.Connect(`: "needs three NATS servers; the tests of cluster have them",
+}
+
+// programs are the user's own in the commands, for which the test has some that do nothing.
+var programs = []string{"backup.sh"}
+
+// prelude are the user's own types and variables in the Go blocks.
+const prelude = `
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+type (
+	Quote    struct{ Bid, Ask float64 }
+	Job      struct{ N int64 }
+	ID       uint64
+	Position struct{ X, Y float64 }
+	Tick     struct{ N int64 }
+	Config   struct{ Path []string }
+)
+
+var (
+	ctx = context.Background()
+	key = sysvipc.KeyOf("the pages")
+)
+
+func main() { example() }
+
+func must(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+`
+
+// imported are the packages that a Go block may use.
+var imported = []string{"", "shared", "cluster"}
+
+// block is a fenced block of a page.
+type block struct {
+	page     string
+	line     int // of its first line of text
+	language string
+	text     string
+}
+
+func (b block) String() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
+
+// pages returns the pages with their blocks, in order.
+func pages(t *testing.T) map[string][]block {
+	t.Helper()
+	all := map[string][]block{}
+	add := func(page string) {
+		text, err := os.ReadFile(filepath.Join(root, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[page] = blocks(page, string(text))
+	}
+	add("README.md")
+	for _, dir := range []string{"docs", "examples"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && filepath.Ext(path) == ".md" {
+				page, _ := filepath.Rel(root, path)
+				add(page)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+func blocks(page, text string) (all []block) {
+	var b *block
+	for i, line := range strings.Split(text, "\n") {
+		fence, ok := strings.CutPrefix(strings.TrimSpace(line), "```")
+		switch {
+		case !ok && b != nil:
+			b.text += line + "\n"
+		case ok && b == nil:
+			b = &block{page: page, line: i + 2, language: fence}
+		case ok:
+			all = append(all, *b)
+			b = nil
+		}
+	}
+	return all
+}
+
+// command is a line of a console block, with what it shall print.
+type command struct {
+	line  string
+	shown string
+}
+
+func commands(b block) (all []command, err error) {
+	for line := range strings.Lines(b.text) {
+		if text, ok := strings.CutPrefix(line, "$ "); ok {
+			all = append(all, command{line: strings.TrimSpace(text)})
+		} else if n := len(all); n > 0 {
+			all[n-1].shown += line
+		} else {
+			return nil, fmt.Errorf("%v: begins with no command", b)
+		}
+	}
+	return all, nil
+}
+
+// reason is why a text of a block is not run, or "".
+func reason(text string, used map[string]bool) string {
+	for begin, why := range notRun {
+		if strings.HasPrefix(text, begin) {
+			used[begin] = true
+			return why
+		}
+	}
+	return ""
+}
+
+// TestBlocks: the blocks are of a kind that this test knows, and what it leaves out is there.
+func TestBlocks(t *testing.T) {
+	t.Parallel()
+	used := map[string]bool{}
+	for _, all := range pages(t) {
+		for _, b := range all {
+			switch b.language {
+			case "console":
+				cmds, err := commands(b)
+				if err != nil {
+					t.Error(err)
+				}
+				for _, c := range cmds {
+					reason(c.line, used)
+				}
+			case "go":
+				reason(b.text, used)
+			case "text":
+			default:
+				t.Errorf("%v: is in %q: console, go, or text", b, b.language)
+			}
+		}
+	}
+	for begin := range notRun {
+		if !used[begin] {
+			t.Errorf("no page has %q any more", begin)
+		}
+	}
+}
+
+// TestPages runs the blocks.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	for page, all := range pages(t) {
+		if !slices.ContainsFunc(all, runs) {
+			continue
+		}
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			if !ipctest.Alone(t) {
+				return
+			}
+			r := prepare(t, all)
+			t.Cleanup(r.removeObjects)
+			for _, b := range all {
+				switch b.language {
+				case "console":
+					r.console(b)
+				case "go":
+					r.program(b)
+				}
+			}
+		})
+	}
+}
+
+// TestGoBlocks: also those compile that are not run.
+func TestGoBlocks(t *testing.T) {
+	t.Parallel()
+	for page, all := range pages(t) {
+		var rest []block
+		for _, b := range all {
+			if b.language == "go" && !runs(b) {
+				rest = append(rest, b)
+			}
+		}
+		if len(rest) > 0 {
+			t.Run(page, func(t *testing.T) { build(t, t.TempDir(), "example", rest) })
+		}
+	}
+}
+
+// runs reports whether something of a block is run.
+func runs(b block) bool {
+	switch b.language {
+	case "go":
+		return reason(b.text, map[string]bool{}) == ""
+	case "console":
+		cmds, _ := commands(b)
+		return slices.ContainsFunc(cmds, func(c command) bool { return reason(c.line, map[string]bool{}) == "" })
+	}
+	return false
+}
+
+// runner runs the blocks of one page.
+type runner struct {
+	t   *testing.T
+	bin string // with the commands, and a program for each Go block
+	dir string // where commands run
+}
+
+// prepare builds all that the blocks of a page need.
+func prepare(t *testing.T, all []block) *runner {
+	t.Helper()
+	r := &runner{t: t, bin: t.TempDir(), dir: t.TempDir()}
+	for _, name := range programs {
+		if err := os.WriteFile(filepath.Join(r.bin, name), []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var code []block
+	for _, b := range all {
+		if b.language == "go" && runs(b) {
+			code = append(code, b)
+		}
+	}
+	build(t, r.bin, "main", code, "./cmd/sysvipc")
+	return r
+}
+
+// build compiles Go blocks, and packages of the module. Executables come into bin.
+func build(t *testing.T, bin, name string, code []block, packages ...string) {
+	t.Helper()
+	top, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The blocks are seen by the go command as packages of this module, which they are in no folder of it.
+	dir, overlay := t.TempDir(), map[string]string{}
+	add := func(b block, file, text string) {
+		real := filepath.Join(dir, b.program()+file)
+		if err := os.WriteFile(real, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		overlay[filepath.Join(top, "internal", "docs", b.program(), file)] = real
+	}
+	for _, b := range code {
+		packages = append(packages, "./internal/docs/"+b.program())
+		if strings.HasPrefix(b.text, "package ") || strings.Contains(b.text, "\npackage ") {
+			add(b, "main.go", b.text)
+			continue
+		}
+		text, err := fragment(b)
+		if err != nil {
+			t.Errorf("%v: %v", b, err)
+			return
+		}
+		add(b, "block.go", "package "+name+"\n"+text)
+		add(b, "prelude.go", "package "+name+"\n"+prelude)
+	}
+	list, err := json.Marshal(map[string]any{"Replace": overlay})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(file, list, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"build", "-buildvcs=false", "-overlay", file}
+	if name == "main" {
+		args = append(args, "-o", bin+"/")
+	}
+	cmd := exec.Command("go", append(args, packages...)...)
+	cmd.Dir = top
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+}
+
+// program is the name of a Go block's executable.
+func (b block) program() string { return fmt.Sprintf("block%d", b.line) }
+
+// fragment makes a function of statements: errors are looked at, and what is declared is used.
+func fragment(b block) (string, error) {
+	const head = "package p; func example() {\n"
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, b.page, head+b.text+"}", parser.SkipObjectResolution)
+	if err != nil {
+		return "", err
+	}
+	var text, names strings.Builder
+	rest := b.text
+	at := len(head)
+	for _, s := range file.Decls[0].(*ast.FuncDecl).Body.List {
+		assign, ok := s.(*ast.AssignStmt)
+		if !ok {
+			continue
+		}
+		end := set.Position(s.End()).Offset
+		text.WriteString(rest[:end-at])
+		rest, at = rest[end-at:], end
+		for _, l := range assign.Lhs {
+			switch id, ok := l.(*ast.Ident); {
+			case ok && id.Name == "err":
+				text.WriteString("; must(err)")
+			case ok && assign.Tok == token.DEFINE && id.Name != "_":
+				fmt.Fprintf(&names, "_ = %s\n", id.Name)
+			}
+		}
+	}
+	var imports strings.Builder
+	for _, p := range imported {
+		if regexp.MustCompile(`\b` + path.Base("sysvipc/"+p) + `\.`).MatchString(b.text) {
+			fmt.Fprintf(&imports, "import %q\n", path.Join("github.com/sysvipc/sysvipc", p))
+		}
+	}
+	return fmt.Sprintf("%sfunc example() {\n//line %s:%d\n%s%s\n%s}\n", imports.String(), b.page, b.line, text.String(), rest, names.String()), nil
+}
+
+// program runs a Go block.
+func (r *runner) program(b block) {
+	if runs(b) {
+		r.run(fmt.Sprint(b), r.dir, filepath.Join(r.bin, b.program()))
+	}
+}
+
+// console runs the commands of a block, and compares what they print.
+func (r *runner) console(b block) {
+	cmds, _ := commands(b)
+	for _, c := range cmds {
+		if reason(c.line, map[string]bool{}) != "" {
+			continue
+		}
+		dir := r.dir
+		if strings.HasPrefix(c.line, "go ") {
+			dir = root
+		}
+		got, ok := r.run(fmt.Sprintf("%v: $ %s", b, c.line), dir, "sh", "-c", c.line)
+		if ok && c.shown != "" && !shows(c.shown, got) {
+			r.t.Errorf("%v: $ %s\nprints:\n%sthe page has:\n%s", b, c.line, got, c.shown)
+		}
+	}
+}
+
+// run runs a program, which must succeed, and returns what it printed.
+func (r *runner) run(what, dir string, args ...string) (output string, ok bool) {
+	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "PATH="+r.bin+":"+os.Getenv("PATH"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // a shell has children
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		r.t.Errorf("%s: %v\n%s%s", what, err, stdout.String(), stderr.String())
+		return "", false
+	}
+	return stdout.String(), true
+}
+
+// shows reports whether a page shows an output. A page cannot show whether the last line has an end.
+func shows(shown, got string) bool {
+	got = strings.TrimSuffix(got, "\n") + "\n"
+	var pattern strings.Builder
+	for line := range strings.Lines(shown) {
+		if line = strings.TrimRight(line, " \n"); line == "..." {
+			pattern.WriteString("(?:.*\n)*")
+			continue
+		}
+		pattern.WriteString(strings.ReplaceAll(regexp.QuoteMeta(line), `\.\.\.`, ".*") + " *\n")
+	}
+	return regexp.MustCompile("^" + pattern.String() + "$").MatchString(got)
+}
+
+func TestShows(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		shown, got string
+		ok         bool
+	}{
+		{"a\n", "a\n", true},
+		{"a\n", "a\nb\n", false},
+		{"a\n", "b\n", false},
+		{"a.c\n", "abc\n", false},
+		{"a\n", "a", true},
+		{"pid ... ended\n", "pid 12 ended  \n", true},
+		{"pid ... ended\n", "pid 12\nended\n", false},
+		{"a\n...\nz\n", "a\nb\nc\nz\n", true},
+		{"a\n...\nz\n", "a\nz\n", true},
+		{"a\n...\n", "b\n", false},
+	} {
+		if got := shows(c.shown, c.got); got != c.ok {
+			t.Errorf("%q shows %q: %v", c.shown, c.got, got)
+		}
+	}
+}
+
+// removeObjects removes what the page has made.
+func (r *runner) removeObjects() {
+	objects, err := ipctest.Objects()
+	if err != nil {
+		r.t.Error(err)
+	}
+	for _, o := range objects {
+		ipctest.RemoveLater(r.t, o.Kind, o.ID)
+	}
+}
