@@ -237,6 +237,9 @@ func TestBehaviourOfSemaphores(t *testing.T) {
 		if err := s.Do(ctx); err == nil {
 			t.Error("no operation is an operation")
 		}
+		if err := s.Do(ctx, sysvipc.Add(-1, 1)); err == nil || errors.Is(err, sysvipc.ErrTooBig) {
+			t.Errorf("index -1 gives %v, want an error that is not ErrTooBig", err)
+		}
 		// Waits.
 		wait := func(ops ...sysvipc.Op) chan error {
 			got := make(chan error, 1)

@@ -88,6 +88,15 @@ func (t thing) refuse(op string, is error, format string, args ...any) error {
 	return &Error{Op: op, Kind: t.kind, Name: t.name, Err: err, is: is, hint: fmt.Sprintf(format, args...)}
 }
 
+// outside is what a number that is not in its range amounts to: too big above it, and
+// nothing but wrong below the least.
+func outside(n, least int) error {
+	if n < least {
+		return nil
+	}
+	return sysvipc.ErrTooBig
+}
+
 func (t thing) removed(op string) error {
 	return &Error{Op: op, Kind: t.kind, Name: t.name, Err: sysvipc.ErrRemoved, is: sysvipc.ErrRemoved}
 }

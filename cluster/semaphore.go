@@ -71,7 +71,7 @@ func (m Semaphore) WaitZero(ctx context.Context) error {
 
 func (m Semaphore) check(op string, n int) error {
 	if n < 1 || n > maxValue {
-		return m.set.refuse(op, sysvipc.ErrTooBig, "%d: from 1 to %d can be taken or given", n, maxValue)
+		return m.set.refuse(op, outside(n, 1), "%d: from 1 to %d can be taken or given", n, maxValue)
 	}
 	return nil
 }

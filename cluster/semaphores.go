@@ -118,7 +118,7 @@ func (c *Conn) semaphores(ctx context.Context, op, name string, values []int) (*
 func (t thing) checkValues(op string, values []int) error {
 	for i, v := range values {
 		if v < 0 || v > maxValue {
-			return t.refuse(op, sysvipc.ErrTooBig, "value %d for semaphore %d: a value has from 0 to %d", v, i, maxValue)
+			return t.refuse(op, outside(v, 0), "value %d for semaphore %d: a value has from 0 to %d", v, i, maxValue)
 		}
 	}
 	return nil

@@ -72,7 +72,7 @@ func (s *SemaphoreSet) held() bool {
 func (s *SemaphoreSet) check(op string, st *semState, ops []semOp) error {
 	for i, o := range ops {
 		if o[0] < 0 || o[0] >= len(st.Values) {
-			return s.refuse(op, sysvipc.ErrTooBig, "operation %d is on semaphore %d: the set has those from 0 to %d", i, o[0], len(st.Values)-1)
+			return s.refuse(op, outside(o[0], 0), "operation %d is on semaphore %d: the set has those from 0 to %d", i, o[0], len(st.Values)-1)
 		}
 	}
 	return nil
