@@ -25,6 +25,7 @@ const noNamespace = errUnsupported("needs an IPC namespace of its own, and this 
 // objects as its own leaks.
 func runInPlace(m Runner) int {
 	inPlace = true
+	catchIgnored()
 	fmt.Fprintln(os.Stderr, "ipctest: these tests run in the machine's IPC namespace, since this user may make no other")
 	if os.Getenv(turnVar) != "" {
 		return m.Run() // inside of the turn of another run, which looks for leaks

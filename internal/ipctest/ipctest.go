@@ -73,6 +73,7 @@ func (r runner) Run() int {
 	case roleChild:
 		return runChild(roleArg)
 	case roleInside, roleAlone:
+		catchIgnored()
 		return checked(r.m, nil)
 	}
 	if isFuzzWorker() {
@@ -94,7 +95,6 @@ func isFuzzWorker() bool {
 
 // checked runs m and then fails if the namespace holds objects that before, a list from an earlier time, does not.
 func checked(m Runner, before []Object) int {
-	catchIgnored()
 	code := m.Run()
 	left, err := leaked(before)
 	if err != nil {
