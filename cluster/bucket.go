@@ -177,7 +177,9 @@ func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint6
 	// it. That one knows, since it stores a message with this ID only once: it would answer
 	// with the one that it has.
 	probe := "probe." + id
-	msg = &nats.Msg{Subject: bucketPrefix + probe, Header: nats.Header{jetstream.MsgIDHeader: {id}, jetstream.MsgTTLHeader: {probeTime.String()}}}
+	msg = &nats.Msg{Subject: bucketPrefix + probe, Header: nats.Header{
+		jetstream.MsgIDHeader: {id}, jetstream.MsgTTLHeader: {probeTime.String()}, operationHeader: {"PURGE"},
+	}}
 	tries = 0
 	err = persist(ctx, func(ctx context.Context) (err error) {
 		tries++
@@ -199,6 +201,24 @@ func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint6
 
 // probeTime is for how long a probe is kept, which nobody else ever looks at.
 const probeTime = time.Minute
+
+// end takes a key away that has this revision. It leaves a mark of a second, for those who
+// watch, and then nothing: a message that ends by its time to live leaves one of markerTime.
+func (c *Conn) end(ctx context.Context, key string, revision uint64) error {
+	msg := &nats.Msg{Subject: bucketPrefix + key, Header: nats.Header{
+		operationHeader:                     {"PURGE"},
+		jetstream.MsgTTLHeader:              {time.Second.String()},
+		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(revision, 10)},
+	}}
+	return persist(ctx, func(ctx context.Context) error {
+		_, err := c.store(ctx, msg)
+		return err
+	})
+}
+
+// operationHeader says that a message takes a key away. Such a one leaves no mark when its
+// time to live ends.
+const operationHeader = "KV-Operation"
 
 // laterThan reports whether a server refused a write since the key has a later revision:
 // then nobody can do it any more.

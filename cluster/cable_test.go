@@ -1,12 +1,12 @@
 package cluster_test
 
 import (
-	"io"
+	"bytes"
 	"net"
 	"sync"
 )
 
-// cable carries connections from one server to another, and can be cut.
+// cable carries connections to a server, and can be cut, or be slow: then it holds what comes.
 type cable struct {
 	l  net.Listener
 	to string
@@ -14,6 +14,8 @@ type cable struct {
 	mu    sync.Mutex
 	cut   bool
 	conns map[net.Conn]struct{}
+	slow  chan struct{} // closed when it is not slow any more
+	held  []byte        // what it held towards the server since it is slow
 }
 
 func newCable(to string) (*cable, error) {
@@ -21,7 +23,8 @@ func newCable(to string) (*cable, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cable{l: l, to: to, conns: map[net.Conn]struct{}{}}
+	c := &cable{l: l, to: to, conns: map[net.Conn]struct{}{}, slow: make(chan struct{})}
+	close(c.slow)
 	go c.serve()
 	return c, nil
 }
@@ -40,13 +43,30 @@ func (c *cable) serve() {
 			}
 			continue
 		}
-		go c.carry(from, to)
-		go c.carry(to, from)
+		go c.carry(from, to, true)
+		go c.carry(to, from, false)
 	}
 }
 
-func (c *cable) carry(from, to net.Conn) {
-	io.Copy(to, from)
+func (c *cable) carry(from, to net.Conn, up bool) {
+	b := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(b)
+		if err != nil {
+			break
+		}
+		c.mu.Lock()
+		if slow := c.slow; up {
+			c.held = append(c.held, b[:n]...)
+			c.mu.Unlock()
+			<-slow
+		} else {
+			c.mu.Unlock()
+		}
+		if _, err := to.Write(b[:n]); err != nil {
+			break
+		}
+	}
 	from.Close()
 	to.Close()
 	c.mu.Lock()
@@ -75,6 +95,25 @@ func (c *cable) setCut(cut bool) {
 			conn.Close()
 		}
 	}
+}
+
+// setSlow has it hold all that comes towards the server, or carry on with that.
+func (c *cable) setSlow(slow bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held = nil
+	if slow {
+		c.slow = make(chan struct{})
+	} else {
+		close(c.slow)
+	}
+}
+
+// holds reports whether it was given this since it is slow.
+func (c *cable) holds(words string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return bytes.Contains(c.held, []byte(words))
 }
 
 func (c *cable) close() {

@@ -17,8 +17,6 @@ import (
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
-const bucketStream = "KV_sysvipc"
-
 // Three servers, of which the one that leads the semaphores is killed, cut off, slowed or
 // stopped; and a client that is stopped for longer than its lease. Semaphores stay
 // linearizable, no token is granted twice, no acknowledged message is lost, and each type
@@ -104,6 +102,7 @@ func under(t *testing.T, c *nodes, victim int, silent bool, do, undo func()) {
 		check(t, err)
 		sets, queues = append(sets, s), append(queues, q)
 	}
+	checkAll := everyRevision(t, c.connect(c.urls(victim), nil), t.Name())
 	h := newHistory(t)
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
@@ -194,6 +193,7 @@ func under(t *testing.T, c *nodes, victim int, silent bool, do, undo func()) {
 	clients.Wait()
 	eventually(t, "all messages come", func() bool { return missing() <= 0 })
 	h.check(2)
+	checkAll(2)
 }
 
 // holder takes the lock, and writes to the store until it finds that its lease is lost: the
@@ -222,6 +222,7 @@ func stopClient(t *testing.T, c *nodes) {
 	conn := c.connect(c.urls(), nil)
 	s, err := conn.CreateSemaphores(soon(t), t.Name(), 1)
 	check(t, err)
+	checkAll := everyRevision(t, conn, t.Name())
 	h := newHistory(t)
 	protected := &store{}
 	write := func(p *ipctest.Process) (token uint64, err error) {
@@ -276,4 +277,5 @@ func stopClient(t *testing.T, c *nodes) {
 	}
 	wantValue(t, s, 1)
 	h.check(1)
+	checkAll(1)
 }

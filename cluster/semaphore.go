@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/sysvipc/sysvipc"
 )
@@ -40,7 +39,7 @@ func (m Semaphore) Acquire(ctx context.Context, n int) error {
 	if err := m.check("acquire", n); err != nil {
 		return err
 	}
-	_, _, err := m.set.do(ctx, "acquire", []sysvipc.Op{m.op(-n)}, true)
+	_, err := m.set.do(ctx, "acquire", []sysvipc.Op{m.op(-n)}, true)
 	return err
 }
 
@@ -49,8 +48,8 @@ func (m Semaphore) TryAcquire(ctx context.Context, n int) (bool, error) {
 	if err := m.check("acquire", n); err != nil {
 		return false, err
 	}
-	_, ok, err := m.set.do(ctx, "acquire", []sysvipc.Op{m.op(-n)}, false)
-	return ok, err
+	g, err := m.set.do(ctx, "acquire", []sysvipc.Op{m.op(-n)}, false)
+	return g.ok, err
 }
 
 // Release gives n back, or n new ones. It never waits for others. Beyond 32,767 it fails
@@ -59,13 +58,13 @@ func (m Semaphore) Release(ctx context.Context, n int) error {
 	if err := m.check("release", n); err != nil {
 		return err
 	}
-	_, _, err := m.set.do(ctx, "release", []sysvipc.Op{m.op(n)}, false)
+	_, err := m.set.do(ctx, "release", []sysvipc.Op{m.op(n)}, false)
 	return err
 }
 
 // WaitZero waits until the value is 0, and changes nothing.
 func (m Semaphore) WaitZero(ctx context.Context) error {
-	_, _, err := m.set.do(ctx, "wait for zero on", []sysvipc.Op{sysvipc.WaitZero(m.index)}, true)
+	_, err := m.set.do(ctx, "wait for zero on", []sysvipc.Op{sysvipc.WaitZero(m.index)}, true)
 	return err
 }
 
@@ -100,15 +99,13 @@ func (m Semaphore) SetValue(ctx context.Context, value int) error {
 	if err := m.set.checkValues(op, []int{value}); err != nil {
 		return err
 	}
-	err := m.set.change(ctx, func(st *semState) (bool, error) {
+	err := m.set.change(ctx, nil, func(st *semState) (bool, error) {
 		if err := m.set.check(op, st, []semOp{{m.index}}); err != nil {
 			return false, err
 		}
 		st.Values[m.index] = value
 		for id, undo := range st.Hold {
-			own := append([]int{}, undo...)
-			own[m.index] = 0
-			st.setHold(id, own)
+			st.Hold[id] = undo.add(m.index, -undo.of(m.index))
 		}
 		return true, nil
 	})
@@ -147,11 +144,12 @@ type Grant struct {
 	// Token is larger than that of every earlier grant of the set, whoever had it. A
 	// process that was stopped cannot know that its lease has ended meanwhile: it finds
 	// out only later. So hand the token to whatever the grant protects, and let that
-	// refuse one that is smaller than the largest it has seen.
+	// refuse one that is smaller than the largest it has seen. It is the time in
+	// microseconds, or more, so that it is larger also after the servers lost the set.
 	Token uint64
 
 	set  *SemaphoreSet
-	back []sysvipc.Op
+	back request // nothing if there is nothing to give back
 	own  *session
 	once sync.Once
 }
@@ -168,22 +166,20 @@ func (s *SemaphoreSet) TryTake(ctx context.Context, ops ...sysvipc.Op) (*Grant, 
 }
 
 func (s *SemaphoreSet) grant(ctx context.Context, ops []sysvipc.Op, wait bool) (*Grant, error) {
-	const op = "take from"
-	g := &Grant{set: s}
 	with := make([]sysvipc.Op, len(ops))
 	for i, o := range ops {
 		with[i] = o.Undo()
-		if r, err := readOp(o); err == nil && r[1] != 0 {
-			g.back = append(g.back, sysvipc.Add(r[0], -r[1]).Undo())
-		}
 	}
-	token, ok, err := s.do(ctx, op, with, wait)
-	if err != nil || !ok {
+	got, err := s.do(ctx, "take from", with, wait)
+	if err != nil || !got.ok {
 		return nil, err
 	}
-	s.mu.Lock()
-	g.Token, g.own = token, s.session
-	s.mu.Unlock()
+	g := &Grant{Token: got.token, set: s, own: got.own, back: request{op: "give back to", undo: true}}
+	for _, o := range with {
+		if r, err := readOp(o); err == nil && r[1] != 0 {
+			g.back.ops = append(g.back.ops, semOp{r[0], -r[1], 1})
+		}
+	}
 	return g, nil
 }
 
@@ -191,27 +187,21 @@ func (s *SemaphoreSet) grant(ctx context.Context, ops []sysvipc.Op, wait bool) (
 func (g *Grant) Lost() <-chan struct{} { return g.own.lost }
 
 // Give gives back what was taken. A second call does nothing. It fails with ErrLeaseLost
-// if the lease has ended.
+// if the lease has ended, which has given it back. After another error it may have been
+// given back, or is with the set's Close.
 func (g *Grant) Give(ctx context.Context) (err error) {
 	g.once.Do(func() {
-		if len(g.back) > 0 {
-			_, _, err = g.set.do(ctx, "give back to", g.back, false)
+		switch {
+		case len(g.back.ops) == 0:
+		case ctx.Err() != nil:
+			err = g.set.cancelled(g.back.op, ctx)
+		case !g.own.alive():
+			g.own.lose()
+			err = g.set.wrong(ctx, g.back.op, ErrLeaseLost)
+		default:
+			_, err = g.set.tryAs(ctx, g.own, g.back, false)
+			err = g.set.wrong(ctx, g.back.op, err)
 		}
 	})
 	return err
-}
-
-// sayNoticed has the next renewal of the lease say which grants are known here, if no
-// operation does before.
-func (s *SemaphoreSet) sayNoticed() {
-	time.AfterFunc(s.conn.lease/3, func() {
-		s.mu.Lock()
-		n, closed := len(s.noticed), s.done
-		s.mu.Unlock()
-		if n > 0 && !closed {
-			ctx, cancel := context.WithTimeout(context.Background(), s.conn.lease/3)
-			defer cancel()
-			s.change(ctx, func(*semState) (bool, error) { return true, nil })
-		}
-	})
 }

@@ -25,15 +25,16 @@ type SemaphoreSet struct {
 	key  string
 	made int64
 
-	mu       sync.Mutex
-	state    *semState // as last heard of, or nil
-	revision uint64
-	session  *session
-	lines    map[string]chan struct{} // by wait: closed when there is news of it
-	turns    map[string]*turnOf       // those of this process who wait, by what for
-	noticed  []string                 // waits whose grant is known here, and not yet said so
-	watch    *watch
-	done     bool
+	mu        sync.Mutex
+	state     *semState // as last heard of, or nil
+	revision  uint64
+	session   *session
+	lines     map[string]chan struct{} // by wait: closed when there is news of it
+	turns     map[string]*turnOf       // those of this process who wait, by what for
+	noticed   []string                 // waits whose grant is known here, and not yet said so
+	abandoned []string                 // waits that nobody waits for, which may be in the entry
+	watch     *watch
+	done      bool
 
 	starting sync.Mutex // held while a session or a watch is made
 	turn     sync.Mutex // writers of this process do not race with one another
@@ -132,6 +133,16 @@ func (s *semState) waits(id string) bool {
 	return slices.ContainsFunc(s.Wait, func(w *semWait) bool { return w.ID == id })
 }
 
+// holders returns how many sessions hold something.
+func (s *semState) holders() (n int) {
+	for _, undo := range s.Hold {
+		if len(undo) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // SemaphoreSetStat is what the servers keep of a set.
 type SemaphoreSetStat struct {
 	Len      int       // semaphores in the set
@@ -148,7 +159,7 @@ func (s *SemaphoreSet) Stat(ctx context.Context) (SemaphoreSetStat, error) {
 	if err != nil {
 		return SemaphoreSetStat{}, err
 	}
-	stat := SemaphoreSetStat{Len: len(st.Values), Holders: len(st.Hold), Waiters: len(st.Wait), Token: st.Token, Made: time.Unix(0, st.Made)}
+	stat := SemaphoreSetStat{Len: len(st.Values), Holders: st.holders(), Waiters: len(st.Wait), Token: st.Token, Made: time.Unix(0, st.Made)}
 	if st.Operated != 0 {
 		stat.Operated = time.Unix(0, st.Operated)
 	}
@@ -193,12 +204,14 @@ func (s *SemaphoreSet) SetValues(ctx context.Context, values ...int) error {
 	if err := s.checkValues(op, values); err != nil {
 		return err
 	}
-	err := s.change(ctx, func(st *semState) (bool, error) {
+	err := s.change(ctx, nil, func(st *semState) (bool, error) {
 		if len(values) != len(st.Values) {
 			return false, s.refuse(op, nil, "a value for each of its %d semaphores is needed, not %d", len(st.Values), len(values))
 		}
 		copy(st.Values, values)
-		clear(st.Hold)
+		for id := range st.Hold {
+			st.Hold[id] = undos{}
+		}
 		return true, nil
 	})
 	return s.wrong(ctx, op, err)
@@ -206,7 +219,7 @@ func (s *SemaphoreSet) SetValues(ctx context.Context, values ...int) error {
 
 // Remove removes the set. Whoever waits on it gets ErrRemoved.
 func (s *SemaphoreSet) Remove(ctx context.Context) error {
-	err := s.change(ctx, func(st *semState) (bool, error) {
+	err := s.change(ctx, nil, func(st *semState) (bool, error) {
 		*st = semState{Token: st.Token, Made: st.Made, Removed: true}
 		return true, nil
 	})
@@ -224,23 +237,23 @@ func (s *SemaphoreSet) close(ctx context.Context) error {
 	}
 	s.done = true
 	own, w := s.session, s.watch
-	noticed := len(s.noticed)
+	unsaid := len(s.noticed) + len(s.abandoned)
 	s.mu.Unlock()
 	s.conn.closed(s)
 	if w != nil {
 		w.stop()
 	}
 	var err error
-	if own != nil || noticed > 0 {
-		err = s.change(ctx, func(st *semState) (bool, error) {
-			return own != nil && st.end(own.id) || noticed > 0, nil
+	if own != nil || unsaid > 0 {
+		err = s.change(ctx, nil, func(st *semState) (bool, error) {
+			return own != nil && st.end(own.id) || unsaid > 0, nil
 		})
 		if errors.Is(err, sysvipc.ErrRemoved) {
 			err = nil
 		}
 	}
-	if own != nil && err == nil {
-		own.leave(ctx)
+	if own != nil {
+		own.leave(ctx, err == nil)
 	}
 	return s.wrong(ctx, "close", err)
 }

@@ -140,6 +140,7 @@ func TestSemaphoreExcludes(t *testing.T) {
 	var inside, entered atomic.Int32
 	var last atomic.Uint64
 	newSet(t, connect(t, nil), 1)
+	checkAll := everyRevision(t, connect(t, nil), t.Name())
 	var wg sync.WaitGroup
 	for range 4 {
 		s, err := connect(t, nil).OpenSemaphores(t.Context(), t.Name())
@@ -172,6 +173,7 @@ func TestSemaphoreExcludes(t *testing.T) {
 	if n := entered.Load(); n != 4*3*20 {
 		t.Errorf("%d entered, want %d", n, 4*3*20)
 	}
+	checkAll(1)
 }
 
 // A waiter that was granted something and died before it knew does not keep it.

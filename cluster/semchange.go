@@ -59,8 +59,10 @@ func (s *semState) clone() *semState {
 }
 
 // change changes the state by f, as often as others come between, until f says that there
-// is nothing to write.
-func (s *SemaphoreSet) change(ctx context.Context, f func(*semState) (write bool, err error)) error {
+// is nothing to write. With a session it fails with ErrLeaseLost unless that is in the very
+// state that is written: so nothing that a session began is done after its end, however
+// late it comes. Its first change takes it in.
+func (s *SemaphoreSet) change(ctx context.Context, own *session, f func(*semState) (write bool, err error)) error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	for {
@@ -69,10 +71,17 @@ func (s *SemaphoreSet) change(ctx context.Context, f func(*semState) (write bool
 			return err
 		}
 		s.mu.Lock()
-		noticed := slices.Clone(s.noticed)
+		noticed, abandoned := slices.Clone(s.noticed), slices.Clone(s.abandoned)
 		s.mu.Unlock()
 		for _, id := range noticed {
 			delete(st.Done, id)
+		}
+		for _, id := range abandoned {
+			st.abandon(id)
+		}
+		if own != nil && !own.enter(st) {
+			own.lose()
+			return ErrLeaseLost
 		}
 		write, err := f(st)
 		if err != nil || !write {
@@ -81,13 +90,19 @@ func (s *SemaphoreSet) change(ctx context.Context, f func(*semState) (write bool
 		st.settle()
 		st.Operated = time.Now().UnixNano()
 		next, err := s.conn.swap(ctx, s.key, st.encode(), revision, 0)
+		if own != nil && (next > 0 || err != nil) {
+			own.entered = true // or perhaps, which is the same: it may have been, and have ended since
+		}
 		if err != nil {
 			s.heard(nil, 0)
 			return err
 		}
 		if next > 0 {
 			s.mu.Lock()
-			s.noticed = slices.DeleteFunc(s.noticed, func(id string) bool { return slices.Contains(noticed, id) })
+			known := func(ids []string) func(string) bool {
+				return func(id string) bool { return slices.Contains(ids, id) }
+			}
+			s.noticed, s.abandoned = slices.DeleteFunc(s.noticed, known(noticed)), slices.DeleteFunc(s.abandoned, known(abandoned))
 			s.mu.Unlock()
 			s.heard(st, next)
 			return nil
@@ -100,6 +115,18 @@ func (s *SemaphoreSet) change(ctx context.Context, f func(*semState) (write bool
 		}
 		s.heard(st, revision)
 	}
+}
+
+// enter takes the session into the state if it never was in one. It reports whether it is in.
+func (s *session) enter(st *semState) bool {
+	if _, in := st.Hold[s.id]; in || s.entered {
+		return in
+	}
+	if st.Hold == nil {
+		st.Hold = map[string]undos{}
+	}
+	st.Hold[s.id] = undos{}
+	return true
 }
 
 // heard notes a state, unless a later one is known. Nil: nothing is known any more.

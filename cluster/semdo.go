@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sysvipc/sysvipc"
 )
@@ -17,48 +18,69 @@ import (
 // It does not poll: whoever makes way for it does its operations with its own. Goroutines
 // that wait for the same with one SemaphoreSet stand in line, and count as one waiter.
 func (s *SemaphoreSet) Do(ctx context.Context, ops ...sysvipc.Op) error {
-	_, _, err := s.do(ctx, "operate on", ops, true)
+	_, err := s.do(ctx, "operate on", ops, true)
 	return err
 }
 
 // TryDo makes all operations at once if that is possible now, and reports whether it was.
 func (s *SemaphoreSet) TryDo(ctx context.Context, ops ...sysvipc.Op) (bool, error) {
-	_, ok, err := s.do(ctx, "operate on", ops, false)
-	return ok, err
+	g, err := s.do(ctx, "operate on", ops, false)
+	return g.ok, err
 }
 
-// do returns the token of the grant.
-func (s *SemaphoreSet) do(ctx context.Context, op string, ops []sysvipc.Op, wait bool) (token uint64, ok bool, err error) {
-	if ctx.Err() != nil {
-		return 0, false, s.cancelled(op, ctx)
-	}
-	all := make([]semOp, len(ops))
-	undo := false
-	for i, o := range ops {
-		if all[i], err = readOp(o); err != nil {
-			return 0, false, s.refuse(op, nil, "%v", err)
-		}
-		if d := all[i][1]; d > maxValue || d < -maxValue {
-			return 0, false, s.refuse(op, sysvipc.ErrTooBig, "operation %d adds %d: a value has from 0 to %d", i, d, maxValue)
-		}
-		undo = undo || all[i][2] != 0
-	}
+// request is what one call is about.
+type request struct {
+	op   string
+	ops  []semOp
+	undo bool
+}
+
+// granted is what came of it.
+type granted struct {
+	ok    bool // false: not now
+	token uint64
+	own   *session // of operations with undo
+}
+
+// read checks operations.
+func (s *SemaphoreSet) read(op string, ops []sysvipc.Op) (r request, err error) {
 	if len(ops) == 0 {
-		return 0, false, s.refuse(op, nil, "no operation is given")
+		return r, s.refuse(op, nil, "no operation is given")
 	}
-	token, ok, err = s.try(ctx, op, all, undo, !wait)
-	if err == nil && !ok && (wait || s.held()) {
+	r = request{op: op, ops: make([]semOp, len(ops))}
+	for i, o := range ops {
+		if r.ops[i], err = readOp(o); err != nil {
+			return r, s.refuse(op, nil, "%v", err)
+		}
+		if d := r.ops[i][1]; d > maxValue || d < -maxValue {
+			return r, s.refuse(op, sysvipc.ErrTooBig, "operation %d adds %d: a value has from 0 to %d", i, d, maxValue)
+		}
+		r.undo = r.undo || r.ops[i][2] != 0
+	}
+	return r, nil
+}
+
+func (s *SemaphoreSet) do(ctx context.Context, op string, ops []sysvipc.Op, wait bool) (g granted, err error) {
+	if ctx.Err() != nil {
+		return g, s.cancelled(op, ctx)
+	}
+	r, err := s.read(op, ops)
+	if err != nil {
+		return g, err
+	}
+	g, err = s.try(ctx, r, !wait)
+	if err == nil && !g.ok && (wait || s.held()) {
 		// Those in the way may be dead, which the watch finds out.
 		if err = s.begin(ctx); err == nil && wait {
-			token, ok, err = s.wait(ctx, op, all, undo)
+			g, err = s.wait(ctx, r)
 		} else if err == nil {
-			token, ok, err = s.try(ctx, op, all, undo, true)
+			g, err = s.try(ctx, r, true)
 		}
 	}
-	if ok {
+	if g.ok {
 		s.conn.metrics.Count("operations", s.name, 1)
 	}
-	return token, ok, s.wrong(ctx, op, err)
+	return g, s.wrong(ctx, op, err)
 }
 
 // held reports whether anybody holds something with undo.
@@ -80,50 +102,66 @@ func (s *SemaphoreSet) check(op string, st *semState, ops []semOp) error {
 
 // try makes the operations if that is possible now. With sure it asks the leader before it
 // says that it is not.
-func (s *SemaphoreSet) try(ctx context.Context, op string, ops []semOp, undo, sure bool) (token uint64, ok bool, err error) {
+func (s *SemaphoreSet) try(ctx context.Context, r request, sure bool) (g granted, err error) {
+	if !r.undo {
+		return s.tryAs(ctx, nil, r, sure)
+	}
+	err = s.as(ctx, func(own *session) error {
+		g, err = s.tryAs(ctx, own, r, sure)
+		return err
+	})
+	return g, err
+}
+
+// tryAs is try with a session.
+func (s *SemaphoreSet) tryAs(ctx context.Context, own *session, r request, sure bool) (granted, error) {
 	id := ""
-	if undo {
-		own, err := s.live(ctx, true)
-		if err != nil {
-			return 0, false, err
-		}
+	if own != nil {
 		id = own.id
 	}
 	for range 2 {
-		stale := false
-		err = s.change(ctx, func(st *semState) (bool, error) {
-			ok = false
-			if err := s.check(op, st, ops); err != nil {
+		g, stale := granted{own: own}, false
+		err := s.change(ctx, own, func(st *semState) (bool, error) {
+			g.ok = false
+			if err := s.check(r.op, st, r.ops); err != nil {
 				return false, err
 			}
-			switch st.apply(id, ops) {
+			switch st.apply(id, r.ops) {
 			case tooBig:
-				return false, s.refuse(op, sysvipc.ErrTooBig, "a value would pass %d, or what is to be undone", maxValue)
+				return false, s.tooBig(r.op)
 			case blocked:
 				stale = true
 				return false, nil
 			}
-			st.Token++
-			token, ok = st.Token, true
+			g.ok, g.token = true, st.grants()
 			return true, nil
 		})
-		if err != nil || !stale || !sure {
-			return token, ok && err == nil, err
+		switch {
+		case err != nil:
+			return granted{}, err
+		case g.ok && own != nil && !own.hold(): // others give it back
+			return granted{}, ErrLeaseLost
+		case g.ok || !stale || !sure:
+			return g, nil
 		}
 		// So it was when it was last heard of.
 		st, revision, err := s.load(ctx)
 		if err != nil {
-			return 0, false, err
+			return granted{}, err
 		}
 		s.heard(st, revision)
 	}
-	return 0, false, nil
+	return granted{}, nil
+}
+
+func (s *SemaphoreSet) tooBig(op string) error {
+	return s.refuse(op, sysvipc.ErrTooBig, "a value would pass %d, or what is to be undone", maxValue)
 }
 
 // wait stands in line. Of those of this process that wait for the same, the servers know
 // one at a time: so an entry stays small with whom a thousand goroutines wait.
-func (s *SemaphoreSet) wait(ctx context.Context, op string, ops []semOp, undo bool) (token uint64, ok bool, err error) {
-	key := fmt.Sprint(ops)
+func (s *SemaphoreSet) wait(ctx context.Context, r request) (granted, error) {
+	key := fmt.Sprint(r.ops)
 	s.mu.Lock()
 	turn := s.turns[key]
 	if turn == nil {
@@ -142,10 +180,10 @@ func (s *SemaphoreSet) wait(ctx context.Context, op string, ops []semOp, undo bo
 	select {
 	case turn.here <- struct{}{}:
 	case <-ctx.Done():
-		return 0, false, ctx.Err()
+		return granted{}, ctx.Err()
 	}
 	defer func() { <-turn.here }()
-	return s.waitFirst(ctx, op, ops, undo)
+	return s.waitFirst(ctx, r)
 }
 
 // turnOf is the line of those of this process that wait for the same.
@@ -154,30 +192,28 @@ type turnOf struct {
 	users int
 }
 
-func (s *SemaphoreSet) waitFirst(ctx context.Context, op string, ops []semOp, undo bool) (token uint64, ok bool, err error) {
-	own, err := s.live(ctx, undo)
-	if err != nil {
-		return 0, false, err
-	}
-	w := &semWait{ID: s.conn.number(), Session: own.id, Ops: ops}
-	entered := false
-	err = s.change(ctx, func(st *semState) (bool, error) {
-		if err := s.check(op, st, ops); err != nil {
-			return false, err
-		}
-		if entered = st.Done[w.ID] == nil && !st.waits(w.ID); entered {
+func (s *SemaphoreSet) waitFirst(ctx context.Context, r request) (granted, error) {
+	w := &semWait{ID: s.conn.number(), Ops: r.ops}
+	var own *session
+	err := s.as(ctx, func(as *session) error {
+		own, w.Session = as, as.id
+		return s.change(ctx, own, func(st *semState) (bool, error) {
+			if err := s.check(r.op, st, r.ops); err != nil {
+				return false, err
+			}
 			// The one that can go on at once is granted so, by settle.
 			st.Wait = append(st.Wait, w)
-		}
-		return entered, nil
+			return true, nil
+		})
 	})
 	if err != nil {
-		// What was written is not certain, but it names this session.
-		return 0, false, err
+		s.abandon(w.ID) // it may have been written
+		return granted{}, err
 	}
 	line, err := s.stand(ctx, w)
 	if err != nil {
-		return 0, false, err
+		s.abandon(w.ID)
+		return granted{}, err
 	}
 	defer func() {
 		s.mu.Lock()
@@ -187,11 +223,11 @@ func (s *SemaphoreSet) waitFirst(ctx context.Context, op string, ops []semOp, un
 	select {
 	case <-line:
 	case <-own.lost:
-		return 0, false, ErrLeaseLost
+		return granted{}, ErrLeaseLost
 	case <-ctx.Done():
-		return s.leave(ctx, w)
+		return s.leave(ctx, own, w, r)
 	}
-	return s.granted(ctx, w)
+	return s.granted(ctx, own, w, r)
 }
 
 // stand returns what is closed when there is news of a wait that was written.
@@ -220,51 +256,107 @@ func (s *SemaphoreSet) stand(ctx context.Context, w *semWait) (<-chan struct{}, 
 }
 
 // granted finds out what came of a wait that has ended.
-func (s *SemaphoreSet) granted(ctx context.Context, w *semWait) (uint64, bool, error) {
+func (s *SemaphoreSet) granted(ctx context.Context, own *session, w *semWait, r request) (granted, error) {
 	s.mu.Lock()
 	st := s.state
 	s.mu.Unlock()
+	ctx = context.WithoutCancel(ctx)
 	if st == nil || st.waits(w.ID) {
 		var err error
-		if st, _, err = s.load(context.WithoutCancel(ctx)); err != nil {
-			return 0, false, err
+		if st, _, err = s.load(ctx); err != nil {
+			s.abandon(w.ID)
+			return granted{}, err
 		}
 	}
 	if st.Removed || st.Made != s.made {
-		return 0, false, sysvipc.ErrRemoved
+		return granted{}, sysvipc.ErrRemoved
 	}
 	g := st.Done[w.ID]
-	if g == nil {
-		return 0, false, ErrLeaseLost // somebody took this process for dead
+	switch {
+	case g == nil:
+		own.lose() // somebody took this process for dead
+		return granted{}, ErrLeaseLost
+	case g.Range:
+		s.notice(w.ID)
+		return granted{}, s.tooBig(r.op)
+	case !r.keeps():
+		// It holds by undo, and is given back by the session's end, whether others know that we
+		// know or not.
+		s.notice(w.ID)
+	default:
+		// Else the session's end would take it back.
+		err := s.change(ctx, own, func(st *semState) (bool, error) {
+			if st.Done[w.ID] == nil {
+				return false, ErrLeaseLost
+			}
+			delete(st.Done, w.ID)
+			return true, nil
+		})
+		if err != nil {
+			s.abandon(w.ID)
+			return granted{}, err
+		}
 	}
-	s.mu.Lock()
-	s.noticed = append(s.noticed, w.ID)
-	first := len(s.noticed) == 1
-	s.mu.Unlock()
-	if first {
-		s.sayNoticed()
+	if r.undo && !own.hold() && !r.keeps() {
+		return granted{}, ErrLeaseLost
 	}
-	if g.Range {
-		return 0, false, s.refuse("operate on", sysvipc.ErrTooBig, "a value would pass %d, or what is to be undone", maxValue)
-	}
-	return g.Token, true, nil
+	return granted{ok: true, token: g.Token, own: own}, nil
+}
+
+// keeps reports whether there are operations that are not undone.
+func (r request) keeps() bool {
+	return slices.ContainsFunc(r.ops, func(o semOp) bool { return o[1] != 0 && o[2] == 0 })
 }
 
 // leave takes a wait out of the line. If it was granted meanwhile, that is a success.
-func (s *SemaphoreSet) leave(ctx context.Context, w *semWait) (uint64, bool, error) {
-	err := s.change(context.WithoutCancel(ctx), func(st *semState) (bool, error) {
+func (s *SemaphoreSet) leave(ctx context.Context, own *session, w *semWait, r request) (granted, error) {
+	err := s.change(context.WithoutCancel(ctx), nil, func(st *semState) (bool, error) {
 		n := len(st.Wait)
 		st.Wait = slices.DeleteFunc(st.Wait, func(o *semWait) bool { return o.ID == w.ID })
 		return len(st.Wait) < n, nil
 	})
 	if err != nil {
-		return 0, false, errors.Join(ctx.Err(), err)
+		s.abandon(w.ID)
+		return granted{}, errors.Join(ctx.Err(), err)
 	}
 	s.mu.Lock()
-	granted := s.state != nil && s.state.Done[w.ID] != nil
+	granting := s.state != nil && s.state.Done[w.ID] != nil
 	s.mu.Unlock()
-	if granted {
-		return s.granted(ctx, w)
+	if granting {
+		return s.granted(ctx, own, w, r)
 	}
-	return 0, false, ctx.Err()
+	return granted{}, ctx.Err()
+}
+
+// notice has the next change say that a grant is known here.
+func (s *SemaphoreSet) notice(id string) { s.sayLater(&s.noticed, id) }
+
+// abandon has the next change take a wait out, or back, that nobody waits for any more.
+func (s *SemaphoreSet) abandon(id string) { s.sayLater(&s.abandoned, id) }
+
+// sayLater adds to a list. If no operation says it before, an own one does: soon, and again
+// until the set is closed.
+func (s *SemaphoreSet) sayLater(list *[]string, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := len(s.noticed)+len(s.abandoned) == 0
+	*list = append(*list, id)
+	if first {
+		time.AfterFunc(s.conn.lease/3, s.say)
+	}
+}
+
+func (s *SemaphoreSet) say() {
+	s.mu.Lock()
+	n, closed := len(s.noticed)+len(s.abandoned), s.done
+	s.mu.Unlock()
+	if n == 0 || closed {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.conn.lease/3)
+	defer cancel()
+	err := s.change(ctx, nil, func(*semState) (bool, error) { return true, nil })
+	if err != nil && !errors.Is(err, sysvipc.ErrRemoved) {
+		time.AfterFunc(s.conn.lease/3, s.say)
+	}
 }

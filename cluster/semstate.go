@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sysvipc/sysvipc"
 )
@@ -18,10 +19,37 @@ type semState struct {
 	Token    uint64            `json:"token"`              // of the last grant; never goes back
 	Made     int64             `json:"made"`               // when, in Unix nanoseconds; with a new set it is another
 	Operated int64             `json:"operated,omitempty"` // when last
-	Hold     map[string][]int  `json:"hold,omitempty"`     // by session: what to add to each value when it ends
+	Hold     map[string]undos  `json:"hold,omitempty"`     // by session, of all that are in
 	Wait     []*semWait        `json:"wait,omitempty"`     // in order
 	Done     map[string]*grant `json:"done,omitempty"`     // by wait: granted, and the waiter has not said that it knows
 	Removed  bool              `json:"removed,omitempty"`
+}
+
+// undos are what to add to values when a session ends: pairs of an index and a number that
+// is not 0. A session that holds nothing has none, and is in all the same, until it ends.
+type undos [][2]int
+
+// add returns a copy with n more for a semaphore.
+func (u undos) add(index, n int) undos {
+	c := slices.Clone(u)
+	at := slices.IndexFunc(c, func(p [2]int) bool { return p[0] == index })
+	if at < 0 {
+		at, c = len(c), append(c, [2]int{index, 0})
+	}
+	if c[at][1] += n; c[at][1] == 0 {
+		c = slices.Delete(c, at, at+1)
+	}
+	return c
+}
+
+// of returns the number for a semaphore.
+func (u undos) of(index int) int {
+	for _, p := range u {
+		if p[0] == index {
+			return p[1]
+		}
+	}
+	return 0
 }
 
 // semWait is one who waits.
@@ -36,7 +64,7 @@ type grant struct {
 	Session string  `json:"session"`
 	Token   uint64  `json:"token"`
 	Range   bool    `json:"range,omitempty"` // refused: a value would have passed the limit
-	Ops     []semOp `json:"ops,omitempty"`   // to take back if the session ends before the waiter knows
+	Ops     []semOp `json:"ops,omitempty"`   // to take back if the waiter does not get to know
 }
 
 // semOp is [sysvipc.Op] in the open: index, delta, and 1 for undo.
@@ -82,11 +110,11 @@ const (
 	tooBig          // a value would pass the limit
 )
 
-// apply makes all operations or none.
+// apply makes all operations or none. The session of those with undo must be in.
 func (s *semState) apply(session string, ops []semOp) outcome {
 	var room [8]int
 	values := append(room[:0], s.Values...)
-	var undo []int
+	undo, changed := s.Hold[session], false
 	for _, op := range ops {
 		v := values[op[0]] + op[1]
 		switch {
@@ -97,31 +125,39 @@ func (s *semState) apply(session string, ops []semOp) outcome {
 		}
 		values[op[0]] = v
 		if op[2] != 0 && op[1] != 0 {
-			if undo == nil {
-				undo = make([]int, len(s.Values))
-				copy(undo, s.Hold[session])
-			}
-			if undo[op[0]] -= op[1]; undo[op[0]] > maxValue || undo[op[0]] < -maxValue {
+			undo, changed = undo.add(op[0], -op[1]), true
+			if n := undo.of(op[0]); n > maxValue || n < -maxValue {
 				return tooBig
 			}
 		}
 	}
 	copy(s.Values, values)
-	if undo != nil {
-		s.setHold(session, undo)
+	if changed {
+		s.Hold[session] = undo
 	}
 	return done
 }
 
-func (s *semState) setHold(session string, undo []int) {
-	if !slices.ContainsFunc(undo, func(n int) bool { return n != 0 }) {
-		delete(s.Hold, session)
-		return
+// takeBack undoes a grant that nobody got to know of.
+func (s *semState) takeBack(id string) {
+	g := s.Done[id]
+	delete(s.Done, id)
+	for _, op := range g.Ops {
+		s.add(op[0], -op[1])
+		if op[2] != 0 {
+			s.Hold[g.Session] = s.Hold[g.Session].add(op[0], op[1])
+		}
 	}
-	if s.Hold == nil {
-		s.Hold = map[string][]int{}
-	}
-	s.Hold[session] = undo
+}
+
+// add changes a value without letting it pass its limits, as the kernel undoes.
+func (s *semState) add(index, n int) { s.Values[index] = min(max(s.Values[index]+n, 0), maxValue) }
+
+// grants returns the token of the next grant. It is the time in microseconds, or more: so
+// tokens do not go back when the servers do.
+func (s *semState) grants() uint64 {
+	s.Token = max(s.Token+1, uint64(max(time.Now().UnixMicro(), 0)))
+	return s.Token
 }
 
 // settle lets those go on who can, in order.
@@ -135,13 +171,7 @@ func (s *semState) settle() {
 		}
 		g := &grant{Session: w.Session, Range: result == tooBig}
 		if result == done {
-			s.Token++
-			g.Token = s.Token
-			for _, op := range w.Ops {
-				if op[2] == 0 && op[1] != 0 {
-					g.Ops = append(g.Ops, op)
-				}
-			}
+			g.Token, g.Ops = s.grants(), w.Ops
 		}
 		if s.Done == nil {
 			s.Done = map[string]*grant{}
@@ -152,43 +182,35 @@ func (s *semState) settle() {
 	}
 }
 
-// end does what the kernel does when a process ends: it gives back, without letting a
-// value pass its limits, and forgets the waits. It reports whether there was anything.
+// end does what the kernel does when a process ends: it gives back, and forgets the waits.
+// It reports whether the session was in.
 func (s *semState) end(session string) bool {
-	found := false
-	add := func(i, n int) { s.Values[i] = min(max(s.Values[i]+n, 0), maxValue) }
-	for i, n := range s.Hold[session] {
-		add(i, n)
-		found = true
+	if _, in := s.Hold[session]; !in {
+		return false
 	}
-	delete(s.Hold, session)
+	s.Wait = slices.DeleteFunc(s.Wait, func(w *semWait) bool { return w.Session == session })
 	for id, g := range s.Done {
 		if g.Session == session {
-			for _, op := range g.Ops {
-				add(op[0], -op[1])
-			}
-			delete(s.Done, id)
-			found = true
+			s.takeBack(id)
 		}
 	}
-	n := len(s.Wait)
-	s.Wait = slices.DeleteFunc(s.Wait, func(w *semWait) bool { return w.Session == session })
-	return found || len(s.Wait) < n
+	for _, p := range s.Hold[session] {
+		s.add(p[0], p[1])
+	}
+	delete(s.Hold, session)
+	return true
 }
 
-// sessions returns those that the set depends on.
-func (s *semState) sessions() map[string]bool {
-	all := map[string]bool{}
-	for id := range s.Hold {
-		all[id] = true
+// abandon takes a wait out, or takes back what it was granted. It reports whether there was
+// anything.
+func (s *semState) abandon(id string) bool {
+	if s.Done[id] != nil {
+		s.takeBack(id)
+		return true
 	}
-	for _, g := range s.Done {
-		all[g.Session] = true
-	}
-	for _, w := range s.Wait {
-		all[w.Session] = true
-	}
-	return all
+	n := len(s.Wait)
+	s.Wait = slices.DeleteFunc(s.Wait, func(w *semWait) bool { return w.ID == id })
+	return len(s.Wait) < n
 }
 
 func (s *semState) encode() []byte {
@@ -210,13 +232,14 @@ func decodeState(data []byte) (*semState, error) {
 	}
 	wrong := slices.ContainsFunc(s.Values, func(v int) bool { return v < 0 || v > maxValue })
 	for _, h := range s.Hold {
-		wrong = wrong || len(h) != len(s.Values)
+		wrong = wrong || slices.ContainsFunc(h, func(p [2]int) bool { return p[0] < 0 || p[0] >= len(s.Values) })
 	}
+	in := func(session string) bool { _, ok := s.Hold[session]; return ok }
 	for _, w := range s.Wait {
-		wrong = wrong || w == nil || bad(w.Ops)
+		wrong = wrong || w == nil || bad(w.Ops) || !in(w.Session)
 	}
 	for _, g := range s.Done {
-		wrong = wrong || g == nil || bad(g.Ops)
+		wrong = wrong || g == nil || bad(g.Ops) || !in(g.Session)
 	}
 	if wrong {
 		return nil, fmt.Errorf("the entry contradicts itself: %.80q", data)

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -128,7 +129,7 @@ func (w *watch) run(ctx context.Context, ready chan struct{}) {
 			continue
 		}
 		var dead []string
-		for id := range last.sessions() {
+		for id := range last.Hold {
 			if !alive[id] {
 				dead = append(dead, id)
 			}
@@ -143,7 +144,7 @@ func (w *watch) run(ctx context.Context, ready chan struct{}) {
 func (s *SemaphoreSet) reap(ctx context.Context, dead []string) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	s.change(ctx, func(st *semState) (bool, error) {
+	s.change(ctx, nil, func(st *semState) (bool, error) {
 		found := false
 		for _, id := range dead {
 			found = st.end(id) || found
@@ -155,39 +156,44 @@ func (s *SemaphoreSet) reap(ctx context.Context, dead []string) {
 	})
 }
 
+// as calls f with the set's session. If that ends under f and held nothing, it does so once
+// more, with a new one.
+func (s *SemaphoreSet) as(ctx context.Context, f func(*session) error) error {
+	for again := true; ; again = false {
+		own, err := s.live(ctx)
+		if err == nil {
+			err = f(own)
+		}
+		if !again || !errors.Is(err, ErrLeaseLost) || own == nil || own.held() {
+			return err
+		}
+	}
+}
+
 // live returns the set's session, and takes a lease if there is none.
-func (s *SemaphoreSet) live(ctx context.Context, undo bool) (*session, error) {
+func (s *SemaphoreSet) live(ctx context.Context) (*session, error) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
 	s.mu.Lock()
 	own, closed := s.session, s.done
 	s.mu.Unlock()
-	if closed {
+	switch {
+	case closed:
 		return nil, errClosed
-	}
-	if own != nil && !own.alive() {
+	case own != nil && own.alive():
+		return own, nil
+	case own != nil:
 		own.lose()
-		own.mu.Lock()
-		held := own.undo
-		own.mu.Unlock()
-		if held {
+		if own.held() {
 			return nil, ErrLeaseLost
 		}
-		own = nil
 	}
-	if own == nil {
-		var err error
-		if own, err = s.conn.newSession(ctx, s.tok); err != nil {
-			return nil, err
-		}
-		s.mu.Lock()
-		s.session = own
-		s.mu.Unlock()
+	own, err := s.conn.newSession(ctx, s.tok)
+	if err != nil {
+		return nil, err
 	}
-	if undo {
-		own.mu.Lock()
-		own.undo = true
-		own.mu.Unlock()
-	}
+	s.mu.Lock()
+	s.session = own
+	s.mu.Unlock()
 	return own, nil
 }

@@ -14,11 +14,14 @@ type session struct {
 	id   string
 	lost chan struct{} // closed when it must be taken for ended
 
+	// entered is whether the set's entry has, or may have, named it. The set's turn guards it.
+	entered bool
+
 	mu       sync.Mutex
 	revision uint64
 	until    time.Time // when it is lost; sooner than for the servers, whose time begins later
 	ended    bool
-	undo     bool // something is held with it
+	undo     bool // something is, or was, held with it
 	renewal  *time.Timer
 	limit    *time.Timer
 }
@@ -91,8 +94,25 @@ func (s *session) alive() bool {
 	return !s.ended && time.Now().Before(s.until)
 }
 
-// leave ends the session in order, when nothing is held any more.
-func (s *session) leave(ctx context.Context) {
+// hold notes that something is held with it, and reports whether it may be relied on now.
+func (s *session) hold() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ok := !s.ended && time.Now().Before(s.until)
+	s.undo = s.undo || ok
+	return ok
+}
+
+// held reports whether something is, or was, held with it.
+func (s *session) held() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.undo
+}
+
+// leave ends the session: at once if the set does not name it any more, and else with its
+// lease, which is not renewed.
+func (s *session) leave(ctx context.Context, out bool) {
 	s.mu.Lock()
 	ended := s.ended
 	s.ended = true
@@ -100,8 +120,7 @@ func (s *session) leave(ctx context.Context) {
 	s.limit.Stop()
 	revision := s.revision
 	s.mu.Unlock()
-	if !ended {
-		// Its last word ends soon.
-		s.conn.swap(ctx, s.key, nil, revision, time.Second)
+	if !ended && out {
+		s.conn.end(ctx, s.key, revision)
 	}
 }

@@ -58,7 +58,7 @@ func (c *Conn) watch(ctx context.Context, keys ...string) (*watcher, error) {
 		}
 		say(&change{
 			key: m.Subject[len(bucketPrefix):], data: m.Data, revision: meta.Sequence.Stream,
-			gone: m.Header.Get("KV-Operation") != "" || m.Header.Get(jetstream.MarkerReasonHeader) != "",
+			gone: m.Header.Get(operationHeader) != "" || m.Header.Get(jetstream.MarkerReasonHeader) != "",
 			last: meta.NumPending == 0,
 		})
 		if meta.NumPending == 0 {
