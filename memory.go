@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"runtime"
 	"sync/atomic"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"github.com/sysvipc/sysvipc/internal/sysv"
@@ -31,14 +29,20 @@ type AttachOptions struct {
 // ReadAt and WriteAt copy, check bounds first, and answer [fs.ErrClosed] after
 // Close. Safe for concurrent use; a Close beside a ReadAt or WriteAt is safe, too.
 type Memory struct {
-	state atomic.Uint32
-	key   Key // of the segment, like id
-	id    int
-	start uintptr // of the mapping, like size; no pointer, so that the collector has less to do
-	size  int
+	mapping atomic.Pointer[mapping] // nil after Close
+	segment object                  // what errors tell of it
 }
 
-// The bits of a Memory's state.
+// mapping is the address range of a [Memory]. Whoever reads or writes it, or has got a
+// hold of it, has a pointer to the mapping, and a closed Memory has none: so the collector
+// finds out when nobody is at work in the range any more.
+type mapping struct {
+	start uintptr // no pointer: it is not the collector's
+	size  int     // of the segment; the last page may have more
+	state atomic.Uint32
+}
+
+// The bits of a mapping's state.
 const (
 	closed   = 1 << iota
 	used     // somebody has read or written: see Close
@@ -47,32 +51,26 @@ const (
 )
 
 // Attach maps the segment into this process: shmat(2). Nil options attach it for
-// reading and writing at an address of the kernel's choice.
+// reading and writing at an address of the kernel's choice. The memory is as long as
+// the segment that has the ID at that instant.
+//
+// An address that a closed Memory had is free again at once. One where another Memory
+// is attached is refused, with Replace too: close that first. While code of this
+// process still uses a closed Memory's range ([Memory.Hold], or a long ReadAt or WriteAt
+// that Close overtook), Attach waits for it, and fails after a second with EBUSY.
 func (s *Segment) Attach(opts *AttachOptions) (*Memory, error) {
-	var addr uintptr
-	flags := 0
-	if opts != nil {
-		if opts.Addr == 0 && (opts.Round || opts.Replace) {
-			return nil, s.refuse("attach", syscall.EINVAL, "Round and Replace need an Addr")
-		}
-		addr, flags = opts.Addr, opts.flags()
+	if opts == nil {
+		opts = &AttachOptions{}
 	}
-	size := s.size.get()
-	if size == 0 {
-		var err error
-		if size, err = s.readSize(); err != nil {
-			return nil, err
-		}
+	if opts.Addr == 0 && (opts.Round || opts.Replace) {
+		return nil, s.refuse("attach", syscall.EINVAL, "Round and Replace need an Addr")
 	}
-	start, errno := sysv.Shmat(s.ID(), addr, flags)
-	if errno != 0 {
-		if start, errno = s.attachAgain(errno, addr, flags); errno != 0 {
-			return nil, s.fail("attach", errno, s.attachHint(errno, opts, size))
+	m := &Memory{segment: s.object}
+	if errno, hint := m.attach(opts.Addr, opts.flags()); errno != 0 {
+		if hint == "" {
+			hint = s.attachHint(errno, opts)
 		}
-	}
-	m := &Memory{key: s.key, id: s.ID(), start: start, size: int(size)}
-	if flags&sysv.SHM_RDONLY != 0 {
-		m.state.Store(readOnly)
+		return nil, s.fail("attach", errno, hint)
 	}
 	return m, nil
 }
@@ -80,39 +78,18 @@ func (s *Segment) Attach(opts *AttachOptions) (*Memory, error) {
 // Close detaches the memory: shmdt(2). A second Close is an error that is
 // [fs.ErrClosed]; the segment itself stays.
 func (m *Memory) Close() error {
-	state := m.state.Or(closed)
-	switch {
-	case state&closed != 0:
-		return m.refuseAt("close", closed, 0, 0)
-	case state&used != 0:
-		m.detach(state&lent != 0)
-		return nil
+	p := m.mapping.Load()
+	if p == nil {
+		return m.refuseClosed("close")
 	}
-	if errno := sysv.Shmdt(m.start); errno != 0 {
-		return m.segment().fail("detach", errno, "")
+	state := p.state.Or(closed)
+	if state&closed != 0 {
+		return m.refuseClosed("close")
+	}
+	if errno := m.detach(p, state); errno != 0 {
+		return m.segment.fail("detach", errno, "")
 	}
 	return nil
-}
-
-// readSize asks the kernel for the segment's size.
-func (s *Segment) readSize() (int64, error) {
-	st, err := s.stat("attach")
-	if err != nil {
-		return 0, err
-	}
-	if uint64(st.Size) > math.MaxInt {
-		return 0, s.refuse("attach", syscall.ENOMEM, "%d bytes do not fit this process's address space", st.Size)
-	}
-	s.size.set(st.Size)
-	return st.Size, nil
-}
-
-// attachAgain attaches after the collector has made room in a full address space.
-func (s *Segment) attachAgain(errno syscall.Errno, addr uintptr, flags int) (start uintptr, _ syscall.Errno) {
-	for tries := 0; errno == syscall.ENOMEM && tries < 3 && reclaim(); tries++ {
-		start, errno = sysv.Shmat(s.ID(), addr, flags)
-	}
-	return start, errno
 }
 
 func (o *AttachOptions) flags() int {
@@ -132,10 +109,7 @@ func (o *AttachOptions) flags() int {
 	return flags
 }
 
-func (s *Segment) attachHint(errno syscall.Errno, opts *AttachOptions, size int64) string {
-	if opts == nil {
-		opts = &AttachOptions{}
-	}
+func (s *Segment) attachHint(errno syscall.Errno, opts *AttachOptions) string {
 	switch {
 	case errno == syscall.EINVAL && opts.Addr != 0:
 		if _, err := s.Stat(); err == nil {
@@ -144,71 +118,81 @@ func (s *Segment) attachHint(errno syscall.Errno, opts *AttachOptions, size int6
 	case errno == syscall.EACCES && !opts.ReadOnly:
 		return "its mode does not grant reading and writing: attach it read-only"
 	case errno == syscall.ENOMEM:
-		return fmt.Sprintf("no room for %d bytes in the address space, or too many mappings: see vm.max_map_count", size)
+		if st, err := s.Stat(); err == nil {
+			return fmt.Sprintf("no room for %d bytes in the address space, or too many mappings: see vm.max_map_count", st.Size)
+		}
 	}
 	return ""
 }
 
-// knownSize is the size of a segment, which never changes, to spare Attach a call. But
-// the kernel uses IDs again, after 65,536 creations at the earliest, and a slice that is
-// longer than the segment would show memory of someone else. So it is believed only for
-// a moment after the kernel gave it, too short for that many creations; then a timer
-// forgets it, since to look at a clock would cost each Attach more than all else here.
-type knownSize struct{ size atomic.Int64 } // 0 is not known
-
-const believed = 100 * time.Millisecond
-
-func (k *knownSize) set(size int64) {
-	k.size.Store(size)
-	time.AfterFunc(believed, func() { k.size.Store(0) })
-}
-
-func (k *knownSize) get() int64 { return k.size.Load() }
-
 // Len returns the size of the memory in bytes, or 0 after Close.
 func (m *Memory) Len() int {
-	if m.state.Load()&closed != 0 {
-		return 0
+	if p := m.mapping.Load(); p != nil {
+		return p.size
 	}
-	return m.size
+	return 0
 }
 
-// enter notes that m is used, and returns its state. Either this sees that m is closed,
-// or Close sees that m is used. Whoever has entered may touch the bytes as long as m is
-// reachable: only then does the range go back to the kernel.
-func (m *Memory) enter() uint32 {
-	state := m.state.Load()
-	if state&used == 0 {
-		state = m.state.Or(used)
+// Addr returns the address at which the memory begins, or 0 after Close. It is for
+// [AttachOptions], here after Close or in another process, and for comparison with
+// pointers inside of the memory; to read and write there is [Memory.Bytes].
+func (m *Memory) Addr() uintptr {
+	if p := m.mapping.Load(); p != nil {
+		return p.start
 	}
-	return state
+	return 0
+}
+
+// enter notes that the memory is used, and returns its mapping and the state of that, or
+// nil after Close. Either this sees that it is closed, or Close sees that it is used.
+// Whoever has entered may touch the bytes as long as the mapping is reachable: only then
+// does the range go back to the kernel.
+func (m *Memory) enter() (*mapping, uint32) {
+	p := m.mapping.Load()
+	if p == nil {
+		return nil, closed
+	}
+	state := p.state.Load()
+	if state&used == 0 {
+		state = p.state.Or(used)
+	}
+	if state&closed != 0 {
+		return nil, state
+	}
+	return p, state
 }
 
 // bytes returns the range, for those who have entered.
-func (m *Memory) bytes() []byte {
-	// The kernel has mapped size bytes at start, and they stay mapped as long as m is
+func (p *mapping) bytes() []byte {
+	// The kernel has mapped size bytes at start, and they stay mapped as long as p is
 	// reachable.
-	return unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&m.start))), m.size)
+	return unsafe.Slice((*byte)(pointer(p.start)), p.size)
 }
+
+// pointer returns a pointer to memory that is not Go's.
+func pointer(addr uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&addr)) }
 
 // ReadAt copies bytes out of the memory, as [io.ReaderAt] wants it: fewer than
 // len(p) only with [io.EOF]. A copy that others write at the same time may be torn.
 func (m *Memory) ReadAt(p []byte, off int64) (int, error) {
-	state := m.enter()
-	if state&closed != 0 || off < 0 {
-		return 0, m.refuseAt("read", state, off, len(p))
+	at, _ := m.enter()
+	if at == nil {
+		return 0, m.refuseClosed("read")
 	}
-	if off >= int64(m.size) && len(p) > 0 {
+	if off < 0 {
+		return 0, m.refuseOffset("read", off)
+	}
+	if off >= int64(at.size) && len(p) > 0 {
 		return 0, io.EOF
 	}
 	n := 0
 	if len(p) > 0 {
-		n = copyBytes(p, m.bytes()[off:])
+		n = copyBytes(p, at.bytes()[off:])
 	}
-	if m.state.Load()&closed != 0 { // meanwhile: p may be of the zeros that Close put there
-		return 0, m.refuseAt("read", closed, off, len(p))
+	if at.state.Load()&closed != 0 { // meanwhile: p may be of the zeros that Close put there
+		return 0, m.refuseClosed("read")
 	}
-	runtime.KeepAlive(m)
+	runtime.KeepAlive(at)
 	if n < len(p) {
 		return n, io.EOF
 	}
@@ -218,48 +202,55 @@ func (m *Memory) ReadAt(p []byte, off int64) (int, error) {
 // WriteAt copies bytes into the memory: all of p, or, where it does not fit, nothing
 // and [ErrTooBig]. On a read-only attach it fails with [fs.ErrPermission].
 func (m *Memory) WriteAt(p []byte, off int64) (int, error) {
-	state := m.enter()
-	if state&(closed|readOnly) != 0 || off < 0 || off > int64(m.size)-int64(len(p)) {
-		return 0, m.refuseAt("write", state, off, len(p))
+	at, state := m.enter()
+	switch {
+	case at == nil:
+		return 0, m.refuseClosed("write")
+	case off < 0:
+		return 0, m.refuseOffset("write", off)
+	case state&readOnly != 0:
+		return 0, m.refuse("write", fs.ErrPermission, "it is attached read-only")
+	case off > int64(at.size)-int64(len(p)):
+		return 0, m.refuse("write", ErrTooBig, fmt.Sprintf("%d bytes at offset %d do not fit into its %d; nothing was written", len(p), off, at.size))
 	}
-	n := copyBytes(m.bytes()[off:], p)
-	if m.state.Load()&closed != 0 { // meanwhile: p may have gone nowhere
-		return 0, m.refuseAt("write", closed, off, len(p))
+	n := copyBytes(at.bytes()[off:], p)
+	if at.state.Load()&closed != 0 { // meanwhile: p may have gone nowhere
+		return 0, m.refuseClosed("write")
 	}
-	runtime.KeepAlive(m)
+	runtime.KeepAlive(at)
 	return n, nil
 }
 
-// refuseAt says why an access is not possible.
-func (m *Memory) refuseAt(op string, state uint32, off int64, n int) error {
-	e := &Error{Op: op, Kind: KindSegment, Key: m.key, ID: m.id, Err: syscall.EINVAL}
-	switch {
-	case state&closed != 0:
-		if e.Err = fs.ErrClosed; op != "close" {
-			e.hint = "attach the segment again"
-		}
-	case off < 0:
-		e.hint = fmt.Sprintf("offset %d is negative", off)
-	case state&readOnly != 0 && op == "write":
-		e.Err, e.hint = fs.ErrPermission, "it is attached read-only"
-	default:
-		e.Err, e.hint = ErrTooBig, fmt.Sprintf("%d bytes at offset %d do not fit into its %d; nothing was written", n, off, m.size)
-	}
-	return e
+// refuse says why an access is not possible.
+func (m *Memory) refuse(op string, err error, hint string) error {
+	return &Error{Op: op, Kind: KindSegment, Key: m.segment.key, ID: m.segment.ID(), Err: err, hint: hint}
 }
 
-// segment returns what errors tell of the segment.
-func (m *Memory) segment() object { return object{KindSegment, m.key, handleOf(m.id)} }
+func (m *Memory) refuseClosed(op string) error {
+	hint := "attach the segment again"
+	if op == "close" {
+		hint = ""
+	}
+	return m.refuse(op, fs.ErrClosed, hint)
+}
+
+func (m *Memory) refuseOffset(op string, off int64) error {
+	return m.refuse(op, syscall.EINVAL, fmt.Sprintf("offset %d is negative", off))
+}
 
 // Bytes returns the memory itself, shared with every other process, or nil after
 // Close. No Go pointer may be stored in it. The slice is valid until Close: used
-// later it shows zeros at first and faults soon after, but never memory of someone
-// else. Writing through a read-only attach faults.
+// later it shows zeros at first and faults soon after. Its addresses are kept for
+// attaches to come: one that asks for them by Addr gets them, others do when many are
+// kept (256 MiB with 32 bits, 64 GiB with 64), and a slice of before then shows the new
+// memory. Nothing else gets them, unless this process runs out of addresses. Writing
+// through a read-only attach faults.
 func (m *Memory) Bytes() []byte {
-	if m.state.Or(used|lent)&closed != 0 {
+	p := m.mapping.Load()
+	if p == nil || p.state.Or(lent)&closed != 0 {
 		return nil
 	}
-	return m.bytes()
+	return p.bytes()
 }
 
 // Hold returns the memory and something that holds it: as long as that is reachable, the
@@ -267,8 +258,9 @@ func (m *Memory) Bytes() []byte {
 // shows zeros then. It is for code that reads and writes in place and cannot lock out a
 // Close; keep the two together and end each access with runtime.KeepAlive(hold).
 func (m *Memory) Hold() (bytes []byte, hold any) {
-	if m.enter()&closed != 0 {
+	p, _ := m.enter()
+	if p == nil {
 		return nil, nil
 	}
-	return m.bytes(), m
+	return p.bytes(), p
 }

@@ -2,7 +2,9 @@
 
 package sysvipc
 
-// detach is never reached: nothing can be attached here.
-func (m *Memory) detach(bool) {}
+import "syscall"
 
-func reclaim() bool { return false }
+func (m *Memory) attach(uintptr, int) (syscall.Errno, string) { return syscall.ENOSYS, "" }
+
+// detach is never reached: nothing can be attached here.
+func (m *Memory) detach(*mapping, uint32) syscall.Errno { return syscall.ENOSYS }

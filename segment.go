@@ -16,7 +16,6 @@ import (
 // concurrent use.
 type Segment struct {
 	object
-	size knownSize
 }
 
 // CreateSegment makes a segment of size bytes, all zero. It fails with
