@@ -1,6 +1,8 @@
 package sysvipc
 
 import (
+	"cmp"
+	"errors"
 	"io/fs"
 	"math/bits"
 	"syscall"
@@ -8,8 +10,8 @@ import (
 	"github.com/sysvipc/sysvipc/internal/sysv"
 )
 
-// Creator makes objects with the rarer options of the kernel. Its zero value makes
-// what [CreateSegment], [CreateSemaphores] and [CreateQueue] make.
+// Creator makes objects with rarer options. Its zero value makes what [CreateSegment],
+// [CreateSemaphores] and [CreateQueue] make.
 type Creator struct {
 	// ID, if not nil, is the exact ID that a new object gets, as a restore needs
 	// it. This needs CAP_CHECKPOINT_RESTORE (or CAP_SYS_ADMIN) and a kernel with
@@ -22,6 +24,11 @@ type Creator struct {
 	// NoReserve promises no swap for a segment (SHM_NORESERVE): a large sparse
 	// one is then possible, and touching it may end in SIGBUS.
 	NoReserve bool
+	// Owners are users to whom an object that Ensure finds may belong, beside this one and
+	// root: see [Creator.Check].
+	Owners []int
+	// AnyMode leaves the mode of an object that Ensure finds to its owner.
+	AnyMode bool
 }
 
 // CreateSegment is [CreateSegment] with c's options.
@@ -34,7 +41,33 @@ func (c Creator) EnsureSegment(key Key, size int64, perm fs.FileMode) (*Segment,
 	if err := c.checkEnsure(object{kind: KindSegment, key: key}, perm); err != nil {
 		return nil, err
 	}
-	return c.segment("ensure", key, size, perm, sysv.IPC_CREAT)
+	return ensure(func(flags int) (*Segment, error) {
+		return c.segment("ensure", key, size, perm, flags)
+	}, func(s *Segment) error {
+		st, err := s.Stat()
+		return cmp.Or(err, c.Check(st.Object, perm))
+	})
+}
+
+// ensure finds an object and checks it, or makes it.
+func ensure[T any](get func(flags int) (T, error), check func(T) error) (T, error) {
+	for {
+		o, err := get(0)
+		switch {
+		case err == nil:
+			err = check(o)
+		case errors.Is(err, syscall.ENOENT):
+			o, err = get(sysv.IPC_CREAT | sysv.IPC_EXCL)
+		}
+		switch {
+		case err == nil:
+			return o, nil
+		case errors.Is(err, syscall.EEXIST), errors.Is(err, ErrRemoved): // another was first, meanwhile
+		default:
+			var none T
+			return none, err
+		}
+	}
 }
 
 // checkEnsure refuses what Ensure cannot mean, whether the object exists or not.

@@ -178,7 +178,7 @@ func TestEnsureChangesNothing(t *testing.T) {
 	set := must(sysvipc.CreateSemaphores(key, 0o640, 3, 4))(t)
 	check(t, set.At(0).Acquire(bg, 2))
 	before := must(set.Stat())(t)
-	again := must(sysvipc.EnsureSemaphores(bg, key, 0o600, 9))(t)
+	again := must(sysvipc.EnsureSemaphores(bg, key, 0o640, 9))(t)
 	if values := must(again.Values())(t); !slices.Equal(values, []int{1, 4}) {
 		t.Errorf("values are %d, want 1 and 4", values)
 	}

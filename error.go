@@ -31,6 +31,9 @@ var (
 	// values: it was killed half way, or is no program of this package.
 	// See [SemaphoreSet.Initialize] for the repair.
 	ErrUninitialized = errors.New("semaphore set not initialised")
+	// ErrUnsafe: Ensure has found an object that lets in more users than the mode that was
+	// asked for. See [Creator.Check].
+	ErrUnsafe = errors.New("lets in others than the mode that was asked for")
 )
 
 // Kind tells the kernel's three kinds of objects apart.

@@ -77,6 +77,7 @@ var sentinels = map[string]error{
 	"ErrWouldBlock":      sysvipc.ErrWouldBlock,
 	"ErrTooBig":          sysvipc.ErrTooBig,
 	"ErrUninitialized":   sysvipc.ErrUninitialized,
+	"ErrUnsafe":          sysvipc.ErrUnsafe,
 	"fs.ErrNotExist":     fs.ErrNotExist,
 	"fs.ErrExist":        fs.ErrExist,
 	"fs.ErrPermission":   fs.ErrPermission,

@@ -1,6 +1,7 @@
 package sysvipc
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"math"
@@ -40,7 +41,8 @@ func OpenQueue(key Key) (*Queue, error) {
 }
 
 // EnsureQueue finds the queue with this key, or makes it. However many processes race,
-// one queue comes out. One that exists must grant this process what perm asks for.
+// one queue comes out. One that exists must grant this process what perm asks for, and let
+// in nobody whom perm keeps out: see [Creator.Check].
 func EnsureQueue(key Key, perm fs.FileMode) (*Queue, error) { return Creator{}.EnsureQueue(key, perm) }
 
 // QueueByID returns the queue with this ID, without asking the kernel: the first call
@@ -57,7 +59,12 @@ func (c Creator) EnsureQueue(key Key, perm fs.FileMode) (*Queue, error) {
 	if err := c.checkEnsure(object{kind: KindQueue, key: key}, perm); err != nil {
 		return nil, err
 	}
-	return c.queue("ensure", key, perm, sysv.IPC_CREAT)
+	return ensure(func(flags int) (*Queue, error) {
+		return c.queue("ensure", key, perm, flags)
+	}, func(q *Queue) error {
+		st, err := q.Stat()
+		return cmp.Or(err, c.Check(st.Object, perm))
+	})
 }
 
 func (c Creator) queue(op string, key Key, perm fs.FileMode, flags int) (*Queue, error) {

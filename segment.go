@@ -42,7 +42,8 @@ func OpenSegment(key Key) (*Segment, error) {
 
 // EnsureSegment finds the segment with this key, or makes it. However many
 // processes race, one segment comes out. One that exists must have at least size
-// bytes, and grant this process what perm asks for.
+// bytes, grant this process what perm asks for, and let in nobody whom perm keeps out: see
+// [Creator.Check].
 func EnsureSegment(key Key, size int64, perm fs.FileMode) (*Segment, error) {
 	return Creator{}.EnsureSegment(key, size, perm)
 }

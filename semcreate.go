@@ -29,7 +29,8 @@ func CreateSemaphores(key Key, perm fs.FileMode, values ...int) (*SemaphoreSet, 
 
 // EnsureSemaphores finds the set with this key, or makes it with these values.
 // However many processes race, one set comes out, and its values are set once. A set
-// that exists keeps its values, and must have at least as many semaphores.
+// that exists keeps its values, must have at least as many semaphores, and must let in
+// nobody whom perm keeps out: see [Creator.Check].
 //
 // Where another process has made the set and not yet set its values, it waits for
 // that: until ctx is done, or a few seconds have passed. Then the creator was killed
@@ -110,7 +111,13 @@ func (c Creator) EnsureSemaphores(ctx context.Context, key Key, perm fs.FileMode
 			return nil, o.fail(op, errno, setHint(o, errno, len(values)))
 		}
 		s := &SemaphoreSet{object: object{KindSemaphores, key, handleOf(id)}}
-		err := s.awaitValues(ctx, op, values)
+		st, err := s.Stat()
+		if err == nil {
+			err = c.Check(st.Object, perm)
+		}
+		if err == nil {
+			err = s.awaitValues(ctx, op, values)
+		}
 		if errors.Is(err, ErrRemoved) {
 			continue // its creator has given up, or somebody repairs it
 		}

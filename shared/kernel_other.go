@@ -9,6 +9,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/sysvipc/sysvipc"
 )
 
 // Elsewhere there are no robust futexes. All of the package compiles, and no region can be
@@ -42,6 +44,8 @@ type regionFile struct {
 }
 
 func (r *Region) enterFile(context.Context, *config) error { return errors.ErrUnsupported }
+
+func (f *regionFile) owned() (sysvipc.Object, error) { return sysvipc.Object{}, errors.ErrUnsupported }
 
 func (f *regionFile) attach() (memory, error) { return nil, errors.ErrUnsupported }
 

@@ -5,8 +5,12 @@ import (
 	"io/fs"
 	"math"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/sysvipc/sysvipc"
 )
 
 // Options are the rarer choices for a region that is made. One that exists keeps what it
@@ -17,6 +21,10 @@ type Options struct {
 	Size int64
 	// Perm is who may use it; 0 means 0o600.
 	Perm fs.FileMode
+	// Owners are users to whom a region that Ensure finds may belong, beside this one and
+	// root: see [sysvipc.Creator.Check]. Ensure refuses one that lets in anyone whom Perm would
+	// keep out.
+	Owners []int
 	// Participants is how many processes may have it open at a time, 64 if 0. Where there are
 	// more than 128, who waits looks ten times a second whether one of them has died.
 	Participants int
@@ -68,6 +76,29 @@ func (o *Options) config(name string) (config, fs.FileMode, error) {
 	}
 	copy(c.name[:], name)
 	return c, fs.FileMode(orElse(int64(o.Perm), defaultPerm)), nil
+}
+
+// check refuses a segment that lets in anyone whom perm keeps out.
+func (o *Options) check(there sysvipc.Object, perm fs.FileMode) error {
+	return sysvipc.Creator{Owners: o.owners()}.Check(there, perm)
+}
+
+// checkFile is the same for a file. Its directory may have chosen the group of a file of this
+// user.
+func (o *Options) checkFile(f *regionFile, perm fs.FileMode) error {
+	there, err := f.owned()
+	if err != nil || (sysvipc.Creator{Owners: append(o.owners(), os.Geteuid())}).Check(there, perm) == nil {
+		return err
+	}
+	return fmt.Errorf("%w (it belongs to user %d, group %d; its mode is %04o, and user %d asked for %04o. Remove it, or lower its mode, name its owner in Owners, or open it with OpenFile, which takes it as it is)",
+		sysvipc.ErrUnsafe, there.UID, there.GID, there.Mode, os.Geteuid(), perm)
+}
+
+func (o *Options) owners() []int {
+	if o == nil {
+		return nil
+	}
+	return slices.Clone(o.Owners)
 }
 
 func orElse(v, def int64) int64 {

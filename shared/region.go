@@ -72,7 +72,8 @@ func (v *view) at(offset uint64) unsafe.Pointer {
 func (v *view) header() *header { return (*header)(v.at(0)) }
 
 // Ensure opens the region with this name, or makes it. However many processes race, one
-// region comes out, and one that was killed while it made it is replaced.
+// region comes out, and one that was killed while it made it is replaced. One that lets in
+// others than [Options.Perm] does is refused with [sysvipc.ErrUnsafe].
 func Ensure(ctx context.Context, name string, opts *Options) (*Region, error) {
 	return ensure(ctx, name, sysvipc.KeyOf(name), opts)
 }
@@ -113,6 +114,15 @@ func ensure(ctx context.Context, name string, key sysvipc.Key, opts *Options) (*
 			seg, err = sysvipc.Creator{NoReserve: true}.CreateSegment(key, int64(c.size), perm)
 			if errors.Is(err, fs.ErrExist) {
 				continue // another process was first
+			}
+		}
+		if err == nil && !made {
+			var st sysvipc.SegmentStat
+			if st, err = seg.Stat(); errors.Is(err, sysvipc.ErrRemoved) {
+				continue
+			}
+			if err == nil {
+				err = opts.check(st.Object, perm)
 			}
 		}
 		if err != nil {

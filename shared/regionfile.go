@@ -14,6 +14,9 @@ import (
 // as killed, as in a copy of the file. The file takes its whole size on the disk from the beginning, so that there is
 // room for all that is written.
 //
+// A file that lets in others than [Options.Perm] does is refused with [sysvipc.ErrUnsafe], as
+// a segment is.
+//
 // The file must be on a file system of this machine, whose processes alone may have it
 // open. What they write gets to the disk some time later, in no order, so that after a
 // failure of the power it may be any mixture of old and new: see [Region.Sync]. Nobody
@@ -53,7 +56,13 @@ func inFile(ctx context.Context, path string, flags int, opts *Options) (*Region
 		if r.file, err = openRegionFile(path, flags, perm); err != nil {
 			return nil, err
 		}
-		if err = r.enterFile(ctx, made); err == nil {
+		if flags == os.O_CREATE && !r.file.fresh {
+			err = opts.checkFile(r.file, perm)
+		}
+		if err == nil {
+			err = r.enterFile(ctx, made)
+		}
+		if err == nil {
 			break
 		}
 		r.file.close()

@@ -8,10 +8,12 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/sysvipc/sysvipc"
 	"golang.org/x/sys/unix"
 )
 
@@ -121,6 +123,20 @@ func (f *regionFile) ready(boot [16]byte, make bool) (bool, error) {
 		return false, fmt.Errorf("%w: it says that it has %d bytes, and has %d: the file was cut short", errCorrupt, h.size, st.Size())
 	}
 	return h.state >= stateReady && h.boot == boot, nil
+}
+
+// owned returns the file's owner and mode. In a directory that gives its group to new files,
+// whoever makes one need not be a member of it.
+func (f *regionFile) owned() (o sysvipc.Object, err error) {
+	var file, dir unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &file); err != nil {
+		return o, os.NewSyscallError("fstat", err)
+	}
+	o = sysvipc.Object{Mode: fs.FileMode(file.Mode) & fs.ModePerm, UID: int(file.Uid), GID: int(file.Gid), CUID: int(file.Uid), CGID: int(file.Gid)}
+	if unix.Stat(filepath.Dir(f.Name()), &dir) != nil || dir.Mode&unix.S_ISGID != 0 {
+		o.CGID = -1
+	}
+	return o, nil
 }
 
 // abandon removes a file in which no region could be made, such as on a disk that is full, and

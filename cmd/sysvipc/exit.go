@@ -65,6 +65,8 @@ func exitCode(err error) int {
 		return own.code
 	case errors.Is(err, sysvipc.ErrRemoved) && errors.Is(err, errRemovedWaiting):
 		return exitRemoved
+	case errors.Is(err, sysvipc.ErrUnsafe):
+		return exitRefused
 	case errors.Is(err, fs.ErrNotExist):
 		return exitNotFound
 	case errors.Is(err, fs.ErrPermission):

@@ -31,7 +31,11 @@ func newMkCommand() *cobra.Command {
 
 With a key, an object that exists already is found and left as it is: however many
 processes race, one object comes out. With --excl an object that exists is an error.
-Without a key each call makes a new object.`,
+Without a key each call makes a new object.
+
+An object that exists is refused (exit code 5) if it lets in anyone whom a new one would
+keep out: its owner or its creator is not this user, root or --owner, and --mode does not
+let them in; or --mode is given, and its mode lets in more.`,
 		Args:                  verbs,
 		RunE:                  missingVerb,
 		DisableFlagsInUseLine: true,
@@ -89,6 +93,10 @@ func (o *mkOptions) run(cmd *cobra.Command, m maker, c sysvipc.Creator) error {
 	id, err := m.create(c, key, o.mode.mode)
 	if errors.Is(err, fs.ErrExist) && !o.excl && c.ID == nil {
 		made = false
+		if o.owner.uid >= 0 {
+			c.Owners = []int{o.owner.uid}
+		}
+		c.AnyMode = !cmd.Flags().Changed("mode")
 		id, err = m.ensure(c, key, o.mode.mode)
 	}
 	if errors.Is(err, fs.ErrExist) && c.ID == nil {

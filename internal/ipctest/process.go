@@ -36,6 +36,11 @@ type Options struct {
 	// UID is another user to become, with a group of the same number; 0 is the user of the test. Where this process cannot
 	// become another user, or is that one, the test is skipped: see CanBecome.
 	UID int
+	// GID is the group of the other user, if it is not 0.
+	GID int
+	// Unmapped runs it in a user namespace that has no numbers for users and groups; where that is not permitted, the test
+	// is skipped.
+	Unmapped bool
 	// Namespace may be Fresh; where that is not permitted, the test is skipped.
 	Namespace Namespace
 	// Env is added to the environment.

@@ -1,6 +1,7 @@
 package ipctest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -60,6 +61,12 @@ func spawn(o spawnOptions) (*exec.Cmd, error) {
 		}
 		attrs = freshNamespace()
 	}
+	if o.Unmapped {
+		attrs = []*syscall.SysProcAttr{{Cloneflags: syscall.CLONE_NEWUSER}}
+		if o.Namespace == Fresh {
+			attrs[0].Cloneflags |= syscall.CLONE_NEWIPC
+		}
+	}
 	other := o.UID != 0
 	if other {
 		if err := CanBecome(o.UID); err != nil {
@@ -80,7 +87,7 @@ func spawn(o spawnOptions) (*exec.Cmd, error) {
 		cmd.SysProcAttr = attr
 		attr.Pdeathsig = syscall.SIGKILL
 		if other {
-			attr.Credential = &syscall.Credential{Uid: uint32(o.UID), Gid: uint32(o.UID)}
+			attr.Credential = &syscall.Credential{Uid: uint32(o.UID), Gid: uint32(cmp.Or(o.GID, o.UID))}
 		}
 		err := startOnSpawner(cmd)
 		if err == nil {
@@ -88,7 +95,9 @@ func spawn(o spawnOptions) (*exec.Cmd, error) {
 		}
 		errs = append(errs, err)
 	}
-	if o.Namespace == Fresh && !slices.ContainsFunc(errs, func(err error) bool { return !forbidden(err) }) {
+	if none := !slices.ContainsFunc(errs, func(err error) bool { return !forbidden(err) }); none && o.Unmapped {
+		return nil, errUnsupported("needs a user namespace, and this user may make none")
+	} else if none && o.Namespace == Fresh {
 		return nil, noNamespace
 	}
 	return nil, errors.Join(errs...)

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package sysvipc
+
+func mayBeUnmapped(string, int) bool { return false }
