@@ -20,7 +20,7 @@ func (c Creator) Check(o Object, perm fs.FileMode) error {
 	a := asked{c.Owners, os.Geteuid(), os.Getegid(), perm >> 3 & readWrite, perm & readWrite}
 	switch {
 	case !a.owner(o, o.UID) || !a.owner(o, o.CUID):
-		return tooOpen(o, perm, fmt.Sprintf("Have it removed, with \"sysvipc rm %s\", name its owner and its creator in Owners, or Open it, which takes it as it is", o.ref()))
+		return tooOpen(o, perm, fmt.Sprintf("Have it removed, with \"sysvipc rm %s\", say that it may belong to its owner and its creator (Owners, --owner), or Open it, which takes it as it is", o.ref()))
 	case !c.AnyMode && !a.bits(o):
 		return tooOpen(o, perm, fmt.Sprintf("Lower its mode, with \"sysvipc set %s --mode %04o\", ask for what it has, or Open it, which takes it as it is", o.ref(), uint32(perm)))
 	}

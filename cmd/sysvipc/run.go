@@ -15,6 +15,7 @@ func newRunCommand() *cobra.Command { return runCommand(runUnderLock) }
 func runCommand(do func(context.Context, *run.Config) error) *cobra.Command {
 	c := run.Default()
 	mode := modeFlag{c.Mode}
+	other := owner{uid: -1, gid: -1}
 	var wait waitFlags
 	cmd := &cobra.Command{
 		Use:     "run --name NAME [FLAGS] [--] CMD [ARG…]",
@@ -40,6 +41,8 @@ is unblocked.
 The name stands for the semaphore set sem:name=run/NAME, which stays until somebody
 removes it: "sysvipc rm sem:name=run/NAME". Commands of one user share it; if it is made
 with --mode 0660, those of the group, too, and with 0666 those of all users.
+Anybody can be the first to make it. So one that was made by a user whom --mode does not
+let in is refused, unless that is root or --owner.
 
 If no slot is free in time, whoever holds them is named: process, user, since when.
 
@@ -54,6 +57,10 @@ failed; 126 if CMD cannot be executed; 127 if it is not found; 2 for wrong usage
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.Mode, c.Command = mode.mode, args
+			c.AnyMode = !cmd.Flags().Changed("mode")
+			if cmd.Flags().Changed("owner") {
+				c.Owners = []int{other.uid}
+			}
 			switch {
 			case wait.atOnce():
 				c.Timeout = 0
@@ -72,7 +79,8 @@ failed; 126 if CMD cannot be executed; 127 if it is not found; 2 for wrong usage
 	flags.IntVar(&c.Slots, "slots", 0, "at most `K` at once (default: as the lock was made, 1 if it is new)")
 	wait.add(cmd)
 	flags.IntVarP(&c.Busy, "conflict-exit-code", "E", c.Busy, "exit `CODE` if no slot was free in time")
-	flags.Var(&mode, "mode", "permissions of the lock if it is new")
+	flags.Var(&mode, "mode", "permissions of the lock if it is new; it may not have more if it exists")
+	flags.Var(&other, "owner", "a user, beside this one and root, to whom the lock may belong")
 	mustComplete(cmd, "name", cobra.NoFileCompletions)
 	return cmd
 }

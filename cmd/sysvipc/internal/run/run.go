@@ -45,6 +45,8 @@ type Config struct {
 	Slots   int           // how many may run at once; 0: as many as the lock has, 1 if it is new
 	Timeout time.Duration // how long to wait; 0: not at all
 	Mode    fs.FileMode   // permissions of a new lock
+	AnyMode bool          // a lock that exists may let in more than Mode does
+	Owners  []int         // users to whom a lock that exists may belong, beside this one and root
 	Busy    int           // the exit code when all slots are taken
 	Command []string      // the command and its arguments
 }
