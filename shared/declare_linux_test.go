@@ -49,6 +49,19 @@ func TestDeclaredOtherwise(t *testing.T) {
 	is("of another kind there: records", err)
 	_, err = shared.RecordsOf(r, "most", math.MaxInt)
 	is("use 128 to ", err)
+	type quote struct{ Bid, Ask float64 }
+	type turned struct{ Ask, Bid float64 }
+	type renamed struct{ Bid, Offer float64 }
+	_, err = shared.VarOf[quote](r, "best")
+	mustDo(t, err)
+	_, err = shared.VarOf[renamed](r, "best")
+	mustDo(t, err)
+	_, err = shared.VarOf[turned](r, "best")
+	is("the field Ask is at another place: Ask:f64@0,Bid:f64@8 here, Bid:f64@0,Ask:f64@8 there", err)
+	_, err = shared.MapOf[int64, quote](r, "quotes", 5)
+	mustDo(t, err)
+	_, err = shared.MapOf[int64, turned](r, "quotes", 5)
+	is("the field Ask is at another place", err)
 	topic, err := shared.TopicOf[int64](r, "topic", 16)
 	mustDo(t, err)
 	_, err = topic.Subscribe(7)

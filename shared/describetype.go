@@ -29,7 +29,7 @@ type Field struct {
 func (t *Type) Size() int { return t.root.bytes() }
 
 // Fingerprint returns a hash of where the numbers lie, whatever they are called. Values
-// of types with one fingerprint can be copied.
+// of types with one fingerprint can be copied, unless there is a [MovedField].
 func (t *Type) Fingerprint() uint64 { return t.fingerprint }
 
 // Root returns the type as a field without a name.

@@ -123,6 +123,10 @@ func (r *Region) match(v *view, e *entry, w wanted, err error) (thing, error) {
 	case t.size != w.size || t.params != w.params:
 		return t, r.refuse(w, "it was made with other sizes")
 	}
+	here, there := w.shape.String(), r.shapeText(v, e, t)
+	if name := MovedField(here, there); name != "" {
+		return t, r.refuse(w, "another program declares it with another type, in which the field %s is at another place: %s here, %s there", name, here, there)
+	}
 	return t, nil
 }
 
@@ -154,7 +158,7 @@ func (r *Region) nameless(e *entry) (thing, bool) {
 }
 
 // maxShape is how long the text of a shape may be to be kept.
-const maxShape = 1 << 16
+const maxShape = 1 << 20
 
 // shapeText returns the text of the shape of a thing's type. One that is too long for the
 // entry lies behind the thing's bytes.

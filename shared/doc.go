@@ -28,5 +28,6 @@
 //   - All processes must be in one PID namespace: the kernel's locks carry thread IDs.
 //   - A region outlives its processes. Remove it with [Region.Remove], or the command. One in
 //     a file, from [EnsureFile], outlives a reboot too.
-//   - Types must have the same shape in all programs; the names of types do not matter.
+//   - Types must have the same shape in all programs, and fields of one name the same place;
+//     the names of types do not matter.
 package shared

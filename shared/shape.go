@@ -179,6 +179,51 @@ func (s shape) differs(other shape) string {
 	return fmt.Sprintf("%d bytes here, %d there", s.size, other.size)
 }
 
+// MovedField names a field that two types have at different places, or returns "". The types
+// have one fingerprint, and these are their texts: see [Type.String]. Values of the one are
+// none of the other then, since the same name stands for another number. A field that was
+// renamed, and is nowhere else, is no harm.
+func MovedField(here, there string) string {
+	if here == there {
+		return ""
+	}
+	a, err1 := parseShape(here)
+	b, err2 := parseShape(there)
+	if err1 != nil || err2 != nil {
+		return "" // it was too long to be kept
+	}
+	return movedName(fieldNames(nil, a.fields), fieldNames(nil, b.fields))
+}
+
+func movedName(here, there []string) string {
+	// As they are, and then without their case, which a C program may have changed.
+	for _, plain := range []func(string) string{func(s string) string { return s }, strings.ToLower} {
+		at := make(map[string]int)
+		stays := func(i int) bool {
+			return i < len(here) && i < len(there) && plain(here[i]) == plain(there[i])
+		}
+		for i, name := range there {
+			if !stays(i) && name != "" && name != "_" {
+				at[plain(name)] = i
+			}
+		}
+		for i, name := range here {
+			if _, ok := at[plain(name)]; ok && !stays(i) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// fieldNames appends the names of all fields, each before those in it.
+func fieldNames(names []string, fields []field) []string {
+	for _, f := range fields {
+		names = fieldNames(append(names, f.name), f.fields)
+	}
+	return names
+}
+
 // leaf is a field that is no struct, with the path to it and its offset from the start.
 type leaf struct {
 	path string

@@ -95,6 +95,56 @@ func TestShapeDiffers(t *testing.T) {
 	}
 }
 
+// Fields of one name at different places make two types, at whatever depth; a new name makes none.
+func TestShapeMoved(t *testing.T) {
+	t.Parallel()
+	type xy struct{ X, Y int32 }
+	type yx struct{ Y, X int32 }
+	for _, c := range []struct {
+		a, b reflect.Type
+		want string
+	}{
+		{reflect.TypeFor[struct{ Bid, Ask float64 }](), reflect.TypeFor[struct{ Bid, Ask float64 }](), ""},
+		{reflect.TypeFor[struct{ Ask, Bid float64 }](), reflect.TypeFor[struct{ Bid, Ask float64 }](), "Ask"},
+		{reflect.TypeFor[struct{ Bid, Offer float64 }](), reflect.TypeFor[struct{ Bid, Ask float64 }](), ""},
+		{reflect.TypeFor[struct{ Ask, Offer float64 }](), reflect.TypeFor[struct{ Bid, Ask float64 }](), "Ask"},
+		{reflect.TypeFor[struct{ Mid, Bid float64 }](), reflect.TypeFor[struct{ Bid, Ask float64 }](), "Bid"},
+		{reflect.TypeFor[struct{ ask, bid float64 }](), reflect.TypeFor[struct{ Bid, Ask float64 }](), "ask"},
+		{reflect.TypeFor[struct{ bid, ask float64 }](), reflect.TypeFor[struct{ Bid, Ask float64 }](), ""},
+		{reflect.TypeFor[struct{ a, A int32 }](), reflect.TypeFor[struct{ A, a int32 }](), "a"},
+		{reflect.TypeFor[struct{ _, A, _ int32 }](), reflect.TypeFor[struct{ B, _, _ int32 }](), ""},
+		{reflect.TypeFor[struct{ P, Q xy }](), reflect.TypeFor[struct{ Q, P xy }](), "P"},
+		{reflect.TypeFor[[3]xy](), reflect.TypeFor[[3]yx](), "X"},
+		{reflect.TypeFor[struct{ P, Q xy }](), reflect.TypeFor[struct {
+			P xy
+			Q yx
+		}](), "X"},
+		{reflect.TypeFor[struct{ P, Q xy }](), reflect.TypeFor[struct {
+			P xy
+			Q struct{ X, Z int32 }
+		}](), ""},
+		{reflect.TypeFor[struct { // from one struct into another
+			In  struct{ Bid float64 }
+			Ask float64
+		}](), reflect.TypeFor[struct {
+			In  struct{ Ask float64 }
+			Bid float64
+		}](), "Bid"},
+	} {
+		a, err1 := shapeOf(c.a)
+		b, err2 := shapeOf(c.b)
+		if err1 != nil || err2 != nil || a.fingerprint() != b.fingerprint() {
+			t.Fatal(err1, err2, a, b)
+		}
+		if got := MovedField(a.String(), b.String()); got != c.want {
+			t.Errorf("%s and %s: got %q, want %q", a, b, got, c.want)
+		}
+		if got := MovedField(b.String(), a.String()); (got == "") != (c.want == "") {
+			t.Errorf("%s and %s: got %q", b, a, got)
+		}
+	}
+}
+
 func FuzzParseShape(f *testing.F) {
 	f.Add("ID:u64@0,Legs:[3]{Qty:i32@0,Open:bool@4}/8@24")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -75,8 +75,9 @@ func (d recordThing) fits(other recordThing) bool {
 	if d.Kind == "doc" {
 		d.Size, other.Size = 0, 0 // a value that is too big is refused
 	}
-	d.Type, d.Key, other.Type, other.Key = "", "", "", "" // the fingerprints tell
-	return d == other
+	moved := shared.MovedField(d.Type, other.Type) + shared.MovedField(d.Key, other.Key)
+	d.Type, d.Key, other.Type, other.Key = "", "", "", "" // the fingerprints tell the rest
+	return d == other && moved == ""
 }
 
 // said is how errors name it.

@@ -136,7 +136,7 @@ func (c *cWriter) thing(d shared.Thing) {
 			fmt.Fprintf(c, "/* %s */\n", cText(err.Error()))
 			return
 		}
-		fmt.Fprintf(c, "static inline int %s_find(const struct sysvipc_region *r, struct sysvipc_chan *c)\n{\n\treturn sysvipc_chan_find(r, \"%s\", UINT64_C(0x%016x), sizeof(%s), c);\n}\n", name, text, d.Type.Fingerprint(), typ)
+		fmt.Fprintf(c, "static inline int %s_find(const struct sysvipc_region *r, struct sysvipc_chan *c)\n{\n\treturn sysvipc_chan_find(r, \"%s\", UINT64_C(0x%016x), \"%s\", sizeof(%s), c);\n}\n", name, text, d.Type.Fingerprint(), cText(d.Type.String()), typ)
 		fmt.Fprintf(c, "static inline int %s_send(struct sysvipc_chan *c, const %s *message, int milliseconds)\n{\n\treturn sysvipc_send(c, message, milliseconds);\n}\n", name, typ)
 		fmt.Fprintf(c, "static inline int %s_receive(struct sysvipc_chan *c, %s *message, int milliseconds)\n{\n\treturn sysvipc_receive(c, message, milliseconds);\n}\n", name, typ)
 	case d.Kind == "map":
@@ -158,7 +158,7 @@ func (c *cWriter) variable(name, text string, d shared.Thing) {
 		fmt.Fprintf(c, "/* %s */\n", cText(err.Error()))
 		return
 	}
-	fmt.Fprintf(c, "static inline int %s_find(const struct sysvipc_region *r, struct sysvipc_thing *t)\n{\n\treturn sysvipc_var_find(r, \"%s\", UINT64_C(0x%016x), sizeof(%s), t);\n}\n", name, text, d.Type.Fingerprint(), typ)
+	fmt.Fprintf(c, "static inline int %s_find(const struct sysvipc_region *r, struct sysvipc_thing *t)\n{\n\treturn sysvipc_var_find(r, \"%s\", UINT64_C(0x%016x), \"%s\", sizeof(%s), t);\n}\n", name, text, d.Type.Fingerprint(), cText(d.Type.String()), typ)
 	fmt.Fprintf(c, "static inline int %s_load(const struct sysvipc_region *r, const struct sysvipc_thing *t, %s *value)\n{\n\treturn sysvipc_var_load(r, t, value);\n}\n", name, typ)
 	fmt.Fprintf(c, "static inline int %s_update(const struct sysvipc_region *r, const struct sysvipc_thing *t, void (*change)(void *value, void *arg), void *arg)\n{\n\t%s value;\n\treturn sysvipc_var_update(r, t, &value, change, arg);\n}\n", name, typ)
 	fmt.Fprintf(c, "static inline int %s_store(const struct sysvipc_region *r, const struct sysvipc_thing *t, const %s *value)\n{\n\tstruct sysvipc_copy copy = {value, sizeof *value};\n\treturn %s_update(r, t, sysvipc_set, &copy);\n}\n", name, typ, name)

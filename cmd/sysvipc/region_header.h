@@ -207,8 +207,9 @@ static inline void sysvipc_stop_late(void)
 		syscall(SYS_membarrier, 1, 0, 0);
 }
 
-/* sysvipc_find finds a thing. A fingerprint of 0 stands for a thing without a type. */
-static inline int sysvipc_find(const struct sysvipc_region *r, const char *name, uint32_t kind, uint64_t fingerprint, struct sysvipc_thing *t)
+/* sysvipc_find finds a thing. Shape is the text of its type, with the names of its fields, or ""
+ * for a thing without one. */
+static inline int sysvipc_find(const struct sysvipc_region *r, const char *name, uint32_t kind, uint64_t fingerprint, const char *shape, struct sysvipc_thing *t)
 {
 	size_t len = strlen(name);
 	uint64_t hash = sysvipc_hash(name, len);
@@ -229,6 +230,15 @@ static inline int sysvipc_find(const struct sysvipc_region *r, const char *name,
 			return EPROTOTYPE;
 		if (e.offset < r->heap || e.offset % 64 || e.size > r->size || e.offset > r->size - e.size)
 			return EPROTO;
+		const char *text = (const char *)at + offsetof(struct sysvipc_entry, shape);
+		if (e.shape_len > sizeof e.shape) { /* it lies behind the bytes */
+			uint64_t behind = e.offset + sysvipc_round(e.size, 64);
+			if (behind > r->size || e.shape_len > r->size - behind)
+				return EPROTO;
+			text = (const char *)r->base + behind;
+		}
+		if (*shape && (e.shape_len != strlen(shape) || memcmp(text, shape, e.shape_len)))
+			return EPROTOTYPE;
 		t->offset = e.offset;
 		t->size = e.size;
 		memcpy(t->params, e.params, sizeof t->params);
@@ -405,7 +415,7 @@ static inline int sysvipc_mutex_lock(pthread_mutex_t *m)
 static inline int sysvipc_mutex_find(const struct sysvipc_region *r, const char *name, pthread_mutex_t **m)
 {
 	struct sysvipc_thing t;
-	int err = sysvipc_find(r, name, SYSVIPC_MUTEX, 0, &t);
+	int err = sysvipc_find(r, name, SYSVIPC_MUTEX, 0, "", &t);
 	if (!err && t.size < 40)
 		err = EPROTO;
 	if (!err)
@@ -415,9 +425,9 @@ static inline int sysvipc_mutex_find(const struct sysvipc_region *r, const char 
 
 /* A var of at most 8 bytes is one word. A larger one has four cells behind a head of 128
  * bytes: the number of the current cell, and at 64 the writers' mutex. */
-static inline int sysvipc_var_find(const struct sysvipc_region *r, const char *name, uint64_t fingerprint, uint64_t size, struct sysvipc_thing *t)
+static inline int sysvipc_var_find(const struct sysvipc_region *r, const char *name, uint64_t fingerprint, const char *shape, uint64_t size, struct sysvipc_thing *t)
 {
-	int err = sysvipc_find(r, name, SYSVIPC_VAR, fingerprint, t);
+	int err = sysvipc_find(r, name, SYSVIPC_VAR, fingerprint, shape, t);
 	if (err)
 		return err;
 	uint64_t stride = size <= 8 ? 0 : sysvipc_round(size, 64);
@@ -500,7 +510,7 @@ struct sysvipc_counter {
 static inline int sysvipc_counter_find(const struct sysvipc_region *r, const char *name, struct sysvipc_counter *c)
 {
 	struct sysvipc_thing t;
-	int err = sysvipc_find(r, name, SYSVIPC_COUNTER, 0, &t);
+	int err = sysvipc_find(r, name, SYSVIPC_COUNTER, 0, "", &t);
 	if (!err && t.size != 64 + r->events)
 		err = EPROTO;
 	if (!err) {
@@ -537,10 +547,10 @@ struct sysvipc_chan {
 
 #define SYSVIPC_POSITIONS ((UINT64_C(1) << 48) - 1)
 
-static inline int sysvipc_chan_find(const struct sysvipc_region *r, const char *name, uint64_t fingerprint, uint64_t size, struct sysvipc_chan *c)
+static inline int sysvipc_chan_find(const struct sysvipc_region *r, const char *name, uint64_t fingerprint, const char *shape, uint64_t size, struct sysvipc_chan *c)
 {
 	struct sysvipc_thing t;
-	int err = sysvipc_find(r, name, SYSVIPC_CHAN, fingerprint, &t);
+	int err = sysvipc_find(r, name, SYSVIPC_CHAN, fingerprint, shape, &t);
 	if (err)
 		return err;
 	if (r->slot < 0)

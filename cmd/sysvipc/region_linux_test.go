@@ -145,6 +145,7 @@ func TestRecordings(t *testing.T) {
 func TestRecordedThings(t *testing.T) {
 	t.Parallel()
 	v := recordThing{Name: "a", Kind: "var", Size: 8, Fingerprint: 5, Type: "struct{A int64}"}
+	q := recordThing{Name: "a", Kind: "var", Size: 8, Fingerprint: 7, Type: "A:i32@0,B:i32@4"}
 	m := recordThing{Name: "a", Kind: "map", Size: 8, Fingerprint: 5, KeySize: 4, KeyFingerprint: 6}
 	d := recordThing{Name: "a", Kind: "doc", Size: 10, Codec: "json"}
 	for _, c := range []struct {
@@ -154,6 +155,8 @@ func TestRecordedThings(t *testing.T) {
 		{v, v, true},
 		{v, recordThing{Name: "a", Kind: "var", Size: 8, Fingerprint: 5, Type: "struct{B int64}"}, true},
 		{v, recordThing{Name: "a", Kind: "var", Size: 8, Fingerprint: 6}, false},
+		{q, recordThing{Name: "a", Kind: "var", Size: 8, Fingerprint: 7, Type: "A:i32@0,C:i32@4"}, true},
+		{q, recordThing{Name: "a", Kind: "var", Size: 8, Fingerprint: 7, Type: "B:i32@0,A:i32@4"}, false},
 		{v, recordThing{Name: "a", Kind: "topic", Size: 8, Fingerprint: 5}, false},
 		{m, m, true},
 		{m, recordThing{Name: "a", Kind: "map", Size: 8, Fingerprint: 5, KeySize: 4, KeyFingerprint: 7}, false},
