@@ -111,7 +111,7 @@ func TestLateLocks(t *testing.T) {
 			if err := m.Lock(ctx); !errors.Is(err, ErrOwnerDied) { // its sleep reaps
 				t.Fatalf("got %v, want ErrOwnerDied", err)
 			}
-			m.MarkConsistent()
+			mustNot(t, m.MarkConsistent())
 			mustNot(t, m.Unlock())
 			stripes, err := MapOf[int64, int64](r, "map", 4096)
 			mustNot(t, err)

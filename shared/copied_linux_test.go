@@ -81,7 +81,7 @@ func TestRegionCopied(t *testing.T) {
 	if err := m.Lock(ctx); !errors.Is(err, shared.ErrOwnerDied) {
 		t.Errorf("lock: %v", err)
 	}
-	m.MarkConsistent()
+	mustDo(t, m.MarkConsistent())
 	rw, err := shared.RWMutexOf(twin, "rwmutex")
 	mustDo(t, err, rw.Lock(ctx), rw.Unlock())
 	ch, err := shared.ChanOf[int64](twin, "chan", 2)

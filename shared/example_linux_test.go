@@ -28,6 +28,43 @@ func Example() {
 	// Output: {1 2}
 }
 
+// What the mutex guards lies in one Var here, or in ten: Do takes the lock, and repairs
+// first if its last holder was killed.
+func ExampleMutex_Do() {
+	ctx := context.Background()
+	r, err := shared.Ensure(ctx, "example-mutex", nil)
+	check(err)
+	defer r.Close()
+	defer r.Remove()
+	book, err := shared.MutexOf(r, "book")
+	check(err)
+	from, err := shared.CounterOf(r, "from")
+	check(err)
+	to, err := shared.CounterOf(r, "to")
+	check(err)
+	check(from.Store(100))
+	repair := func() error { // the two are 100 together
+		n, err := from.Load()
+		if err != nil {
+			return err
+		}
+		return to.Store(100 - n)
+	}
+	check(book.Do(ctx, repair, func() error {
+		if _, err := from.Add(-30); err != nil {
+			return err
+		}
+		_, err := to.Add(30)
+		return err
+	}))
+	a, err := from.Load()
+	check(err)
+	b, err := to.Load()
+	check(err)
+	fmt.Println(a, b)
+	// Output: 70 30
+}
+
 func ExampleTopic() {
 	ctx := context.Background()
 	r, err := shared.Ensure(ctx, "example-topic", nil)

@@ -139,6 +139,7 @@ func (g *guardian) abandon(n *node) {
 	futexWake(&n.word, math.MaxInt32)
 	g.end()
 	g.mu.Unlock()
+	leavers.tell()
 }
 
 // keep notes in a lock that a [Mutex] or an [RWMutex] is who holds it.

@@ -10,7 +10,7 @@ import (
 var (
 	// ErrOwnerDied comes with a lock that was taken: its last holder was killed with it,
 	// so that what it guards may be half changed. Look, repair, and call
-	// [Mutex.MarkConsistent] before Unlock.
+	// [Mutex.MarkConsistent] before Unlock; or use [Mutex.Do], which does all that.
 	ErrOwnerDied = errors.New("the last owner died with the lock")
 	// ErrNotRecoverable: a lock was released after ErrOwnerDied without
 	// MarkConsistent. Nobody can take it any more.
@@ -97,13 +97,84 @@ func (m *Mutex) locked(n *node, g *guardian, died bool) error {
 	m.holder, m.died = g, died
 	keep(n, g)
 	if died {
-		return fmt.Errorf("shared: mutex %q: %w", m.name, ErrOwnerDied)
+		return fmt.Errorf("shared: mutex %q: %w: "+nowYours, m.name, ErrOwnerDied)
 	}
 	return nil
 }
 
-// MarkConsistent says that what the mutex guards is in order again, after ErrOwnerDied.
-func (m *Mutex) MarkConsistent() { m.died = false }
+// nowYours is what ErrOwnerDied leaves to do.
+const nowYours = "the lock is now yours: repair what it guards, then call MarkConsistent and Unlock (or use Do)"
+
+// Do takes the mutex, as Lock does, calls f, and releases it. If the last holder was killed
+// with the mutex, it first calls repair, which brings what the mutex guards into order. Do
+// returns the first error, of which f is not called after one of repair.
+//
+// Where repair fails, or is nil, and where one of the two panics, the mutex is released as
+// if this process had been killed with it: the next one who takes it repairs.
+func (m *Mutex) Do(ctx context.Context, repair, f func() error) error {
+	return do(m, "mutex", m.name, m.Lock(ctx), repair, f)
+}
+
+// robust is what Do needs of a lock.
+type robust interface {
+	MarkConsistent() error
+	Unlock() error
+	abandon() // as if the process were killed
+}
+
+// do is Do for a lock that was just taken, with the error that came of it.
+func do(l robust, kind, name string, taken error, repair, f func() error) (err error) {
+	died := errors.Is(taken, ErrOwnerDied)
+	if taken != nil && !died {
+		return taken
+	}
+	whole := false
+	defer func() {
+		if !whole {
+			l.abandon()
+		}
+	}()
+	if died && repair == nil {
+		return fmt.Errorf("shared: %s %q: %w, and there is no repair for what it guards", kind, name, ErrOwnerDied)
+	}
+	if died {
+		if err := repair(); err != nil {
+			return fmt.Errorf("shared: %s %q: %w, and the repair failed: %w", kind, name, ErrOwnerDied, err)
+		}
+		if err := l.MarkConsistent(); err != nil {
+			return err
+		}
+	}
+	err = f()
+	whole = true
+	if failed := l.Unlock(); err == nil {
+		err = failed
+	}
+	return err
+}
+
+// MarkConsistent says that what the mutex guards is in order again, after ErrOwnerDied. It
+// fails if this process does not hold the mutex.
+func (m *Mutex) MarkConsistent() error {
+	if m.holder == nil {
+		return fmt.Errorf("shared: mark mutex %q consistent: this process does not hold it", m.name)
+	}
+	m.died = false
+	return nil
+}
+
+func (m *Mutex) abandon() {
+	v, err := m.region.inside()
+	if err != nil || m.holder == nil {
+		return // f has released it
+	}
+	defer v.done()
+	n, g := (*node)(v.at(m.offset)), m.holder
+	n.owner = 0
+	m.holder, m.died = nil, false
+	raceRelease(m.local)
+	g.abandon(n)
+}
 
 // Unlock releases the mutex, which this process holds. After ErrOwnerDied without
 // MarkConsistent it makes the mutex useless: see ErrNotRecoverable.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -53,12 +54,12 @@ func TestKilledHolder(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- m.Lock(context.Background()) }()
 	p.Kill()
-	if err := <-done; !errors.Is(err, shared.ErrOwnerDied) {
+	if err := <-done; !errors.Is(err, shared.ErrOwnerDied) || !strings.Contains(err.Error(), "the lock is now yours: repair") {
 		t.Fatalf("got %v, want ErrOwnerDied", err)
 	}
-	m.MarkConsistent()
-	if err := m.Unlock(); err != nil {
-		t.Fatal(err)
+	mustDo(t, m.MarkConsistent(), m.Unlock())
+	if err := m.MarkConsistent(); err == nil {
+		t.Error("marked consistent what is not held")
 	}
 	if err := m.Lock(context.Background()); err != nil {
 		t.Fatal(err)
@@ -137,8 +138,5 @@ func TestCloseBesideLock(t *testing.T) {
 	if err := <-done; !errors.Is(err, shared.ErrOwnerDied) {
 		t.Errorf("got %v, want ErrOwnerDied", err)
 	}
-	m.MarkConsistent()
-	if err := m.Unlock(); err != nil {
-		t.Error(err)
-	}
+	mustDo(t, m.MarkConsistent(), m.Unlock())
 }

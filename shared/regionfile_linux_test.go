@@ -145,7 +145,7 @@ func TestFileOutlivesItsProcesses(t *testing.T) {
 				if err := m.Lock(ctx); !errors.Is(err, ErrOwnerDied) {
 					t.Errorf("got %v", err)
 				}
-				m.MarkConsistent()
+				mustNot(t, m.MarkConsistent())
 				mustNot(t, m.Unlock(), r.Close())
 			}
 			p.Kill()
@@ -159,7 +159,7 @@ func TestFileOutlivesItsProcesses(t *testing.T) {
 			if err := m.Lock(ctx); !errors.Is(err, ErrOwnerDied) {
 				t.Errorf("got %v", err)
 			}
-			m.MarkConsistent()
+			mustNot(t, m.MarkConsistent())
 			rw, err := RWMutexOf(r, "rw")
 			mustNot(t, m.Unlock(), err, rw.Lock(ctx), rw.Unlock())
 			x, err := VarOf[[2]int64](r, "x")

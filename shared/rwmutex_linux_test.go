@@ -193,7 +193,7 @@ func TestRWMutexKilledWriter(t *testing.T) {
 		t.Fatalf("a writer got %v, want ErrOwnerDied", err)
 	}
 	mustTry(t, false, m.TryRLock)
-	m.MarkConsistent()
+	mustDo(t, m.MarkConsistent())
 	mustDo(t, m.Unlock(), m.RLock(ctx), m.RUnlock(), m.Lock(ctx), m.Unlock())
 
 	startHolder(t, key)("Lock").Kill()
@@ -330,7 +330,7 @@ var rwWorker = ipctest.Register("rwWorker", func(c *ipctest.ChildEnv) {
 		case errors.Is(err, shared.ErrOwnerDied):
 			x, _ := pair()
 			c.Check(b.Store(x))
-			m.MarkConsistent()
+			c.Check(m.MarkConsistent())
 		case err != nil:
 			c.Fatal(err)
 		}
@@ -382,7 +382,7 @@ func TestRWMutexTorture(t *testing.T) {
 	if x != y && !errors.Is(err, shared.ErrOwnerDied) {
 		t.Errorf("%d and %d under the lock (%v)", x, y, err)
 	}
-	m.MarkConsistent()
+	mustDo(t, m.MarkConsistent())
 	mustDo(t, m.Unlock())
 	t.Logf("%d writes", x)
 }

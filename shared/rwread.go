@@ -2,6 +2,7 @@ package shared
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"sync/atomic"
@@ -19,7 +20,7 @@ func (m *RWMutex) RLock(ctx context.Context) error {
 		return err
 	}
 	if err := m.queue(ctx, v); err != nil {
-		return fmt.Errorf("shared: lock rwmutex %q for reading: %w", m.name, err)
+		return m.failedToRead(err)
 	}
 	raceAcquire(m.local)
 	return nil
@@ -47,10 +48,17 @@ func (m *RWMutex) TryRLock() (bool, error) {
 	err = m.admit(v)
 	g.unlock(&h.lock)
 	if err != nil {
-		return false, fmt.Errorf("shared: lock rwmutex %q for reading: %w", m.name, err)
+		return false, m.failedToRead(err)
 	}
 	raceAcquire(m.local)
 	return true, nil
+}
+
+func (m *RWMutex) failedToRead(err error) error {
+	if errors.Is(err, ErrOwnerDied) {
+		return fmt.Errorf("shared: rwmutex %q was not locked for reading: %w: a writer must repair what it guards (see Do and RDo)", m.name, err)
+	}
+	return fmt.Errorf("shared: lock rwmutex %q for reading: %w", m.name, err)
 }
 
 // enter counts a reader in if the state is free. It looks at the view last: Close shuts that

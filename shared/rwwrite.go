@@ -20,10 +20,18 @@ func (m *RWMutex) Lock(ctx context.Context) error {
 	if err == nil {
 		err = m.write(v, g, func() error { return m.drain(ctx, v) })
 	}
-	if err != nil {
-		return fmt.Errorf("shared: lock rwmutex %q: %w", m.name, err)
+	return m.failed(err)
+}
+
+// failed says what became of taking the lock for writing.
+func (m *RWMutex) failed(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrOwnerDied):
+		return fmt.Errorf("shared: rwmutex %q: %w: "+nowYours, m.name, err)
 	}
-	return nil
+	return fmt.Errorf("shared: lock rwmutex %q: %w", m.name, err)
 }
 
 // TryLock takes the lock for writing if nobody holds it, and reports whether it did.
@@ -46,13 +54,10 @@ func (m *RWMutex) TryLock() (bool, error) {
 		}
 		return errReaders
 	})
-	switch {
-	case errors.Is(err, errReaders):
+	if errors.Is(err, errReaders) {
 		return false, nil
-	case err != nil:
-		err = fmt.Errorf("shared: lock rwmutex %q: %w", m.name, err)
 	}
-	return err == nil || errors.Is(err, ErrOwnerDied), err
+	return err == nil || errors.Is(err, ErrOwnerDied), m.failed(err)
 }
 
 var errReaders = errors.New("there are readers")
@@ -111,8 +116,64 @@ func (m *RWMutex) empty(v *view) bool {
 	return true
 }
 
-// MarkConsistent says that what the lock guards is in order again, after ErrOwnerDied.
-func (m *RWMutex) MarkConsistent() { m.died = false }
+// Do takes the lock for writing, as [RWMutex.Lock] does, calls f, and releases it, with
+// repair as for [Mutex.Do].
+func (m *RWMutex) Do(ctx context.Context, repair, f func() error) error {
+	return do(m, "rwmutex", m.name, m.Lock(ctx), repair, f)
+}
+
+// RDo takes the lock for reading, as [RWMutex.RLock] does, calls f, and gives it back, also
+// if f panics. If the last writer was killed with the lock, it first takes it for writing
+// and calls repair, as Do does.
+func (m *RWMutex) RDo(ctx context.Context, repair, f func() error) error {
+	err := m.RLock(ctx)
+	for errors.Is(err, ErrOwnerDied) {
+		if err = m.Do(ctx, repair, func() error { return nil }); err == nil {
+			err = m.RLock(ctx)
+		} else if errors.Is(err, ErrOwnerDied) {
+			return err // not repaired
+		}
+	}
+	if err != nil {
+		return err
+	}
+	given := false
+	defer func() {
+		if !given {
+			_ = m.RUnlock()
+		}
+	}()
+	err = f()
+	given = true
+	if failed := m.RUnlock(); err == nil {
+		err = failed
+	}
+	return err
+}
+
+// MarkConsistent says that what the lock guards is in order again, after ErrOwnerDied. It
+// fails if this process does not hold the lock for writing.
+func (m *RWMutex) MarkConsistent() error {
+	if m.holder == nil {
+		return fmt.Errorf("shared: mark rwmutex %q consistent: this process does not hold it for writing", m.name)
+	}
+	m.died = false
+	return nil
+}
+
+// abandon leaves the state as it is, which says that the lock was held.
+func (m *RWMutex) abandon() {
+	v, err := m.region.inside()
+	if err != nil || m.holder == nil {
+		return
+	}
+	defer v.done()
+	h, g := m.head(v), m.holder
+	m.holder, m.died = nil, false
+	h.lock.owner = 0
+	raceRelease(m.local)
+	g.unlock(&h.lock)
+}
 
 // Unlock gives the lock back, which this process holds for writing. After ErrOwnerDied
 // without MarkConsistent it makes the lock useless: see ErrNotRecoverable.

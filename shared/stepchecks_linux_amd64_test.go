@@ -22,10 +22,9 @@ func oneOf[T any](got T, want ...T) error {
 }
 
 // unlessDied passes for an error that says that a lock's last holder died.
-func unlessDied(err error, consistent func()) error {
+func unlessDied(err error, consistent func() error) error {
 	if errors.Is(err, ErrOwnerDied) {
-		consistent()
-		return nil
+		return consistent()
 	}
 	return err
 }

@@ -196,7 +196,7 @@ func inOrder(names []string) (once []string) {
 // lies in it: [Any] is the same things without their types.
 var noRole = map[string][]string{
 	"Mutex":        nil,
-	"RWMutex":      nil,
+	"RWMutex":      {"RDo"},
 	"Var":          {"Load"},
 	"Counter":      {"Load"},
 	"Chan":         {"Cap", "Len"},

@@ -37,6 +37,19 @@ var (
 	recordsReceived = checkReceived(checkRecords, "release")
 )
 
+func nothing() error { return nil }
+
+// unrepaired is an error unless a Do has given its lock back unrepaired.
+func unrepaired(err error) error {
+	if err == nil {
+		return errors.New("it needed no repair")
+	}
+	if errors.Is(err, ErrOwnerDied) {
+		return nil
+	}
+	return err
+}
+
 // stepRoles are all of them: the type, and the methods that are called.
 var stepRoles = []stepRole{
 	roleOf("Mutex/Lock, Unlock", openMutex, nil, func(ctx context.Context, m *Mutex) error {
@@ -52,6 +65,14 @@ var stepRoles = []stepRole{
 	}, func(ctx context.Context, m *Mutex) error {
 		return errors.Join(unlessDied(m.Lock(ctx), m.MarkConsistent), m.Unlock())
 	}, checkMutex),
+	roleOf("Mutex/Do: of a dead holder", openMutex, func(_ context.Context, m *Mutex) error {
+		dead((*node)(m.region.view.Load().at(m.offset)))
+		return nil
+	}, func(ctx context.Context, m *Mutex) error { return m.Do(ctx, nothing, nothing) }, checkMutex),
+	roleOf("Mutex/Do: of a dead holder, and the repair fails", openMutex, func(_ context.Context, m *Mutex) error {
+		dead((*node)(m.region.view.Load().at(m.offset)))
+		return nil
+	}, func(ctx context.Context, m *Mutex) error { return unrepaired(m.Do(ctx, nil, nothing)) }, checkMutex),
 	roleOf("RWMutex/Lock, Unlock", openRWMutex, nil, func(ctx context.Context, m *RWMutex) error {
 		return errors.Join(m.Lock(ctx), m.Unlock())
 	}, checkRWMutex),
@@ -65,6 +86,11 @@ var stepRoles = []stepRole{
 	}, func(ctx context.Context, m *RWMutex) error {
 		return errors.Join(unlessDied(m.Lock(ctx), m.MarkConsistent), m.Unlock())
 	}, checkRWMutex),
+	roleOf("RWMutex/Do: of a dead holder, and the repair fails", openRWMutex, func(_ context.Context, m *RWMutex) error {
+		dead((*node)(m.region.view.Load().at(m.offset)))
+		m.head(m.region.view.Load()).state = rwHeld
+		return nil
+	}, func(ctx context.Context, m *RWMutex) error { return unrepaired(m.Do(ctx, nil, nothing)) }, checkRWMutex),
 	roleOf("RWMutex/RLock, RUnlock", openRWMutex, nil, func(ctx context.Context, m *RWMutex) error {
 		return errors.Join(m.RLock(ctx), m.RUnlock())
 	}, checkRWMutex),

@@ -133,7 +133,7 @@ func BenchmarkSharedTakeover(b *testing.B) {
 			if err == nil {
 				panic("the dead holder was not noticed")
 			}
-			mu.MarkConsistent()
+			check(mu.MarkConsistent())
 			check(mu.Unlock())
 		}()
 		time.Sleep(2 * time.Millisecond) // it sleeps by then

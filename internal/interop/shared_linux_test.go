@@ -285,8 +285,7 @@ func TestSharedMutex(t *testing.T) {
 	if err := <-waiter; !errors.Is(err, shared.ErrOwnerDied) {
 		t.Fatalf("got %v, want ErrOwnerDied", err)
 	}
-	s.book.MarkConsistent()
-	good(t, s.book.Unlock())
+	good(t, s.book.MarkConsistent(), s.book.Unlock())
 
 	// Go is killed with it.
 	p = startShared(t)

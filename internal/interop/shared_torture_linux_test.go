@@ -58,8 +58,7 @@ func TestSharedTorture(t *testing.T) {
 		kill()
 	}
 	if err := s.book.Lock(t.Context()); errors.Is(err, shared.ErrOwnerDied) {
-		good(t, s.repair())
-		s.book.MarkConsistent()
+		good(t, s.repair(), s.book.MarkConsistent())
 	} else {
 		good(t, err)
 	}
@@ -74,7 +73,7 @@ var sharedWorker = ipctest.Register("shared worker", func(c *ipctest.ChildEnv) {
 	for {
 		if err := s.book.Lock(ctx); errors.Is(err, shared.ErrOwnerDied) {
 			c.Check(s.repair())
-			s.book.MarkConsistent()
+			c.Check(s.book.MarkConsistent())
 		} else {
 			c.Check(err)
 		}

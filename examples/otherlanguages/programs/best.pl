@@ -15,7 +15,7 @@ my $id = shmget(unpack('l', pack 'L', fnv32($name)), 0, 0) // die "$name: $!\n";
 sub get { my ($offset, $size, $form) = @_; shmread($id, my $bytes, $offset, $size) or die "$name: $!\n"; unpack $form, $bytes }
 
 my ($magic, $version, $state) = get(0, 16, 'a8LL');
-die "$name is no region, or of another version\n" unless "$magic $version $state" eq 'SYSVIPC1 2 2';
+die "$name is no region, or of another version\n" unless "$magic $version $state" eq 'SYSVIPC1 3 2';
 my ($slots, $entries) = get(72, 8, 'LL');
 
 # find returns the offset, size and stride of a var.

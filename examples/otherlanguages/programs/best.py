@@ -20,7 +20,7 @@ class Region:
         key = fnv(name.encode(), 32, 0x811C9DC5, 0x01000193)
         self.memory = sysv_ipc.SharedMemory(key - (1 << 32) if key >> 31 else key, mode=0o400)
         magic, version, state = self.unpack("8sII", 0)
-        if (magic, version, state) != (b"SYSVIPC1", 2, 2):
+        if (magic, version, state) != (b"SYSVIPC1", 3, 2):
             raise ValueError(f"{name} is no region, or of another version")
         slots, self.entries = self.unpack("II", 72)
         self.table = 512 + slots * 192
