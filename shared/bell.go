@@ -133,6 +133,7 @@ func (r *Region) leadUntil(ctx context.Context, v *view, w *waiter, ready func()
 		rung := atomic.LoadUint32(own)
 		if now := atomic.LoadUint64(&v.header().alarms); now != alarms {
 			alarms = now
+			r.glance(v)
 			r.bell.wakeIf(func(uint64) bool { return true })
 		} else {
 			r.bell.wakeIf(func(event uint64) bool {

@@ -53,4 +53,6 @@ func (f *regionFile) sync(*view) error { return errors.ErrUnsupported }
 
 func (f *regionFile) remove() error { return errors.ErrUnsupported }
 
+func (f *regionFile) isRemoved() bool { return false }
+
 func (f *regionFile) close() error { return f.Close() }

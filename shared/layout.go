@@ -33,7 +33,9 @@ type header struct {
 	dir  node   // the lock of whoever adds an entry
 	free uint64 // where the heap's unused part begins
 
-	_      [16]byte
+	removed uint32 // not 0 if somebody has removed the region; see removed.go
+
+	_      [12]byte
 	alarms uint64   // how often everybody who waits was asked to look again
 	boot   [16]byte // in which boot of the system, and in which file or segment, it was last opened
 	_      [168]byte

@@ -145,6 +145,7 @@ func (r *Region) lock(ctx context.Context, v *view, n *node, local chan struct{}
 		if r.listen(v, &n.word, word) {
 			r.reapDead(v)
 		}
+		r.glance(v)
 	})
 	if err != nil && in.closed() {
 		return nil, false, r.closed()
@@ -237,14 +238,23 @@ func (r *Region) sleeper(ctx context.Context) (context.Context, func(), error) {
 	}, nil
 }
 
-// sendAway ends all sleeps and waits until the last has ended.
-func (s *sleepers) sendAway() {
+// cancelAll ends all sleeps.
+func (s *sleepers) cancelAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
 	for _, cancel := range s.cancel {
 		cancel()
 	}
+}
+
+// sendAway ends all sleeps, for good, and waits until the last has ended.
+func (s *sleepers) sendAway() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancelAll()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.gone.L = &s.mu
 	for len(s.cancel) > 0 {
 		s.gone.Wait()

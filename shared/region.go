@@ -27,6 +27,9 @@ type Region struct {
 	memory   memory
 	view     atomic.Pointer[view] // nil once closed
 	last     atomic.Pointer[view] // nil once the memory is given back, which is later
+	closing  atomic.Bool
+	removed  atomic.Bool         // its users are told: see removed.go
+	made     sysvipc.SegmentStat // what the kernel said of the segment, if it is one
 	words    [8]words
 	config   config // this process's own copy, checked
 	plan     plan
@@ -159,6 +162,13 @@ func attach(ctx context.Context, name string, seg *sysvipc.Segment, fresh *confi
 		return nil, err
 	}
 	r.memory = mem
+	if r.made, err = seg.Stat(); err == nil && r.made.Destroyed { // others still have it attached
+		err = fmt.Errorf("shared: region %q (shm:%d): %w", name, seg.ID(), sysvipc.ErrRemoved)
+	}
+	if err != nil {
+		mem.Close()
+		return nil, err
+	}
 	copied := false
 	err = r.enter(func(v *view) (err error) {
 		if err = r.settle(ctx, v, fresh); err == nil {
@@ -194,6 +204,7 @@ func (r *Region) enter(settle func(v *view) error) error {
 	}
 	r.last.Store(v)
 	r.view.Store(v)
+	r.watch()
 	return nil
 }
 
@@ -250,8 +261,6 @@ func (r *Region) open(v *view) error {
 
 func (v *view) done() { runtime.KeepAlive(v) }
 
-func (r *Region) closed() error { return fmt.Errorf("shared: region %q: %w", r.name, fs.ErrClosed) }
-
 // Close leaves the region. It fails, and changes nothing, while this process holds a
 // [Mutex] or an [RWMutex] in it. Goroutines that wait in the region get [fs.ErrClosed]. For
 // those that are just writing it waits; if one of them does so for a second, in a function
@@ -274,30 +283,38 @@ func (r *Region) Close() error {
 	//   - It only reads, and looks at the view once more when it has read.
 	//
 	// The wake-ups that go to zeros are made good by leave's alarm.
-	v := r.view.Load()
-	if v == nil {
-		return r.closed()
+	v := r.last.Load()
+	if v == nil || !r.closing.CompareAndSwap(false, true) {
+		return fmt.Errorf("shared: region %q: %w", r.name, fs.ErrClosed)
 	}
+	closed := false
+	defer func() {
+		if !closed {
+			r.closing.Store(false)
+		}
+	}()
 	if n := r.readLocks(v); n > 0 {
 		return fmt.Errorf("shared: close region %q: this process holds %d locks in it for reading", r.name, n)
 	}
 	if _, n := heldIn(v); n > 0 {
 		return fmt.Errorf("shared: close region %q: this process holds %d locks in it", r.name, n)
 	}
-	if !r.view.CompareAndSwap(v, nil) {
-		return r.closed()
-	}
+	r.view.Store(nil)
 	if !r.quiet(v) {
 		r.bell.wakeIf(func(uint64) bool { return true }) // some hold a lock as they wait
 		r.ring(v, r.slot)
 		leavers.await(time.Second, func() bool { _, kept := heldIn(v); return kept > 0 || r.quiet(v) })
 		if !r.quiet(v) {
 			all, kept := heldIn(v)
-			r.view.Store(v)
+			if r.view.Store(v); r.removed.Load() {
+				r.view.Store(nil)
+			}
 			return fmt.Errorf("shared: close region %q: this process holds %d locks in it, or writes", r.name, max(kept, all-1)+int(r.readLocks(v)))
 		}
 	}
+	closed = true
 	r.last.Store(nil)
+	r.unwatch()
 	r.sleepers.sendAway()
 	err := r.leave(v)
 	r.bell.wakeIf(func(uint64) bool { return true })
@@ -317,14 +334,6 @@ func (r *Region) quiet(v *view) bool {
 	}
 	all, _ := heldIn(v)
 	return all <= 1 && r.readLocks(v) == 0
-}
-
-// Remove removes the segment or the file. Whoever has the region open keeps it until Close.
-func (r *Region) Remove() error {
-	if r.file != nil {
-		return r.file.remove()
-	}
-	return r.segment.Remove()
 }
 
 // Segment returns the segment that the region lies in, or nil if that is a file.

@@ -87,6 +87,7 @@ func (r *Region) enterFile(ctx context.Context, fresh *config) (err error) {
 	}
 	if err != nil {
 		if v := r.view.Swap(nil); v != nil {
+			r.unwatch()
 			_ = r.leave(v)
 		} else {
 			r.memory.Close()
@@ -253,6 +254,12 @@ func (f *regionFile) remove() error {
 		return fmt.Errorf("shared: remove region in %s: another file is there now: %w", f.Name(), fs.ErrNotExist)
 	}
 	return os.Remove(f.Name())
+}
+
+// isRemoved reports whether no name of the file is left.
+func (f *regionFile) isRemoved() bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(f.Fd()), &st) == nil && st.Nlink == 0
 }
 
 func (f *regionFile) close() error {

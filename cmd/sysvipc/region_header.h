@@ -16,6 +16,7 @@
  *	ETIMEDOUT   it was waited for as long as asked
  *	ENODATA     a chan is closed and drained
  *	EPIPE       a chan is closed
+ *	EIDRM       the region was removed while a call waited: detach it, and attach it anew
  *
  * Whoever sends or receives on a chan has to join first: a process that is killed leaves
  * its work half done, and the word in its slot, a robust mutex that a thread of this
@@ -76,7 +77,8 @@ struct sysvipc_header {
 	unsigned char pad1[32];
 	struct sysvipc_node dir;
 	uint64_t free;
-	unsigned char pad2[16];
+	uint32_t removed;
+	unsigned char pad2[12];
 	uint64_t alarms;
 	unsigned char pad3[184];
 };
@@ -115,6 +117,7 @@ struct sysvipc_region {
 	uint64_t size, table, heap, events; /* where table and heap begin; bytes of an event */
 	uint32_t slots, entries;
 	bool writable;
+	int id;   /* of the segment */
 	int slot; /* of this process, or -1 */
 	pthread_t guardian;
 	pthread_mutex_t mutex; /* guards what follows */
@@ -188,6 +191,7 @@ static inline int sysvipc_attach(struct sysvipc_region *r, key_t key, const char
 	if (base == (void *)-1)
 		return errno;
 	r->base = (unsigned char *)base;
+	r->id = id;
 	int err = sysvipc_check(r, ds.shm_segsz, name);
 	if (err) {
 		shmdt(base);
@@ -810,8 +814,16 @@ struct sysvipc_waitv { /* struct futex_waitv of linux/futex.h */
 	uint32_t flags, pad;
 };
 
+/* sysvipc_removed asks the kernel whether the region was removed. */
+static inline bool sysvipc_removed(const struct sysvipc_region *r)
+{
+	struct shmid_ds ds;
+	return !shmctl(r->id, IPC_STAT, &ds) && (ds.shm_perm.mode & SHM_DEST);
+}
+
 /* sysvipc_sleep sleeps until this process's bell is rung, or another process of the region
- * ends, or to a time; NULL stands for ever. It may return for no reason. */
+ * ends, or to a time, but for a second at most; NULL stands for ever. It may return for no
+ * reason. */
 static inline void sysvipc_sleep(const struct sysvipc_region *r, uint32_t *bell, uint32_t rung, const struct timespec *end)
 {
 	struct sysvipc_waitv words[128] = {{rung, (uintptr_t)bell, 2, 0}};
@@ -827,9 +839,11 @@ static inline void sysvipc_sleep(const struct sysvipc_region *r, uint32_t *bell,
 		words[n++] = (struct sysvipc_waitv){w | SYSVIPC_WAITERS, (uintptr_t)life, 2, 0};
 	}
 	int64_t now = sysvipc_now(), left = end ? end->tv_sec * INT64_C(1000000000) + end->tv_nsec - now : INT64_MAX;
-	struct timespec soon = {(now + 100000000) / 1000000000, (now + 100000000) % 1000000000};
-	if (n == 128 && left > 100000000)
-		end = &soon; /* nobody wakes for those who are more */
+	/* Nobody wakes for those who are more, nor for a region that ipcrm(1) removes. */
+	int64_t most = n == 128 ? 100000000 : 1000000000;
+	struct timespec soon = {(now + most) / 1000000000, (now + most) % 1000000000};
+	if (left > most)
+		end = &soon;
 	long woken = syscall(449, words, n, 0, end, CLOCK_MONOTONIC); /* futex_waitv, since Linux 5.16 */
 	if (woken > 0)
 		sysvipc_pass_on(r);
@@ -848,6 +862,9 @@ static inline int sysvipc_wait(struct sysvipc_chan *c, uint64_t event, int milli
 	struct timespec end = {ends / 1000000000, ends % 1000000000};
 	uint32_t *bell = &sysvipc_slot_at(c->r, (uint32_t)c->r->slot)->bell;
 	uint64_t *word = (uint64_t *)(void *)(c->r->base + event + (uint64_t)(c->r->slot / 64) * 8);
+	uint64_t mended_word = 0;
+	uint32_t mended_incarnation = 0;
+	int64_t asked = sysvipc_now();
 	for (int mends = 0;;) {
 		uint32_t rung = __atomic_load_n(bell, __ATOMIC_SEQ_CST);
 		int err = try_it(c, message);
@@ -865,13 +882,25 @@ static inline int sysvipc_wait(struct sysvipc_chan *c, uint64_t event, int milli
 		if ((err = sysvipc_orphan(c, &mended)))
 			return err;
 		if (mended) {
+			uint32_t owner = (uint32_t)(c->blocked >> 3 & 0xfffff);
+			uint32_t incarnation = __atomic_load_n(&sysvipc_slot_at(c->r, owner)->incarnation, __ATOMIC_SEQ_CST);
+			if (c->blocked != mended_word || incarnation != mended_incarnation)
+				mends = 0; /* another death */
+			mended_word = c->blocked;
+			mended_incarnation = incarnation;
 			if (++mends > 100)
 				return EPROTO; /* no process that keeps to the protocol has left the cells so */
 			continue;
 		}
 		if (!milliseconds)
 			return EAGAIN;
-		if (milliseconds > 0 && sysvipc_now() >= ends)
+		int64_t now = sysvipc_now();
+		if (__atomic_load_n(&sysvipc_header_of(c->r)->removed, __ATOMIC_SEQ_CST) || now - asked > 900000000) {
+			if (sysvipc_removed(c->r))
+				return EIDRM;
+			asked = now;
+		}
+		if (milliseconds > 0 && now >= ends)
 			return ETIMEDOUT;
 		sysvipc_sleep(c->r, bell, rung, milliseconds > 0 ? &end : NULL);
 	}
