@@ -183,7 +183,7 @@ func remedy(errno syscall.Errno) string {
 
 // notOpened is the error of every call on a zero value.
 func notOpened(op string) error {
-	return &Error{Op: op, ID: noID, Err: fs.ErrInvalid, hint: "it is a zero value: Create, Open, Ensure and ByID return objects"}
+	return &Error{Op: op, ID: noID, Err: fs.ErrInvalid, hint: "it is a zero value: get one from Create, Open, Ensure, ByID or Attach"}
 }
 
 // refuse returns an error for arguments that cannot be meant, before the kernel is

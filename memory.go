@@ -227,6 +227,9 @@ func (m *Memory) refuse(op string, err error, hint string) error {
 }
 
 func (m *Memory) refuseClosed(op string) error {
+	if m.segment.kind == 0 {
+		return notOpened(op)
+	}
 	hint := "attach the segment again"
 	if op == "close" {
 		hint = ""

@@ -33,7 +33,7 @@ func TestZeroValues(t *testing.T) {
 	before := ipctest.Snapshot()
 
 	var zeroSet sysvipc.SemaphoreSet
-	for _, zero := range []any{new(sysvipc.Queue), new(sysvipc.Segment), new(sysvipc.SemaphoreSet), zeroSet.At(0), zeroSet.At(0).Undo(), sysvipc.Semaphore{}} {
+	for _, zero := range []any{new(sysvipc.Queue), new(sysvipc.Segment), new(sysvipc.SemaphoreSet), new(sysvipc.Memory), zeroSet.At(0), zeroSet.At(0).Undo(), sysvipc.Semaphore{}} {
 		v := reflect.ValueOf(zero)
 		for i := range v.NumMethod() {
 			name := fmt.Sprintf("%T.%s", zero, v.Type().Method(i).Name)
@@ -45,7 +45,7 @@ func TestZeroValues(t *testing.T) {
 			}
 		}
 	}
-	const want = "sysvipc: remove object: not opened (it is a zero value: Create, Open, Ensure and ByID return objects)"
+	const want = "sysvipc: remove object: not opened (it is a zero value: get one from Create, Open, Ensure, ByID or Attach)"
 	var zero sysvipc.Queue
 	wantError(t, zero.Remove(), want, fs.ErrInvalid)
 	if zero.ID() != -1 || zero.Key() != sysvipc.Private || zero.String() != "object" {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -96,6 +97,8 @@ func checkRun(cmd *cobra.Command, c *run.Config) error {
 		return usage("--slots %d: there can be from 1 to %d", c.Slots, run.MaxSlots)
 	case c.Busy < 0 || c.Busy > math.MaxUint8:
 		return usage("-E %d: an exit code is from 0 to 255", c.Busy)
+	case slices.Contains(c.Owners, -1):
+		return usage("--owner wants a user")
 	case c.Mode&0o600 != 0o600:
 		return usage("--mode %04o: whoever makes the lock must be able to use it, as with 0600", uint32(c.Mode))
 	}

@@ -40,7 +40,8 @@ func TestRunFlags(t *testing.T) {
 		{"--name x --timeout 0 -- true", func(c *run.Config) { c.Timeout = 0 }},
 		{"--name x --timeout 5 -- true", func(c *run.Config) { c.Timeout = 5 * time.Second }},
 		{"--name x --timeout 200ms -- true", func(c *run.Config) { c.Timeout = 200 * time.Millisecond }},
-		{"--name x --mode 666 -- true", func(c *run.Config) { c.Mode = 0o666 }},
+		{"--name x --mode 666 -- true", func(c *run.Config) { c.Mode, c.AnyMode = 0o666, false }},
+		{"--name x --owner 7 -- true", func(c *run.Config) { c.Owners = []int{7} }},
 		{"--name x --slots 3 -E 75 -- true --slots 9", func(c *run.Config) {
 			c.Slots, c.Busy, c.Command = 3, 75, []string{"true", "--slots", "9"}
 		}},
@@ -68,6 +69,7 @@ func TestRunUsage(t *testing.T) {
 		"--name x -E 256 true":          "from 0 to 255",
 		"--name x --mode 0400 true":     "must be able to use it",
 		"--name x --mode 888 true":      "is no mode",
+		"--name x --owner :7 true":      "--owner wants a user",
 		"--name x --timeout -1s true":   "is no duration",
 		"--name x --nowait --timeout 1": "timeout",
 		"--name x --wat true":           "unknown flag",

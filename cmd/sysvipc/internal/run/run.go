@@ -53,7 +53,7 @@ type Config struct {
 
 // Default is what the flags change. Its Busy is the exit code of all verbs for "would
 // have to wait, or waited long enough".
-func Default() Config { return Config{Timeout: Forever, Mode: 0o600, Busy: 6} }
+func Default() Config { return Config{Timeout: Forever, Mode: 0o600, AnyMode: true, Busy: 6} }
 
 // Error is why the command was not run, with the exit code for it.
 type Error struct {
