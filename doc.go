@@ -31,6 +31,8 @@
 //     (RemoveIPC in logind.conf), though not those of system users.
 //   - A process that is killed with a semaphore taken keeps it taken for ever, unless
 //     take and give carry Undo. Undo belongs to the process, not to the goroutine.
+//   - Names are first come, first served, for strangers too. Ensure refuses an object that
+//     lets in others than the mode that was asked for ([ErrUnsafe]); Open takes any.
 //   - Memory is not ordered by itself: guard it with a semaphore. A copy out of it may be
 //     torn, and bytes that another process wrote are to be checked.
 //   - IDs are valid in one IPC namespace, so in one container. 0 is a valid ID.

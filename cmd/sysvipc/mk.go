@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -93,8 +94,11 @@ func (o *mkOptions) run(cmd *cobra.Command, m maker, c sysvipc.Creator) error {
 	id, err := m.create(c, key, o.mode.mode)
 	if errors.Is(err, fs.ErrExist) && !o.excl && c.ID == nil {
 		made = false
-		if o.owner.uid >= 0 {
+		switch {
+		case o.owner.uid >= 0:
 			c.Owners = []int{o.owner.uid}
+		case o.owner.gid >= 0:
+			c.Owners = []int{os.Geteuid()} // who chooses the group
 		}
 		c.AnyMode = !cmd.Flags().Changed("mode")
 		id, err = m.ensure(c, key, o.mode.mode)
