@@ -15,6 +15,8 @@ import (
 // Queue is a message queue, msgget(2): messages are whole, each has a type, and a
 // receiver may choose by it. It holds nothing in this process, so there is nothing to
 // close. Safe for concurrent use.
+//
+// The zero value is not opened: every call on it is an error, which is [fs.ErrInvalid].
 type Queue struct {
 	object
 	own    scratch

@@ -14,6 +14,8 @@ import (
 // Segment is a shared memory segment: shmget(2). It holds nothing in this process,
 // so there is nothing to close; [Segment.Attach] gives the memory itself. Safe for
 // concurrent use.
+//
+// The zero value is not opened: every call on it is an error, which is [fs.ErrInvalid].
 type Segment struct {
 	object
 }

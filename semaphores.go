@@ -12,6 +12,8 @@ import (
 // SemaphoreSet is a set of counting semaphores, semget(2): values from 0 to 32,767
 // that [SemaphoreSet.Do] changes together, all or none. It holds nothing in this
 // process, so there is nothing to close. Safe for concurrent use.
+//
+// The zero value is not opened: every call on it is an error, which is [fs.ErrInvalid].
 type SemaphoreSet struct {
 	object
 	next foresight
