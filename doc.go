@@ -39,9 +39,9 @@
 //   - Blocked calls are interrupted by SIGURG, as in the Go runtime itself. A program
 //     that ignores it with signal.Ignore(syscall.SIGURG) cannot cancel waits.
 //   - Goroutines that wait for the same thing stand in line inside the process, and only
-//     the first waits in the kernel. A process that waits for very many different
-//     things at once (more than 8 of one object, or 128 in all) tries the others now and
-//     then, at a tenth of one processor at most.
+//     the first few wait in the kernel. A process that waits for very many different
+//     things at once (more than 8 of one object, or 128 in all) tries the others, again
+//     and again while that helps, and else at a tenth of one processor at most.
 //   - On other systems than Linux the package compiles, and every call answers
 //     [errors.ErrUnsupported].
 package sysvipc

@@ -44,24 +44,28 @@ type objectKey struct {
 // line is the waiters of one key.
 type line struct {
 	key     lineKey
-	waiters list.List // of *waiter; the first is being served
-	placed  bool      // the first waits in the kernel
-	where   *list.List
-	elem    *list.Element // in where, while it has no place
-	sweep   *list.Element // in waiting.swept, likewise
+	object  *places
+	waiters list.List     // of *waiter; the first is being served
+	elem    *list.Element // in object.overflow; nil if the first waiter waits in the kernel
 }
 
 // waiter is one goroutine in a line.
 type waiter struct {
 	call   call
-	turn   chan struct{} // closed when it may enter the kernel, or was served
-	served bool          // a sweep made its call, with this answer
-	errno  syscall.Errno
+	turn   chan struct{} // closed when it may enter the kernel, was served, or may leave
 	elem   *list.Element
+	tried  bool // a sweep is making its call
+	leaves bool // it was cancelled meanwhile
+	served bool // a sweep made its call, with this answer
+	errno  syscall.Errno
 }
 
 // waiting is everybody in this process who waits for the kernel.
-var waiting waitingRoom
+var waiting = waitingRoom{
+	lines:    make(map[lineKey]*line),
+	objects:  make(map[objectKey]*places),
+	progress: make(chan struct{}, 1),
+}
 
 type waitingRoom struct {
 	count  atomic.Int32 // waiters in lines; 0 lets a call skip the lock
@@ -71,16 +75,18 @@ type waitingRoom struct {
 	lines    map[lineKey]*line
 	objects  map[objectKey]*places
 	places   int       // lines that wait in the kernel
-	overflow list.List // of *line: no place is left in all
-	swept    list.List // of *line: all without a place
-	sweeping bool
+	overflow list.List // of *places: objects with lines that have no place
+	sweeper  sweeperState
+	progress chan struct{} // ends the pause of the sweep
 }
 
 // places are those that the lines of one object have.
 type places struct {
+	key      objectKey
 	taken    int
 	lines    int
-	overflow list.List // of *line: no place is left on this object
+	overflow list.List     // of *line: those without a place
+	elem     *list.Element // in waitingRoom.overflow
 }
 
 // queued reports whether somebody of this process waits for the same already, so
@@ -150,7 +156,7 @@ func (r *waitingRoom) enter(key *lineKey, w *waiter) (*line, bool) {
 		l = r.open(*key)
 	}
 	w.elem = l.waiters.PushBack(w)
-	if l.placed && l.waiters.Len() == 1 {
+	if l.elem == nil && l.waiters.Len() == 1 {
 		return l, true
 	}
 	w.turn = make(chan struct{})
@@ -158,28 +164,34 @@ func (r *waitingRoom) enter(key *lineKey, w *waiter) (*line, bool) {
 }
 
 // leave takes w out of its line: it was cancelled, or had its turn. It returns false
-// for a waiter that wants to go when its turn has just come.
+// for a waiter that wants to go when it was served.
 func (r *waitingRoom) leave(l *line, w *waiter) bool {
 	r.mu.Lock()
+	if w.tried {
+		w.leaves = true
+		r.mu.Unlock()
+		<-w.turn
+		return !w.served
+	}
 	defer r.mu.Unlock()
 	if w.served {
 		return false
 	}
 	first := l.waiters.Front() == w.elem
 	r.drop(l, w)
-	switch {
-	case l.waiters.Len() == 0:
-		r.close(l)
-	case first && l.placed:
+	if first && l.elem == nil && l.waiters.Len() > 0 {
 		l.first().proceed()
 	}
 	return true
 }
 
-// drop removes w from its line.
+// drop removes w from its line, and a line that is empty then.
 func (r *waitingRoom) drop(l *line, w *waiter) {
 	l.waiters.Remove(w.elem)
 	r.count.Add(-1)
+	if l.waiters.Len() == 0 {
+		r.close(l)
+	}
 }
 
 func (l *line) first() *waiter { return l.waiters.Front().Value.(*waiter) }
@@ -191,88 +203,95 @@ func (w *waiter) proceed() {
 	}
 }
 
-// open makes a line, with a place if there is one.
+// open makes a line, with a place if there is one that no other line waits for.
 func (r *waitingRoom) open(key lineKey) *line {
-	if r.lines == nil {
-		r.lines = make(map[lineKey]*line)
-		r.objects = make(map[objectKey]*places)
-	}
 	o := r.objects[key.object]
 	if o == nil {
-		o = &places{}
+		o = &places{key: key.object}
 		r.objects[key.object] = o
 	}
 	o.lines++
-	l := &line{key: key}
+	l := &line{key: key, object: o}
 	r.lines[key] = l
-	switch {
-	case o.taken >= maxPlacesPerObject:
-		r.spill(l, &o.overflow)
-	case r.places >= maxPlaces:
-		r.spill(l, &r.overflow)
-	default:
-		r.place(l)
+	if o.overflow.Len() == 0 && r.hasPlace(o) {
+		r.place(o)
+	} else {
+		r.spill(l)
 	}
 	return l
 }
 
-// place gives a line a place in the kernel.
-func (r *waitingRoom) place(l *line) {
-	r.places++
-	r.objects[l.key.object].taken++
-	l.placed = true
+func (r *waitingRoom) hasPlace(o *places) bool {
+	return o.taken < maxPlacesPerObject && r.places < maxPlaces
 }
 
-// spill notes that a line has none.
-func (r *waitingRoom) spill(l *line, where *list.List) {
-	l.where, l.elem = where, where.PushBack(l)
-	l.sweep = r.swept.PushBack(l)
-	if !r.sweeping {
-		r.sweeping = true
+func (r *waitingRoom) place(o *places) {
+	r.places++
+	o.taken++
+}
+
+// spill notes that a line has no place.
+func (r *waitingRoom) spill(l *line) {
+	o := l.object
+	if l.elem = o.overflow.PushBack(l); o.elem == nil {
+		o.elem = r.overflow.PushBack(o)
+	}
+	if r.sweeper == sweeperEnded {
+		r.sweeper = sweeperAtWork
 		go r.sweep()
 	}
 }
 
 // unspill undoes spill.
 func (r *waitingRoom) unspill(l *line) {
-	l.where.Remove(l.elem)
-	r.swept.Remove(l.sweep)
-	l.where, l.elem, l.sweep = nil, nil, nil
+	o := l.object
+	o.overflow.Remove(l.elem)
+	if l.elem = nil; o.overflow.Len() == 0 {
+		r.overflow.Remove(o.elem)
+		o.elem = nil
+	}
 }
 
-// close removes an empty line, and gives its place to one that has none: of the same
-// object first, since it may have been kept waiting by this one.
+// close removes an empty line. If it had a place, the next line gets it at once, or from
+// the sweep that is at work, if its call is not let through before.
 func (r *waitingRoom) close(l *line) {
 	delete(r.lines, l.key)
-	o := r.objects[l.key.object]
+	o := l.object
 	if o.lines--; o.lines == 0 {
 		delete(r.objects, l.key.object)
 	}
-	if !l.placed {
+	if l.elem != nil {
 		r.unspill(l)
 		return
 	}
 	r.places--
 	o.taken--
-	if next := o.overflow.Front(); next != nil {
-		r.promote(next.Value.(*line))
+	if r.sweeper != sweeperPauses {
 		return
 	}
-	for next := r.overflow.Front(); next != nil; next = r.overflow.Front() {
-		l := next.Value.(*line)
-		o := r.objects[l.key.object]
-		if o.taken < maxPlacesPerObject {
-			r.promote(l)
-			return
-		}
-		r.overflow.Remove(next)
-		l.where, l.elem = &o.overflow, o.overflow.PushBack(l)
+	r.promoteOf(o) // its own lines first, since this one may have kept them waiting
+	r.promote()
+	select {
+	case r.progress <- struct{}{}:
+	default:
 	}
 }
 
-// promote gives a place to a line that has none, and sends its first waiter there.
-func (r *waitingRoom) promote(l *line) {
-	r.unspill(l)
-	r.place(l)
-	l.first().proceed()
+// promote gives the places that are free to lines that have none, and sends their first
+// waiters there.
+func (r *waitingRoom) promote() {
+	for e := r.overflow.Front(); e != nil && r.places < maxPlaces; {
+		o := e.Value.(*places)
+		e = e.Next()
+		r.promoteOf(o)
+	}
+}
+
+func (r *waitingRoom) promoteOf(o *places) {
+	for o.overflow.Len() > 0 && r.hasPlace(o) {
+		l := o.overflow.Front().Value.(*line)
+		r.unspill(l)
+		r.place(o)
+		l.first().proceed()
+	}
 }
