@@ -100,20 +100,26 @@ func (r *waitingRoom) queued(key *lineKey) bool {
 	return r.lines[*key] != nil
 }
 
-// wait makes the call in the kernel, standing in line for it if need be, until there is
-// an answer that is not "not now", or ctx is done.
-func (r *waitingRoom) wait(ctx context.Context, key func() *lineKey, c call) (errno syscall.Errno, cancelled bool) {
-	if r.count.Load() == 0 {
-		if r.direct.Add(1) <= maxDirect {
-			errno, cancelled = block(ctx, c)
-			r.direct.Add(-1)
-			return gone(errno), cancelled
-		}
-		r.direct.Add(-1)
+// beginDirect reports whether the caller may wait in the kernel without a line. If so,
+// it calls endDirect when it has. Those who wait so allocate nothing.
+func (r *waitingRoom) beginDirect() bool {
+	if r.count.Load() != 0 {
+		return false
 	}
-	return r.standInLine(ctx, key(), c)
+	if r.direct.Add(1) <= maxDirect {
+		return true
+	}
+	r.direct.Add(-1)
+	return false
 }
 
+func (r *waitingRoom) endDirect(errno syscall.Errno) syscall.Errno {
+	r.direct.Add(-1)
+	return gone(errno)
+}
+
+// standInLine makes the call in the kernel when it is its turn, until there is an answer
+// that is not "not now", or ctx is done.
 func (r *waitingRoom) standInLine(ctx context.Context, key *lineKey, c call) (errno syscall.Errno, cancelled bool) {
 	w := &waiter{call: c}
 	l, placed := r.enter(key, w)

@@ -330,8 +330,11 @@ func TestSweep(t *testing.T) {
 // message is received once, or left.
 func TestCancelInSweep(t *testing.T) {
 	t.Parallel()
-	const n, rounds = 100, 20
+	const n, rounds = 100, 300
 	q := newQueue(t)
+	if err := q.Send(t.Context(), n+1, nil); err != nil { // for nobody: the queue is never empty
+		t.Fatal(err)
+	}
 	for range rounds {
 		var all sync.WaitGroup
 		var received, cancelled atomic.Int32
@@ -354,6 +357,7 @@ func TestCancelInSweep(t *testing.T) {
 		for i := range n {
 			if i%2 == 0 {
 				go cancels[i]()
+				runtime.Gosched()
 			}
 			if err := q.Send(t.Context(), int64(i+1), nil); err != nil {
 				t.Fatal(err)
@@ -362,7 +366,7 @@ func TestCancelInSweep(t *testing.T) {
 		all.Wait()
 		left := int32(0)
 		for {
-			_, ok, err := q.TryReceive(sysvipc.Any)
+			_, ok, err := q.TryReceive(sysvipc.UpTo(n))
 			if err != nil {
 				t.Fatal(err)
 			}

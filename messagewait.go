@@ -13,13 +13,22 @@ func (q *Queue) waitSend(ctx context.Context, typ int64, data []byte) error {
 	if err := q.checkFits(data); err != nil {
 		return err
 	}
-	errno, cancelled := waiting.wait(ctx, func() *lineKey { return q.sendKey(data) }, func(block bool) syscall.Errno {
-		return q.send(typ, data, block)
-	})
+	var errno syscall.Errno
+	var cancelled bool
+	if waiting.beginDirect() {
+		errno, cancelled = block(ctx, func(block bool) syscall.Errno { return q.send(typ, data, block) })
+		errno = waiting.endDirect(errno)
+	} else {
+		errno, cancelled = q.sendInLine(ctx, typ, data)
+	}
 	if cancelled {
 		return q.cancelled("send to", ctx)
 	}
 	return q.sendResult(errno, data)
+}
+
+func (q *Queue) sendInLine(ctx context.Context, typ int64, data []byte) (syscall.Errno, bool) {
+	return waiting.standInLine(ctx, q.sendKey(data), func(block bool) syscall.Errno { return q.send(typ, data, block) })
 }
 
 // sendKey says what a sender waits for.
@@ -30,10 +39,17 @@ func (q *Queue) sendKey(data []byte) *lineKey {
 // waitInto is apart from ReceiveInto so that only those who wait pay for it.
 func (q *Queue) waitInto(ctx context.Context, want int64, flags int, buf []byte) (n int, typ int64, err error) {
 	q.next.waited()
-	errno, cancelled := waiting.wait(ctx, func() *lineKey { return q.receiveKey(want, flags) }, func(block bool) (errno syscall.Errno) {
-		n, typ, errno = q.receiveInto(want, flags, buf, block)
-		return errno
-	})
+	var errno syscall.Errno
+	var cancelled bool
+	if waiting.beginDirect() {
+		errno, cancelled = block(ctx, func(block bool) (errno syscall.Errno) {
+			n, typ, errno = q.receiveInto(want, flags, buf, block)
+			return errno
+		})
+		errno = waiting.endDirect(errno)
+	} else {
+		n, typ, errno, cancelled = q.intoInLine(ctx, want, flags, buf)
+	}
 	if cancelled {
 		return 0, 0, q.cancelled("receive from", ctx)
 	}
@@ -43,17 +59,40 @@ func (q *Queue) waitInto(ctx context.Context, want int64, flags int, buf []byte)
 	return n, typ, nil
 }
 
+func (q *Queue) intoInLine(ctx context.Context, want int64, flags int, buf []byte) (n int, typ int64, errno syscall.Errno, cancelled bool) {
+	errno, cancelled = waiting.standInLine(ctx, q.receiveKey(want, flags), func(block bool) (errno syscall.Errno) {
+		n, typ, errno = q.receiveInto(want, flags, buf, block)
+		return errno
+	})
+	return n, typ, errno, cancelled
+}
+
 // waitMessage is apart from Receive so that only those who wait pay for it.
 func (q *Queue) waitMessage(ctx context.Context, typ int64, flags int) (m Message, err error) {
 	q.next.waited()
-	errno, cancelled := waiting.wait(ctx, func() *lineKey { return q.receiveKey(typ, flags) }, func(block bool) (errno syscall.Errno) {
-		m, errno = q.receive(typ, flags, block)
-		return errno
-	})
+	var errno syscall.Errno
+	var cancelled bool
+	if waiting.beginDirect() {
+		errno, cancelled = block(ctx, func(block bool) (errno syscall.Errno) {
+			m, errno = q.receive(typ, flags, block)
+			return errno
+		})
+		errno = waiting.endDirect(errno)
+	} else {
+		m, errno, cancelled = q.messageInLine(ctx, typ, flags)
+	}
 	if cancelled {
 		return Message{}, q.cancelled("receive from", ctx)
 	}
 	return m, q.receiveResult("receive from", errno, 0)
+}
+
+func (q *Queue) messageInLine(ctx context.Context, typ int64, flags int) (m Message, errno syscall.Errno, cancelled bool) {
+	errno, cancelled = waiting.standInLine(ctx, q.receiveKey(typ, flags), func(block bool) (errno syscall.Errno) {
+		m, errno = q.receive(typ, flags, block)
+		return errno
+	})
+	return m, errno, cancelled
 }
 
 // receiveKey says what a receiver waits for.

@@ -122,22 +122,39 @@ func mayWait(sops []sysv.Sembuf) bool {
 // is taken off for waiting in the kernel.
 func (s *SemaphoreSet) wait(ctx context.Context, op string, ops []Op, sops []sysv.Sembuf) error {
 	s.next.waited()
+	var errno syscall.Errno
+	var cancelled bool
+	if waiting.beginDirect() {
+		setNowait(sops, false)
+		id := s.ID()
+		errno, cancelled = block(ctx, func(bool) syscall.Errno { return sysv.Semop(id, sops) })
+		errno = waiting.endDirect(errno)
+	} else {
+		errno, cancelled = s.waitInLine(ctx, sops)
+	}
+	if cancelled {
+		return s.cancelled(op, ctx)
+	}
+	return s.result(op, errno, ops)
+}
+
+func (s *SemaphoreSet) waitInLine(ctx context.Context, sops []sysv.Sembuf) (syscall.Errno, bool) {
 	id, own := s.ID(), slices.Clone(sops)
-	errno, cancelled := waiting.wait(ctx, func() *lineKey { return s.lineKey(sops) }, func(block bool) syscall.Errno {
-		for i := range own {
-			if own[i].Flg |= sysv.IPC_NOWAIT; block {
-				own[i].Flg &^= sysv.IPC_NOWAIT
-			}
-		}
+	return waiting.standInLine(ctx, s.lineKey(sops), func(block bool) syscall.Errno {
+		setNowait(own, !block)
 		if block {
 			return sysv.Semop(id, own)
 		}
 		return sysv.SemopNowait(id, own)
 	})
-	if cancelled {
-		return s.cancelled(op, ctx)
+}
+
+func setNowait(sops []sysv.Sembuf, on bool) {
+	for i := range sops {
+		if sops[i].Flg |= sysv.IPC_NOWAIT; !on {
+			sops[i].Flg &^= sysv.IPC_NOWAIT
+		}
 	}
-	return s.result(op, errno, ops)
 }
 
 // result turns the kernel's answer to operations into an error.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"runtime/pprof"
 	"sync"
 	"sync/atomic"
@@ -348,5 +349,54 @@ var signalled = ipctest.Register("signalled", func(c *ipctest.ChildEnv) {
 	storm.Wait()
 	pprof.StopCPUProfile()
 	remove()
+	c.Say("done")
+})
+
+// A wait allocates nothing, unless it has to stand in line.
+func TestWaitAllocatesNothing(t *testing.T) {
+	t.Parallel()
+	ipctest.Start(t, thrifty, nil).Expect("done")
+}
+
+var thrifty = ipctest.Register("thrifty", func(c *ipctest.ChildEnv) {
+	set, err := sysvipc.CreateSemaphores(sysvipc.Private, 0o600, 0, 0)
+	c.Check(err)
+	there, err := sysvipc.CreateQueue(sysvipc.Private, 0o600)
+	c.Check(err)
+	back, err := sysvipc.CreateQueue(sysvipc.Private, 0o600)
+	c.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var echo sync.WaitGroup
+	echo.Go(func() {
+		buf := make([]byte, 8)
+		for set.At(0).Acquire(ctx, 1) == nil {
+			c.Check(set.At(1).Release(1))
+			n, typ, err := there.ReceiveInto(ctx, sysvipc.Any, buf)
+			c.Check(err)
+			c.Check(back.Send(ctx, typ, buf[:n]))
+		}
+	})
+	buf := make([]byte, 8)
+	trip := func() {
+		c.Check(set.At(0).Release(1))
+		c.Check(set.At(1).Acquire(ctx, 1))
+		c.Check(there.Send(ctx, 1, buf))
+		_, _, err := back.ReceiveInto(ctx, sysvipc.Any, buf)
+		c.Check(err)
+	}
+	trip()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const trips = 1000
+	for range trips {
+		trip()
+	}
+	runtime.ReadMemStats(&after)
+	cancel()
+	echo.Wait()
+	_, _, _ = set.Remove(), there.Remove(), back.Remove()
+	if n := after.Mallocs - before.Mallocs; n > trips/2 {
+		c.Fatalf("%d allocations in %d round trips", n, trips)
+	}
 	c.Say("done")
 })
