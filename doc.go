@@ -38,7 +38,7 @@
 //   - IDs are valid in one IPC namespace, so in one container. 0 is a valid ID.
 //   - Blocked calls are interrupted by SIGURG, as in the Go runtime itself. A program
 //     that ignores it with signal.Ignore(syscall.SIGURG) cannot cancel waits.
-//   - Goroutines that wait for the same thing stand in line inside the process, and only
+//   - Goroutines that wait for the same thing queue inside the process, and only
 //     the first few wait in the kernel. A process that waits for very many different
 //     things at once (more than 8 of one object, or 128 in all) tries the others, again
 //     and again while that helps, and else at a tenth of one processor at most.

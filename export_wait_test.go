@@ -5,10 +5,10 @@ import (
 	"syscall"
 )
 
-// WaitersInProcess returns how many calls of this process wait, in the kernel or in line.
+// WaitersInProcess returns how many calls of this process wait, in the kernel or in a wait queue.
 func WaitersInProcess() int { return int(waiting.count.Load() + waiting.direct.Load()) }
 
-// MaxDirect is how many wait in the kernel without a line.
+// MaxDirect is how many wait in the kernel without a queue.
 const MaxDirect = maxDirect
 
 // CountInterrupts has n count the signals that interrupt waits from now on.
@@ -21,4 +21,4 @@ func CountInterrupts(n *atomic.Int64) {
 }
 
 // MaxInKernel is how many wait in the kernel at least, if that many wait for different objects.
-const MaxInKernel = maxPlaces
+const MaxInKernel = maxSlots

@@ -19,7 +19,7 @@ func (q *Queue) waitSend(ctx context.Context, typ int64, data []byte) error {
 		errno, cancelled = block(ctx, func(block bool) syscall.Errno { return q.send(typ, data, block) })
 		errno = waiting.endDirect(errno)
 	} else {
-		errno, cancelled = q.sendInLine(ctx, typ, data)
+		errno, cancelled = q.sendQueued(ctx, typ, data)
 	}
 	if cancelled {
 		return q.cancelled("send to", ctx)
@@ -27,13 +27,13 @@ func (q *Queue) waitSend(ctx context.Context, typ int64, data []byte) error {
 	return q.sendResult(errno, data)
 }
 
-func (q *Queue) sendInLine(ctx context.Context, typ int64, data []byte) (syscall.Errno, bool) {
-	return waiting.standInLine(ctx, q.sendKey(data), func(block bool) syscall.Errno { return q.send(typ, data, block) })
+func (q *Queue) sendQueued(ctx context.Context, typ int64, data []byte) (syscall.Errno, bool) {
+	return waiting.enqueue(ctx, q.sendKey(data), func(block bool) syscall.Errno { return q.send(typ, data, block) })
 }
 
 // sendKey says what a sender waits for.
-func (q *Queue) sendKey(data []byte) *lineKey {
-	return &lineKey{object: objectKey{q.kind, q.ID()}, call: 's', number: int64(len(data))}
+func (q *Queue) sendKey(data []byte) *waitKey {
+	return &waitKey{object: objectKey{q.kind, q.ID()}, call: 's', number: int64(len(data))}
 }
 
 // waitInto is apart from ReceiveInto so that only those who wait pay for it.
@@ -48,7 +48,7 @@ func (q *Queue) waitInto(ctx context.Context, want int64, flags int, buf []byte)
 		})
 		errno = waiting.endDirect(errno)
 	} else {
-		n, typ, errno, cancelled = q.intoInLine(ctx, want, flags, buf)
+		n, typ, errno, cancelled = q.intoQueued(ctx, want, flags, buf)
 	}
 	if cancelled {
 		return 0, 0, q.cancelled("receive from", ctx)
@@ -59,8 +59,8 @@ func (q *Queue) waitInto(ctx context.Context, want int64, flags int, buf []byte)
 	return n, typ, nil
 }
 
-func (q *Queue) intoInLine(ctx context.Context, want int64, flags int, buf []byte) (n int, typ int64, errno syscall.Errno, cancelled bool) {
-	errno, cancelled = waiting.standInLine(ctx, q.receiveKey(want, flags), func(block bool) (errno syscall.Errno) {
+func (q *Queue) intoQueued(ctx context.Context, want int64, flags int, buf []byte) (n int, typ int64, errno syscall.Errno, cancelled bool) {
+	errno, cancelled = waiting.enqueue(ctx, q.receiveKey(want, flags), func(block bool) (errno syscall.Errno) {
 		n, typ, errno = q.receiveInto(want, flags, buf, block)
 		return errno
 	})
@@ -79,7 +79,7 @@ func (q *Queue) waitMessage(ctx context.Context, typ int64, flags int) (m Messag
 		})
 		errno = waiting.endDirect(errno)
 	} else {
-		m, errno, cancelled = q.messageInLine(ctx, typ, flags)
+		m, errno, cancelled = q.messageQueued(ctx, typ, flags)
 	}
 	if cancelled {
 		return Message{}, q.cancelled("receive from", ctx)
@@ -87,8 +87,8 @@ func (q *Queue) waitMessage(ctx context.Context, typ int64, flags int) (m Messag
 	return m, q.receiveResult("receive from", errno, 0)
 }
 
-func (q *Queue) messageInLine(ctx context.Context, typ int64, flags int) (m Message, errno syscall.Errno, cancelled bool) {
-	errno, cancelled = waiting.standInLine(ctx, q.receiveKey(typ, flags), func(block bool) (errno syscall.Errno) {
+func (q *Queue) messageQueued(ctx context.Context, typ int64, flags int) (m Message, errno syscall.Errno, cancelled bool) {
+	errno, cancelled = waiting.enqueue(ctx, q.receiveKey(typ, flags), func(block bool) (errno syscall.Errno) {
 		m, errno = q.receive(typ, flags, block)
 		return errno
 	})
@@ -96,6 +96,6 @@ func (q *Queue) messageInLine(ctx context.Context, typ int64, flags int) (m Mess
 }
 
 // receiveKey says what a receiver waits for.
-func (q *Queue) receiveKey(want int64, flags int) *lineKey {
-	return &lineKey{object: objectKey{q.kind, q.ID()}, call: 'r', number: want, flags: flags}
+func (q *Queue) receiveKey(want int64, flags int) *waitKey {
+	return &waitKey{object: objectKey{q.kind, q.ID()}, call: 'r', number: want, flags: flags}
 }

@@ -20,7 +20,7 @@ import (
 type Queue struct {
 	object
 	own    scratch
-	next   foresight    // of receivers
+	next   blockHint    // of receivers
 	copied atomic.Int64 // for messages of this size Peek has room at once
 }
 

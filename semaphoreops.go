@@ -33,7 +33,7 @@ func (s *SemaphoreSet) do(ctx context.Context, op string, ops []Op) error {
 		return err
 	}
 	errno := syscall.EAGAIN
-	if waiting.count.Load() == 0 || !waiting.queued(s.lineKey(sops)) {
+	if waiting.count.Load() == 0 || !waiting.queued(s.waitKey(sops)) {
 		if !(s.next.waits() && mayWait(sops)) {
 			errno = sysv.SemopNowait(s.ID(), sops)
 		}
@@ -98,9 +98,9 @@ func (s *SemaphoreSet) checkOps(op string, ops []Op) error {
 	return s.refuse(op, syscall.EINVAL, "no operation is given")
 }
 
-// lineKey says what operations wait for.
-func (s *SemaphoreSet) lineKey(sops []sysv.Sembuf) *lineKey {
-	key := &lineKey{object: objectKey{s.kind, s.ID()}, call: 'o'}
+// waitKey says what operations wait for.
+func (s *SemaphoreSet) waitKey(sops []sysv.Sembuf) *waitKey {
+	key := &waitKey{object: objectKey{s.kind, s.ID()}, call: 'o'}
 	if n := copy(key.ops[:], sops); n < len(sops) {
 		// A copy, since what is printed escapes to the heap: sops shall stay where they are.
 		key.rest = fmt.Sprint(slices.Clone(sops[n:]))
@@ -130,7 +130,7 @@ func (s *SemaphoreSet) wait(ctx context.Context, op string, ops []Op, sops []sys
 		errno, cancelled = block(ctx, func(bool) syscall.Errno { return sysv.Semop(id, sops) })
 		errno = waiting.endDirect(errno)
 	} else {
-		errno, cancelled = s.waitInLine(ctx, sops)
+		errno, cancelled = s.waitQueued(ctx, sops)
 	}
 	if cancelled {
 		return s.cancelled(op, ctx)
@@ -138,9 +138,9 @@ func (s *SemaphoreSet) wait(ctx context.Context, op string, ops []Op, sops []sys
 	return s.result(op, errno, ops)
 }
 
-func (s *SemaphoreSet) waitInLine(ctx context.Context, sops []sysv.Sembuf) (syscall.Errno, bool) {
+func (s *SemaphoreSet) waitQueued(ctx context.Context, sops []sysv.Sembuf) (syscall.Errno, bool) {
 	id, own := s.ID(), slices.Clone(sops)
-	return waiting.standInLine(ctx, s.lineKey(sops), func(block bool) syscall.Errno {
+	return waiting.enqueue(ctx, s.waitKey(sops), func(block bool) syscall.Errno {
 		setNowait(own, !block)
 		if block {
 			return sysv.Semop(id, own)

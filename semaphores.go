@@ -16,7 +16,7 @@ import (
 // The zero value is not opened: every call on it is an error, which is [fs.ErrInvalid].
 type SemaphoreSet struct {
 	object
-	next foresight
+	next blockHint
 }
 
 // OpenSemaphores finds the set with this key. It fails with [fs.ErrNotExist] if there

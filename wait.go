@@ -16,17 +16,17 @@ type call func(block bool) syscall.Errno
 // mustWait reports whether errno is the kernel's "not now".
 func mustWait(errno syscall.Errno) bool { return errno == syscall.EAGAIN || errno == enomsg }
 
-// foresight guesses whether the next call on an object has to wait, because the last one
+// blockHint guesses whether the next call on an object has to wait, because the last one
 // had to: then it need not try first whether it has to. It tries again now and then.
-type foresight struct{ left atomic.Int32 }
+type blockHint struct{ left atomic.Int32 }
 
-const foresees = 16
+const hintedCalls = 16
 
 // waits reports the guess.
-func (f *foresight) waits() bool { return f.left.Load() > 0 && f.left.Add(-1) >= 0 }
+func (f *blockHint) waits() bool { return f.left.Load() > 0 && f.left.Add(-1) >= 0 }
 
 // waited notes that a call had to wait.
-func (f *foresight) waited() { f.left.Store(foresees) }
+func (f *blockHint) waited() { f.left.Store(hintedCalls) }
 
 // block makes a call that waits in the kernel, again and again while signals
 // interrupt it: the kernel never restarts these calls itself, and Go's own signals

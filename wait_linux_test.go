@@ -156,7 +156,7 @@ func TestBlockedCallEndsWithItsObject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			wait, remove := prepare(t)
-			// One waits in the kernel, the others in line behind it; with and
+			// One waits in the kernel, the others queue behind it; with and
 			// without a context that can end.
 			done := make(chan error, 6)
 			for i := range cap(done) {
@@ -352,7 +352,7 @@ var signalled = ipctest.Register("signalled", func(c *ipctest.ChildEnv) {
 	c.Say("done")
 })
 
-// A wait allocates nothing, unless it has to stand in line.
+// A wait allocates nothing, unless it has to queue.
 func TestWaitAllocatesNothing(t *testing.T) {
 	t.Parallel()
 	ipctest.Start(t, thrifty, nil).Expect("done")

@@ -173,7 +173,7 @@ func TestThousandReceivers(t *testing.T) {
 
 // Goroutines that wait for the same thing get it in the order in which they came. They do
 // so in a process of their own, where nobody else waits.
-func TestLineKeepsItsOrder(t *testing.T) {
+func TestWaitQueueKeepsItsOrder(t *testing.T) {
 	t.Parallel()
 	p := ipctest.Start(t, ordered, nil)
 	for i := range orderedWaiters {
@@ -214,10 +214,10 @@ var ordered = ipctest.Register("ordered", func(c *ipctest.ChildEnv) {
 	}
 	wg.Wait()
 	c.Check(q.Remove())
-	// The first wait in the kernel without a line, where a signal of the Go runtime may exchange them.
-	inLine := got[sysvipc.MaxDirect:]
-	if !slices.IsSorted(inLine) {
-		c.Fatalf("those in line got the messages %d", inLine)
+	// The first wait in the kernel without a queue, where a signal of the Go runtime may exchange them.
+	queued := got[sysvipc.MaxDirect:]
+	if !slices.IsSorted(queued) {
+		c.Fatalf("those in the wait queue got the messages %d", queued)
 	}
 	c.Say("done")
 })
@@ -260,8 +260,8 @@ var alike = ipctest.Register("alike", func(c *ipctest.ChildEnv) {
 	c.Say("done")
 })
 
-// A waiter in line that is cancelled leaves the others as they were.
-func TestCancelInLine(t *testing.T) {
+// A waiter in a queue that is cancelled leaves the others as they were.
+func TestCancelInWaitQueue(t *testing.T) {
 	t.Parallel()
 	set := newSet(t, 0)
 	sem := set.At(0)
@@ -299,8 +299,8 @@ func TestCancelInLine(t *testing.T) {
 	}
 }
 
-// What is beyond the places in the kernel is woken and cancelled as well.
-func TestSweep(t *testing.T) {
+// What is beyond the slots in the kernel is woken and cancelled as well.
+func TestOverflow(t *testing.T) {
 	t.Parallel()
 	const n = 40 // more than one object may have
 	q := newQueue(t)
@@ -328,7 +328,7 @@ func TestSweep(t *testing.T) {
 
 // Of those whose calls are tried now and then, some are cancelled while messages come: each
 // message is received once, or left.
-func TestCancelInSweep(t *testing.T) {
+func TestCancelInOverflow(t *testing.T) {
 	t.Parallel()
 	const n, rounds = 100, 300
 	q := newQueue(t)

@@ -8,123 +8,123 @@ import (
 	"github.com/sysvipc/sysvipc/internal/sysv"
 )
 
-// A sweep tries the calls of lines that have no place in the kernel. It is the price
+// The overflow poll tries the calls of wait queues that have no slot in the kernel. It is the price
 // of bounded threads, paid only by processes that wait for very many different
 // things at once. As long as it lets enough of them through, it goes on at once. Else it
 // pauses until a waiter in the kernel goes on, which shows that something happens, and not
 // for longer than a millisecond. What it tries in vain takes at most a tenth of one processor.
 const (
-	sweepShare    = 10
-	sweepPause    = time.Millisecond
-	maxSweepPause = 250 * time.Millisecond
-	// A call that is let through is worth so many that are not, and a sweep may save up
+	pollShare    = 10
+	pollPause    = time.Millisecond
+	maxPollPause = 250 * time.Millisecond
+	// A call that is let through is worth so many that are not, and the poll may save up
 	// some of them: then it need not pause for each message that comes a little late.
-	sweepWorth     = 8
-	maxSweepCredit = 4096
+	pollWorth     = 8
+	maxPollCredit = 4096
 	// As many calls are made while those who wait for them cannot leave.
-	sweepBatch = 64
+	pollBatch = 64
 )
 
-type sweeperState byte
+type pollerState byte
 
 const (
-	sweeperEnded sweeperState = iota
-	sweeperAtWork
-	sweeperPauses
+	pollerEnded pollerState = iota
+	pollerActive
+	pollerPauses
 )
 
-// sweep serves lines without a place until there are none.
-func (r *waitingRoom) sweep() {
-	var s sweep
-	timer := time.NewTimer(sweepPause)
+// pollOverflow serves wait queues without a slot until there are none.
+func (r *waitQueues) pollOverflow() {
+	var s overflowPoll
+	timer := time.NewTimer(pollPause)
 	for {
 		s.all(r)
-		s.credit = min(s.credit+s.served*sweepWorth-s.tried, maxSweepCredit)
-		if s.served > 0 && s.served*sweepWorth >= s.tried {
+		s.credit = min(s.credit+s.served*pollWorth-s.tried, maxPollCredit)
+		if s.served > 0 && s.served*pollWorth >= s.tried {
 			runtime.Gosched() // to those who were served
 			continue
 		}
-		if !r.pauseSweep() {
+		if !r.pausePoll() {
 			return
 		}
 		if s.credit < 0 {
 			inVain := s.took * time.Duration(-s.credit) / time.Duration(s.tried)
-			time.Sleep(min(inVain*(sweepShare-1), maxSweepPause))
+			time.Sleep(min(inVain*(pollShare-1), maxPollPause))
 			s.credit = 0
 		}
-		timer.Reset(sweepPause)
+		timer.Reset(pollPause)
 		select {
 		case <-r.progress:
 		case <-timer.C:
 		}
 		r.mu.Lock()
-		r.sweeper = sweeperAtWork
+		r.poller = pollerActive
 		r.mu.Unlock()
 	}
 }
 
-// pauseSweep reports whether the sweep goes on at all.
-func (r *waitingRoom) pauseSweep() bool {
+// pausePoll reports whether the poll goes on at all.
+func (r *waitQueues) pausePoll() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.promote()
-	r.sweeper = sweeperPauses
+	r.poller = pollerPauses
 	if r.overflow.Len() == 0 {
-		r.sweeper = sweeperEnded
+		r.poller = pollerEnded
 	}
-	return r.sweeper != sweeperEnded
+	return r.poller != pollerEnded
 }
 
-// sweep is what one sweep knows, and keeps for the next.
-type sweep struct {
+// overflowPoll is what one poll knows, and keeps for the next.
+type overflowPoll struct {
 	tried, served int           // its calls, and those that were let through
 	took          time.Duration // the calls alone
 	credit        int           // calls that may be tried in vain
 
-	objects []*places
-	lines   []*line
+	objects []*objectQueues
+	queues  []*waitQueue
 	batch   []try
 }
 
-// try is the call of a line's first waiter.
+// try is the call of a queue's first waiter.
 type try struct {
-	l     *line
+	l     *waitQueue
 	w     *waiter
 	errno syscall.Errno
 }
 
-// all tries all lines without a place.
-func (s *sweep) all(r *waitingRoom) {
+// all tries all queues without a slot.
+func (s *overflowPoll) all(r *waitQueues) {
 	s.tried, s.served, s.took = 0, 0, 0
 	r.mu.Lock()
 	s.objects = s.objects[:0]
 	for e := r.overflow.Front(); e != nil; e = e.Next() {
-		s.objects = append(s.objects, e.Value.(*places))
+		s.objects = append(s.objects, e.Value.(*objectQueues))
 	}
 	r.mu.Unlock()
 	for _, o := range s.objects {
 		empty := o.empty()
 		r.mu.Lock()
-		s.lines = s.lines[:0]
+		s.queues = s.queues[:0]
 		for e := o.overflow.Front(); e != nil; e = e.Next() {
-			if l := e.Value.(*line); !(empty && l.key.call == 'r') {
-				s.lines = append(s.lines, l)
+			if l := e.Value.(*waitQueue); !(empty && l.key.call == 'r') {
+				s.queues = append(s.queues, l)
 			}
 		}
 		r.mu.Unlock()
-		for rest := s.lines; len(rest) > 0; {
-			n := min(len(rest), sweepBatch)
+		for rest := s.queues; len(rest) > 0; {
+			n := min(len(rest), pollBatch)
 			s.some(r, rest[:n])
 			rest = rest[n:]
 		}
 	}
 	clear(s.objects)
-	clear(s.lines[:cap(s.lines)])
+	clear(s.queues[:cap(s.queues)])
 }
 
 // empty reports whether the object is a queue without a message: one call instead of one
 // for each receiver.
-func (o *places) empty() bool {
+func (o *objectQueues) empty() bool {
 	if o.key.kind != KindQueue {
 		return false
 	}
@@ -132,14 +132,14 @@ func (o *places) empty() bool {
 	return errno == 0 && ds.Qnum == 0
 }
 
-// some makes the calls of the first waiters of some lines, for as long as the kernel lets
+// some makes the calls of the first waiters of some queues, for as long as the kernel lets
 // them through. The lock is not held meanwhile: who is cancelled waits until it is
 // known whether its call was made.
-func (s *sweep) some(r *waitingRoom, lines []*line) {
+func (s *overflowPoll) some(r *waitQueues, queues []*waitQueue) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.batch = s.batch[:0]
-	for _, l := range lines {
+	for _, l := range queues {
 		if l.elem != nil { // it was not closed meanwhile
 			s.batch = append(s.batch, l.try())
 		}
@@ -174,8 +174,8 @@ func (s *sweep) some(r *waitingRoom, lines []*line) {
 	}
 }
 
-// try begins the call of the line's first waiter.
-func (l *line) try() try {
+// try begins the call of the queue's first waiter.
+func (l *waitQueue) try() try {
 	w := l.first()
 	w.tried = true
 	return try{l: l, w: w}
