@@ -154,12 +154,11 @@ func commands(b block) (all []command, err error) {
 	return all, nil
 }
 
-// reason is why a text of a block is not run, or "".
-func reason(text string, used map[string]bool) string {
-	for begin, why := range notRun {
+// leftOut is the entry of notRun for a text of a block, or "" if it is run.
+func leftOut(text string) string {
+	for begin := range notRun {
 		if strings.HasPrefix(text, begin) {
-			used[begin] = true
-			return why
+			return begin
 		}
 	}
 	return ""
@@ -178,10 +177,10 @@ func TestBlocks(t *testing.T) {
 					t.Error(err)
 				}
 				for _, c := range cmds {
-					reason(c.line, used)
+					used[leftOut(c.line)] = true
 				}
 			case "go":
-				reason(b.text, used)
+				used[leftOut(b.text)] = true
 			case "text":
 			default:
 				t.Errorf("%v: is in %q: console, go, or text", b, b.language)
@@ -228,17 +227,17 @@ func TestGoBlocks(t *testing.T) {
 	for _, all := range pages(t) {
 		code = append(code, slices.DeleteFunc(all, func(b block) bool { return b.language != "go" })...)
 	}
-	build(t, "", "example", code)
+	build(t, os.DevNull, "example", code)
 }
 
 // runs reports whether something of a block is run.
 func runs(b block) bool {
 	switch b.language {
 	case "go":
-		return reason(b.text, map[string]bool{}) == ""
+		return leftOut(b.text) == ""
 	case "console":
 		cmds, _ := commands(b)
-		return slices.ContainsFunc(cmds, func(c command) bool { return reason(c.line, map[string]bool{}) == "" })
+		return slices.ContainsFunc(cmds, func(c command) bool { return leftOut(c.line) == "" })
 	}
 	return false
 }
@@ -265,11 +264,11 @@ func prepare(t *testing.T, all []block) *runner {
 			code = append(code, b)
 		}
 	}
-	build(t, r.bin, "main", code, "./cmd/sysvipc")
+	build(t, r.bin+"/", "main", code, "./cmd/sysvipc")
 	return r
 }
 
-// build compiles Go blocks, and packages of the module. Executables come into bin, if the package is main.
+// build compiles Go blocks, and packages of the module. Executables come into bin.
 func build(t *testing.T, bin, name string, code []block, packages ...string) {
 	t.Helper()
 	top, err := filepath.Abs(root)
@@ -307,10 +306,7 @@ func build(t *testing.T, bin, name string, code []block, packages ...string) {
 	if err := os.WriteFile(file, list, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"build", "-buildvcs=false", "-overlay", file}
-	if bin != "" {
-		args = append(args, "-o", bin+"/")
-	}
+	args := []string{"build", "-buildvcs=false", "-overlay", file, "-o", bin}
 	cmd := exec.Command("go", append(args, packages...)...)
 	cmd.Dir = top
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -371,7 +367,7 @@ func (r *runner) program(b block) {
 func (r *runner) console(b block) {
 	cmds, _ := commands(b)
 	for _, c := range cmds {
-		if reason(c.line, map[string]bool{}) != "" {
+		if leftOut(c.line) != "" {
 			continue
 		}
 		dir := r.dir
