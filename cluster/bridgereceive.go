@@ -259,7 +259,7 @@ const bridgeConsumer = "bridge"
 // consumer makes the consumer anew, which then begins with what was not acknowledged.
 func (r *receiver) consumer(ctx context.Context) error {
 	q := r.Remote
-	err := persist(ctx, func(ctx context.Context) error {
+	err := q.conn.persist(ctx, func(ctx context.Context) error {
 		s, err := q.conn.js.Stream(ctx, q.stream)
 		if err != nil {
 			return err

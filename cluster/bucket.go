@@ -35,14 +35,14 @@ func (c *Conn) openBucket(ctx context.Context) error {
 	if known {
 		return nil
 	}
-	err := persist(ctx, func(ctx context.Context) error {
+	err := c.persist(ctx, func(ctx context.Context) error {
 		_, err := c.js.Stream(ctx, bucketStream)
 		if !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return err
 		}
-		_, err = c.js.CreateStream(ctx, jetstream.StreamConfig{
+		_, err = c.reserve(ctx, jetstream.StreamConfig{
 			Name: bucketStream, Description: "sysvipc semaphore sets and variables", Subjects: []string{bucketPrefix + ">"},
-			MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, Discard: jetstream.DiscardNew, Replicas: c.replicas,
+			MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxBytes: defaultBytes, MaxMsgSize: -1, Discard: jetstream.DiscardNew, Replicas: c.replicas,
 			AllowRollup: true, DenyDelete: true, AllowMsgTTL: true, SubjectDeleteMarkerTTL: markerTime,
 		})
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
@@ -80,7 +80,7 @@ type storedMessage struct {
 // stored asks the leader of a stream for a message. The other servers might answer too, but
 // what one of them has can be old, and one that is stopped does not answer.
 func (c *Conn) stored(ctx context.Context, stream, request string) (m storedMessage, err error) {
-	err = persist(ctx, func(ctx context.Context) error {
+	err = c.persist(ctx, func(ctx context.Context) error {
 		m = storedMessage{}
 		answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, []byte(request))
 		if err != nil {
@@ -112,7 +112,7 @@ func (c *Conn) readLatest(ctx context.Context, key string) (entry, error) {
 	probed := uint64(0) // a message that was stored during this call
 	probe := func(header nats.Header) error {
 		header[jetstream.MsgIDHeader] = []string{c.number()}
-		return persist(ctx, func(ctx context.Context) error {
+		return c.persist(ctx, func(ctx context.Context) error {
 			a, err := c.store(ctx, &nats.Msg{Subject: bucketPrefix + "probe", Header: header})
 			if err == nil {
 				probed = a.Seq
@@ -161,7 +161,7 @@ func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint6
 	}
 	tries := 0
 	var a ack
-	err := persist(ctx, func(ctx context.Context) (err error) {
+	err := c.persist(ctx, func(ctx context.Context) (err error) {
 		tries++
 		a, err = c.store(ctx, msg)
 		return err
@@ -181,7 +181,7 @@ func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint6
 		jetstream.MsgIDHeader: {id}, jetstream.MsgTTLHeader: {probeTime.String()}, operationHeader: {"PURGE"},
 	}}
 	tries = 0
-	err = persist(ctx, func(ctx context.Context) (err error) {
+	err = c.persist(ctx, func(ctx context.Context) (err error) {
 		tries++
 		a, err = c.store(ctx, msg)
 		return err
@@ -210,7 +210,7 @@ func (c *Conn) end(ctx context.Context, key string, revision uint64) error {
 		jetstream.MsgTTLHeader:              {time.Second.String()},
 		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(revision, 10)},
 	}}
-	return persist(ctx, func(ctx context.Context) error {
+	return c.persist(ctx, func(ctx context.Context) error {
 		_, err := c.store(ctx, msg)
 		return err
 	})

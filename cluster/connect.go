@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"sync"
@@ -52,7 +53,12 @@ func (o *Options) nats() (opts []nats.Option, err error) {
 			}
 		}),
 		nats.ReconnectHandler(func(c *nats.Conn) { note("connected again to "+c.ConnectedUrlRedacted(), nil) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { note("nats", err) }),
+		nats.ErrorHandler(errorNotes(note)),
+		nats.ClosedHandler(func(c *nats.Conn) {
+			if err := c.LastError(); err != nil {
+				note("connection closed", err)
+			}
+		}),
 	}
 	if o.Credentials != "" {
 		opts = append(opts, nats.UserCredentials(o.Credentials))
@@ -73,6 +79,27 @@ func (o *Options) nats() (opts []nats.Option, err error) {
 	return opts, nil
 }
 
+// errorNotes notes errors that no call returns, and what comes again and again once in a row: a
+// password that is refused is refused many times.
+func errorNotes(note func(string, error)) nats.ErrHandler {
+	var mu sync.Mutex
+	var last string
+	var since time.Time
+	return func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err.Error() == last && time.Since(since) < time.Minute {
+			return
+		}
+		last, since = err.Error(), time.Now()
+		if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) {
+			note("the servers refuse the connection: trying again", err)
+			return
+		}
+		note("nats", err)
+	}
+}
+
 // Conn is a connection to a cluster of NATS servers with JetStream. It reconnects by
 // itself, for ever. Objects that were opened through it are closed with it. Safe for
 // concurrent use.
@@ -83,6 +110,7 @@ type Conn struct {
 	elects   bool // the servers are several, and one of them leads
 	lease    time.Duration
 	metrics  Metrics
+	note     func(what string, err error)
 	id       string // of this connection; messages and sessions are numbered under it
 	next     atomic.Uint64
 
@@ -122,6 +150,9 @@ func connect(ctx context.Context, url string, opts *Options, natsOpts []nats.Opt
 	if c.metrics == nil {
 		c.metrics = nowhere{}
 	}
+	if c.note = opts.Note; c.note == nil {
+		c.note = func(string, error) {}
+	}
 	patience := 5 * time.Second
 	if end, ok := ctx.Deadline(); ok {
 		patience = min(patience, max(time.Until(end), time.Millisecond))
@@ -131,8 +162,8 @@ func connect(ctx context.Context, url string, opts *Options, natsOpts []nats.Opt
 		return nil, server.fail("connect to", err, "NKey is the file with the seed")
 	}
 	all := slices.Concat(own, []nats.Option{
-		nats.Name("sysvipc"), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
-		nats.ReconnectJitter(100*time.Millisecond, 500*time.Millisecond), nats.Timeout(patience),
+		nats.Name("sysvipc"), nats.MaxReconnects(-1), nats.CustomReconnectDelay(backOff), nats.Timeout(patience),
+		nats.IgnoreAuthErrorAbort(), // a password that is wrong for a moment is not wrong for ever
 		nats.PingInterval(5 * time.Second), nats.MaxPingsOutstanding(2),
 	}, natsOpts)
 	nc, err := nats.Connect(url, all...)
@@ -172,6 +203,13 @@ func connect(ctx context.Context, url string, opts *Options, natsOpts []nats.Opt
 		}
 	}
 	return c, nil
+}
+
+// backOff is how long to wait before all servers are tried again: from 0.1 to 5 s, and not the
+// same for all clients.
+func backOff(rounds int) time.Duration {
+	d := min(100*time.Millisecond<<min(rounds, 10), 5*time.Second)
+	return d/2 + rand.N(d)/2
 }
 
 // newer reports whether a server's version is at least 2.MINOR. What is not understood is taken
@@ -265,9 +303,11 @@ func (c *Conn) number() string { return c.id + strconv.FormatUint(c.next.Add(1),
 const attempt = 3 * time.Second
 
 // persist makes a call to the servers until it is answered, for as long as ctx lasts:
-// servers restart, and clusters elect leaders. The call must be one that may be repeated.
-func persist(ctx context.Context, call func(context.Context) error) error {
+// servers restart, and clusters elect leaders. The call must be one that may be repeated. What
+// servers go on to answer instead is noted after a while, and is in the error at the end.
+func (c *Conn) persist(ctx context.Context, call func(context.Context) error) error {
 	began, pause := time.Now(), 20*time.Millisecond
+	noted := false
 	for {
 		once, cancel := context.WithTimeout(ctx, attempt)
 		err := call(once)
@@ -275,19 +315,34 @@ func persist(ctx context.Context, call func(context.Context) error) error {
 		if err == nil || !transient(err) && (!isCode(err, codeNoPeers) || time.Since(began) > placing) {
 			return err
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		said := answered(err)
+		if said && !noted && time.Since(began) >= attempt {
+			noted = true
+			c.note("the servers refuse, and are asked again", err)
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		wait, stop := context.WithTimeout(ctx, pause)
+		<-wait.Done()
+		stop()
+		switch {
+		case ctx.Err() != nil && said:
+			return &unanswered{ctx.Err(), err}
+		case ctx.Err() != nil:
 			return ctx.Err()
 		}
 		pause = min(2*pause, time.Second)
 	}
 }
+
+// answered reports whether an error has words of the servers.
+func answered(err error) bool {
+	return errors.As(err, new(*jetstream.APIError)) || errors.As(err, new(nats.JetStreamError))
+}
+
+// unanswered is the end of a call: why it ended, and what the servers had said.
+type unanswered struct{ end, said error }
+
+func (u *unanswered) Error() string   { return u.end.Error() + ": the servers said: " + u.said.Error() }
+func (u *unanswered) Unwrap() []error { return []error{u.end, u.said} }
 
 // placing is for how long it may take until the servers of a new cluster know one another. Until
 // then they find no place for replicas.
@@ -298,7 +353,8 @@ func transient(err error) bool {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
 		switch api.ErrorCode {
-		case jetstream.JSErrCodeJetStreamNotEnabledForAccount, jetstream.JSErrCodeJetStreamNotEnabled:
+		case jetstream.JSErrCodeJetStreamNotEnabledForAccount, jetstream.JSErrCodeJetStreamNotEnabled,
+			codeMemoryExceeded, codeStorageExceeded:
 			return false
 		case codeInProcess, codeConsumerOffline:
 			return true
@@ -323,6 +379,8 @@ const (
 	codeWrongLastSequence2 = 10164 // the same, in a cluster, while another is being stored
 	codeStoreFailed        = 10077 // the stream is full, in its words
 	codeTooBig             = 10054
+	codeMemoryExceeded     = 10028
+	codeStorageExceeded    = 10047
 )
 
 // isCode reports whether the server answered so.

@@ -65,6 +65,10 @@ func (t thing) fail(op string, err error, hint string) error {
 		if hint == "" {
 			e.hint = "no server with JetStream answers: is it enabled, and has its cluster a leader?"
 		}
+	case cannotReserve(err):
+		if hint == "" {
+			e.hint = "what the servers may store is reserved: give queues less, see QueueOptions.MaxBytes, or the servers more, see max_file_store"
+		}
 	case isCode(err, codeNoPeers):
 		if hint == "" {
 			e.hint = "it needs as many servers with JetStream, and room, as it has replicas: see Options.Replicas"
@@ -103,4 +107,13 @@ func (t thing) removed(op string) error {
 
 func (t thing) cancelled(op string, ctx context.Context) error {
 	return &Error{Op: op, Kind: t.kind, Name: t.name, Err: ctx.Err()}
+}
+
+// ended is cancelled, with what the servers had said until then, if they had.
+func (t thing) ended(op string, ctx context.Context, err error) error {
+	var u *unanswered
+	if errors.As(err, &u) {
+		return &Error{Op: op, Kind: t.kind, Name: t.name, Err: u}
+	}
+	return t.cancelled(op, ctx)
 }

@@ -63,7 +63,7 @@ func (l *lane) make(ctx context.Context) error {
 	if made {
 		return nil
 	}
-	err := persist(ctx, func(ctx context.Context) error {
+	err := q.conn.persist(ctx, func(ctx context.Context) error {
 		_, err := q.conn.js.CreateOrUpdateConsumer(ctx, q.stream, jetstream.ConsumerConfig{
 			Durable: l.consumer, FilterSubject: q.subject + strconv.FormatInt(l.typ, 10), AckPolicy: jetstream.AckExplicitPolicy,
 			AckWait: q.ackWait, MaxAckPending: q.atOnce, MaxWaiting: 1 << 14, InactiveThreshold: laneIdle,

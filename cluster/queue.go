@@ -61,8 +61,10 @@ type Queue struct {
 // value are right for most.
 type QueueOptions struct {
 	// MaxMessages and MaxBytes are the capacity: senders wait when it would be passed.
-	// 0 is without limit. The bytes are those that the stream needs, which for each
-	// message is about 100 more than its data has.
+	// The bytes are those that the stream needs, which for each message is about 100 more
+	// than its data has. The servers reserve them. 0 messages is without limit; 0 bytes is
+	// 256 MiB, or less if the servers have less left; -1 is without limit, for those who
+	// accept that a queue which nobody drains stops all that is on the same servers.
 	MaxMessages, MaxBytes int64
 	// MaxMessage is the largest message. 0 is what the server takes, mostly 1 MiB.
 	MaxMessage int
@@ -107,7 +109,7 @@ func (c *Conn) queue(ctx context.Context, op, name string, opts *QueueOptions) (
 	}
 	q.stream, q.subject = "SYSVIPC_Q_"+tok, "sysvipc.q."+tok+"."
 	var info *jetstream.StreamInfo
-	err = persist(ctx, func(ctx context.Context) error {
+	err = c.persist(ctx, func(ctx context.Context) error {
 		s, err := c.js.Stream(ctx, q.stream)
 		switch {
 		case err == nil && op == "create":
@@ -115,7 +117,7 @@ func (c *Conn) queue(ctx context.Context, op, name string, opts *QueueOptions) (
 		case errors.Is(err, jetstream.ErrStreamNotFound) && op == "open":
 			return fs.ErrNotExist
 		case errors.Is(err, jetstream.ErrStreamNotFound):
-			s, err = c.js.CreateStream(ctx, q.config(opts))
+			s, err = c.reserve(ctx, q.config(opts))
 			if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 				if op == "create" { // with other options, or it would have been found
 					return fs.ErrExist
@@ -153,7 +155,7 @@ func (q *Queue) config(opts *QueueOptions) jetstream.StreamConfig {
 		opts = &QueueOptions{}
 	}
 	orNone := func(n int64) int64 {
-		if n == 0 {
+		if n <= 0 {
 			return -1
 		}
 		return n
@@ -165,6 +167,9 @@ func (q *Queue) config(opts *QueueOptions) jetstream.StreamConfig {
 		Duplicates: opts.Duplicates, AllowDirect: true, AllowBatchPublish: newer(q.conn.nc.ConnectedServerVersion(), 14),
 		// Receivers that wait for more than one type are told of what comes.
 		RePublish: &jetstream.RePublish{Source: q.subject + "*", Destination: q.hint("h") + ".{{wildcard(1)}}", HeadersOnly: true},
+	}
+	if opts.MaxBytes == 0 {
+		cfg.MaxBytes = defaultBytes
 	}
 	if opts.Memory {
 		cfg.Storage = jetstream.MemoryStorage
@@ -228,7 +233,7 @@ func (q *Queue) Types(ctx context.Context) (map[int64]int64, error) {
 }
 
 func (q *Queue) info(ctx context.Context, op string, opts ...jetstream.StreamInfoOpt) (info *jetstream.StreamInfo, err error) {
-	err = persist(ctx, func(ctx context.Context) error {
+	err = q.conn.persist(ctx, func(ctx context.Context) error {
 		q.settle(ctx)
 		s, err := q.conn.js.Stream(ctx, q.stream)
 		if err == nil {
@@ -264,7 +269,7 @@ func (q *Queue) SetCapacity(ctx context.Context, messages, bytes int64) error {
 	if bytes > 0 {
 		cfg.MaxBytes = bytes
 	}
-	err = persist(ctx, func(ctx context.Context) error {
+	err = q.conn.persist(ctx, func(ctx context.Context) error {
 		_, err := q.conn.js.UpdateStream(ctx, cfg)
 		return err
 	})
@@ -275,7 +280,7 @@ func (q *Queue) SetCapacity(ctx context.Context, messages, bytes int64) error {
 // Remove removes the queue and its messages. Whoever waits on it gets ErrRemoved, within
 // some seconds.
 func (q *Queue) Remove(ctx context.Context) error {
-	err := persist(ctx, func(ctx context.Context) error { return q.conn.js.DeleteStream(ctx, q.stream) })
+	err := q.conn.persist(ctx, func(ctx context.Context) error { return q.conn.js.DeleteStream(ctx, q.stream) })
 	q.conn.nc.Publish(q.hint("r"), nil)
 	q.conn.nc.Publish(q.hint("c"), []byte(q.callRemoved()))
 	return q.fail("remove", err, "")

@@ -52,7 +52,7 @@ func (q *Queue) send(ctx context.Context, typ int64, data []byte, id string, wai
 	}
 	for {
 		var answer ack
-		err := persist(ctx, func(ctx context.Context) (err error) {
+		err := q.conn.persist(ctx, func(ctx context.Context) (err error) {
 			answer, err = q.conn.store(ctx, msg)
 			if errors.Is(err, nats.ErrNoResponders) && !q.exists(ctx) {
 				return jetstream.ErrStreamNotFound
@@ -82,7 +82,7 @@ func (q *Queue) send(ctx context.Context, typ int64, data []byte, id string, wai
 			return false, q.refuse(op, sysvipc.ErrTooBig, "%d bytes: see the server's max_payload", len(data))
 		}
 		if ctx.Err() != nil {
-			return false, q.cancelled(op, ctx)
+			return false, q.ended(op, ctx, err)
 		}
 		return false, q.fail(op, err, "")
 	}

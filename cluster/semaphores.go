@@ -183,7 +183,7 @@ func (s *SemaphoreSet) wrong(ctx context.Context, op string, err error) error {
 	case errors.Is(err, sysvipc.ErrRemoved):
 		return s.removed(op)
 	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
-		return s.cancelled(op, ctx)
+		return s.ended(op, ctx, err)
 	}
 	return s.fail(op, err, "")
 }

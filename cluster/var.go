@@ -53,7 +53,7 @@ func (v *Var[T]) load(ctx context.Context, op string, read func(context.Context,
 
 func (v *Var[T]) wrong(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
-		return v.cancelled(op, ctx)
+		return v.ended(op, ctx, err)
 	}
 	return v.fail(op, err, "")
 }
@@ -141,7 +141,7 @@ func (v *Var[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
 		last := uint64(0)
 		for begun := false; ; begun = true {
 			var w *watcher
-			err := persist(ctx, func(context.Context) (err error) {
+			err := v.conn.persist(ctx, func(context.Context) (err error) {
 				w, err = v.conn.watch(ctx, v.key)
 				return err
 			})
