@@ -46,6 +46,13 @@ func bareShmat(id int) uintptr {
 	return addr
 }
 
+func bareShmStat(id int, buf *[128]byte) {
+	// buf is longer than struct shmid_ds.
+	if _, _, errno := syscall.Syscall(unix.SYS_SHMCTL, uintptr(id), 2 /* IPC_STAT */, uintptr(unsafe.Pointer(buf))); errno != 0 {
+		panic(errno)
+	}
+}
+
 func bareShmdt(addr uintptr) {
 	if _, _, errno := syscall.Syscall(unix.SYS_SHMDT, addr, 0, 0); errno != 0 {
 		panic(errno)

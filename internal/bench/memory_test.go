@@ -16,13 +16,19 @@ func newSegment(b *testing.B, size int64) *sysvipc.Segment {
 	return seg
 }
 
-// A segment, attached and detached again, first without a look at it, then with one.
+// A segment, attached, asked for its size, which is only known then, and detached again; first without a look at it, then
+// with one.
 func BenchmarkAttachDetach(b *testing.B) {
 	b.Run("untouched", func(b *testing.B) {
 		seg := newSegment(b, 1<<16)
 		id := seg.ID()
 		pair := func() { check(must(seg.Attach(nil)).Close()) }
-		bare := &side{name: "syscall", run: loop(func() { bareShmdt(bareShmat(id)) })}
+		var ds [128]byte
+		bare := &side{name: "syscall", run: loop(func() {
+			addr := bareShmat(id)
+			bareShmStat(id, &ds)
+			bareShmdt(addr)
+		})}
 		compare(b, 100, &side{run: loop(pair)}, append(startTwin(b).floor("attach %d %d", id), bare)...)
 		allocs(b, pair)
 	})
@@ -30,6 +36,7 @@ func BenchmarkAttachDetach(b *testing.B) {
 		seg := newSegment(b, 1<<16)
 		id := seg.ID()
 		text := make([]byte, 60)
+		var ds [128]byte
 		pair := func() {
 			mem := must(seg.Attach(nil))
 			must(mem.WriteAt(text, 0))
@@ -37,6 +44,7 @@ func BenchmarkAttachDetach(b *testing.B) {
 		}
 		bare := &side{name: "syscall", run: loop(func() {
 			addr := bareShmat(id)
+			bareShmStat(id, &ds)
 			copy(bytesAt(addr, len(text)), text)
 			bareShmdt(addr)
 		})}

@@ -4,7 +4,7 @@
  *
  *   sem ID N            N times: take one from semaphore 0 of set ID, give it back
  *   msg ID BYTES N      N times: send a message of BYTES bytes to queue ID, receive it
- *   attach ID N         N times: attach segment ID, detach it
+ *   attach ID N         N times: attach segment ID, ask for its size, detach it
  *   semping ID N        N round trips: give semaphore 0, take semaphore 1
  *   msgping ID ID2 N    N round trips: send to queue ID, receive from queue ID2
  *   pin CPU             run on this processor only
@@ -76,7 +76,9 @@ int main(void)
 		} else if (!strcmp(verb, "attach")) {
 			for (; b > 0; b--) {
 				void *p = shmat(a, NULL, 0);
+				struct shmid_ds ds;
 				check(p == (void *)-1 ? -1 : 0, "shmat");
+				check(shmctl(a, IPC_STAT, &ds), "shmctl");
 				check(shmdt(p), "shmdt");
 			}
 		} else if (!strcmp(verb, "semping")) {
