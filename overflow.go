@@ -47,20 +47,28 @@ func (r *waitQueues) pollOverflow() {
 		if !r.pausePoll() {
 			return
 		}
-		if s.credit < 0 {
-			inVain := s.took * time.Duration(-s.credit) / time.Duration(s.tried)
-			time.Sleep(min(inVain*(pollShare-1), maxPollPause))
+		if debt := s.debt(); debt > pollPause {
+			time.Sleep(min(debt, maxPollPause))
 			s.credit = 0
 		}
 		timer.Reset(pollPause)
 		select {
 		case <-r.progress:
 		case <-timer.C:
+			s.credit = max(s.credit, 0) // the pause has paid for it
 		}
 		r.mu.Lock()
 		r.poller = pollerActive
 		r.mu.Unlock()
 	}
+}
+
+// debt is how long the poll has to pause for what it has tried in vain.
+func (s *overflowPoll) debt() time.Duration {
+	if s.credit >= 0 || s.tried == 0 {
+		return 0
+	}
+	return s.took * time.Duration(-s.credit) / time.Duration(s.tried) * (pollShare - 1)
 }
 
 // pausePoll reports whether the poll goes on at all.
@@ -103,7 +111,7 @@ func (s *overflowPoll) all(r *waitQueues) {
 	}
 	r.mu.Unlock()
 	for _, o := range s.objects {
-		empty := o.empty()
+		empty := s.empty(o.key)
 		r.mu.Lock()
 		s.queues = s.queues[:0]
 		for e := o.overflow.Front(); e != nil; e = e.Next() {
@@ -124,11 +132,14 @@ func (s *overflowPoll) all(r *waitQueues) {
 
 // empty reports whether the object is a queue without a message: one call instead of one
 // for each receiver.
-func (o *objectQueues) empty() bool {
-	if o.key.kind != KindQueue {
+func (s *overflowPoll) empty(o objectKey) bool {
+	if o.kind != KindQueue {
 		return false
 	}
-	ds, _, errno := sysv.MsgctlStat(o.key.id, sysv.IPC_STAT)
+	start := time.Now()
+	ds, _, errno := sysv.MsgctlStat(o.id, sysv.IPC_STAT)
+	s.took += time.Since(start)
+	s.tried++
 	return errno == 0 && ds.Qnum == 0
 }
 

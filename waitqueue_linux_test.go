@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -383,3 +384,50 @@ func TestCancelInOverflow(t *testing.T) {
 		}
 	}
 }
+
+// What is beyond the slots takes a tenth of one processor while nothing happens.
+func TestIdleOverflowCostsLittle(t *testing.T) {
+	t.Parallel()
+	ipctest.Start(t, idleOverflow, nil).Expect("done")
+}
+
+var idleOverflow = ipctest.Register("idle overflow", func(c *ipctest.ChildEnv) {
+	const n = 2000
+	queues := make([]*sysvipc.Queue, n)
+	remove := func() {
+		for _, q := range queues {
+			if q != nil {
+				_ = q.Remove()
+			}
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for i := range queues {
+		q, err := sysvipc.CreateQueue(sysvipc.Private, 0o600)
+		if err != nil {
+			remove()
+			c.Fatal(err)
+		}
+		queues[i] = q
+		all.Go(func() { _, _ = q.Receive(ctx, sysvipc.Any) })
+	}
+	for sysvipc.WaitersInProcess() < n {
+		runtime.Gosched()
+	}
+	processor := func() time.Duration {
+		var used syscall.Rusage
+		c.Check(syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+		return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	}
+	start, before := time.Now(), processor()
+	time.Sleep(time.Second)
+	share := float64(processor()-before) / float64(time.Since(start))
+	cancel()
+	all.Wait()
+	remove()
+	if share > 0.25 { // what the Go scheduler needs comes on top
+		c.Fatalf("%.2f of a processor", share)
+	}
+	c.Say("done")
+})
