@@ -33,10 +33,11 @@ func (o operation) op() sysvipc.Op {
 
 // do returns the outcome of operations: 0, EAGAIN if they would wait, or why they are refused.
 func (m *setModel) do(ops []operation) syscall.Errno {
-	for _, o := range ops {
-		if o.index < 0 || o.index >= len(m.values) {
-			return syscall.EFBIG
-		}
+	if slices.ContainsFunc(ops, func(o operation) bool { return o.index < 0 }) {
+		return syscall.EINVAL
+	}
+	if slices.ContainsFunc(ops, func(o operation) bool { return o.index >= len(m.values) }) {
+		return syscall.EFBIG
 	}
 	values, undo := slices.Clone(m.values), slices.Clone(m.undo)
 	for _, o := range ops {
