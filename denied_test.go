@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,8 +34,8 @@ type attempt struct {
 }
 
 const (
-	mode     = ": permission denied (its mode does not grant this; see its owner and mode with \"sysvipc ls\")"
-	notOwner = ": operation not permitted (only its owner, its creator or root may do this)"
+	mode     = ": permission denied (its mode does not grant this: {whose})"
+	notOwner = ": operation not permitted (only its owner, its creator or a process with CAP_SYS_ADMIN may do this: {whose})"
 )
 
 // attempts are on objects of mode 0600.
@@ -48,15 +49,15 @@ var attempts = []attempt{
 	},
 	{
 		"EnsureSegment", func(s stranger) error { return err1(sysvipc.EnsureSegment(s.key, 1, 0o600)) }, syscall.EACCES,
-		"ensure segment {key}: permission denied (a segment with this key exists, and its mode does not grant what perm asks for)",
+		"ensure segment {key}: permission denied (a segment with this key exists, and its mode does not grant what perm asks for: {whose})",
 	},
 	{
 		"EnsureSemaphores", func(s stranger) error { return err1(sysvipc.EnsureSemaphores(bg, s.key, 0o600, 1)) }, syscall.EACCES,
-		"ensure semaphore set {key}: permission denied (a set with this key exists, and its mode does not grant what perm asks for)",
+		"ensure semaphore set {key}: permission denied (a semaphore set with this key exists, and its mode does not grant what perm asks for: {whose})",
 	},
 	{
 		"EnsureQueue", func(s stranger) error { return err1(sysvipc.EnsureQueue(s.key, 0o600)) }, syscall.EACCES,
-		"ensure queue {key}: permission denied (a queue with this key exists, and its mode does not grant what perm asks for)",
+		"ensure queue {key}: permission denied (a queue with this key exists, and its mode does not grant what perm asks for: {whose})",
 	},
 
 	{"Segment.Stat", func(s stranger) error { return err1(s.seg.Stat()) }, 0, ""},
@@ -72,11 +73,11 @@ var attempts = []attempt{
 	{"Segment.Chown", func(s stranger) error { return s.seg.Chown(ipctest.Nobody, -1) }, syscall.EPERM, "chown segment {seg}" + notOwner},
 	{
 		"Segment.Lock", func(s stranger) error { return s.seg.Lock() }, syscall.EPERM,
-		"lock segment {seg}: operation not permitted (it needs the owner, and RLIMIT_MEMLOCK or CAP_IPC_LOCK: see \"ulimit -l\")",
+		"lock segment {seg}: operation not permitted (only its owner, its creator or a process with CAP_IPC_LOCK may do this: {whose})",
 	},
 	{
 		"Segment.Unlock", func(s stranger) error { return s.seg.Unlock() }, syscall.EPERM,
-		"unlock segment {seg}: operation not permitted (it needs the owner, and RLIMIT_MEMLOCK or CAP_IPC_LOCK: see \"ulimit -l\")",
+		"unlock segment {seg}: operation not permitted (only its owner, its creator or a process with CAP_IPC_LOCK may do this: {whose})",
 	},
 
 	{"SemaphoreSet.Stat", func(s stranger) error { return err1(s.set.Stat()) }, 0, ""},
@@ -112,7 +113,7 @@ var attempts = []attempt{
 	{"Queue.SetMaxBytes", func(s stranger) error { return s.q.SetMaxBytes(100) }, syscall.EPERM, "set the capacity of queue {q}" + notOwner},
 	{
 		"Queue.SetMaxBytes, raised", func(s stranger) error { return s.q.SetMaxBytes(20000) }, syscall.EPERM,
-		"set the capacity of queue {q}: operation not permitted (it needs the owner, and above kernel.msgmnb CAP_SYS_RESOURCE)",
+		"set the capacity of queue {q}: operation not permitted (a capacity of 20000 bytes is above kernel.msgmnb, and takes CAP_SYS_RESOURCE; only its owner, its creator or a process with CAP_SYS_ADMIN may do this: {whose})",
 	},
 
 	{"ReadLimits", func(stranger) error { return err1(sysvipc.ReadLimits()) }, 0, ""},
@@ -177,7 +178,7 @@ func TestDenied(t *testing.T) {
 	before := ipctest.Snapshot()
 
 	p := ipctest.Start(t, denied, &ipctest.Options{UID: ipctest.Nobody}, key.String(), fmt.Sprint(s.seg.ID()), fmt.Sprint(s.set.ID()), fmt.Sprint(s.q.ID()))
-	fill := strings.NewReplacer("{key}", key.String(),
+	fill := strings.NewReplacer("{key}", key.String(), "{whose}", whose(0o600),
 		"{seg}", fmt.Sprint(s.seg.ID()), "{set}", fmt.Sprint(s.set.ID()), "{q}", fmt.Sprint(s.q.ID()))
 	for _, a := range attempts {
 		got := p.Line()
@@ -208,6 +209,11 @@ func TestDenied(t *testing.T) {
 	if diff := cmp.Diff(before, ipctest.Snapshot()); diff != "" {
 		t.Errorf("the attempts changed something (-before +after):\n%s", diff)
 	}
+}
+
+// whose is what nobody is told of an object of this user.
+func whose(mode fs.FileMode) string {
+	return fmt.Sprintf("it belongs to user %d, group %d and has mode %04o; this process is user %d, group %d", os.Geteuid(), os.Getegid(), uint32(mode), ipctest.Nobody, ipctest.Nobody)
 }
 
 // reader has objects that others may read.
@@ -255,9 +261,10 @@ func TestReadOnlyMode(t *testing.T) {
 	p := ipctest.Start(t, reader, &ipctest.Options{UID: ipctest.Nobody}, fmt.Sprint(seg.ID()), fmt.Sprint(set.ID()), fmt.Sprint(q.ID()))
 	p.Expect("bytes")
 	p.Expect(fmt.Sprintf("sysvipc: attach segment %d: permission denied (its mode does not grant reading and writing: attach it read-only)", seg.ID()))
+	denied := strings.ReplaceAll(mode, "{whose}", whose(0o644))
 	p.Expect("[3 0]")
-	p.Expect(fmt.Sprintf("sysvipc: operate on semaphore set %d"+mode, set.ID()))
+	p.Expect(fmt.Sprintf("sysvipc: operate on semaphore set %d"+denied, set.ID()))
 	p.Expect("message")
-	p.Expect(fmt.Sprintf("sysvipc: send to queue %d"+mode, q.ID()))
+	p.Expect(fmt.Sprintf("sysvipc: send to queue %d"+denied, q.ID()))
 	p.Finish()
 }

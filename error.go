@@ -157,18 +157,18 @@ func (o object) fail(op string, errno syscall.Errno, hint string) error {
 		e.is = errors.ErrUnsupported
 	}
 	if e.hint == "" {
-		e.hint = remedy(errno)
+		e.hint = o.remedy(errno)
 	}
 	return e
 }
 
 // remedy is what to do about an errno, where nothing more is known.
-func remedy(errno syscall.Errno) string {
+func (o object) remedy(errno syscall.Errno) string {
 	switch errno {
 	case syscall.EACCES:
-		return "its mode does not grant this; see its owner and mode with \"sysvipc ls\""
+		return o.noAccess()
 	case syscall.EPERM:
-		return "only its owner, its creator or root may do this"
+		return sandboxed
 	case syscall.ENOMEM:
 		return "the kernel has no memory for it"
 	case syscall.ENFILE:

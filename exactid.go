@@ -85,8 +85,10 @@ func nextIDError(kind Kind, err error) (syscall.Errno, string) {
 // tryCreation reports why an object like this could not be made, by making one without
 // a key.
 func tryCreation(o object, create func(Key) (int, syscall.Errno)) syscall.Errno {
-	if o.key != Private && find(o.kind, o.key) {
-		return syscall.EEXIST
+	if o.key != Private {
+		if _, errno := find(o.kind, o.key); errno != syscall.ENOENT {
+			return syscall.EEXIST
+		}
 	}
 	id, errno := create(Private)
 	if errno == 0 {
@@ -95,18 +97,16 @@ func tryCreation(o object, create func(Key) (int, syscall.Errno)) syscall.Errno 
 	return errno
 }
 
-// find reports whether the key is taken.
-func find(kind Kind, key Key) bool {
-	var errno syscall.Errno
+// find returns the ID of the object that has the key. It takes no permission.
+func find(kind Kind, key Key) (id int, errno syscall.Errno) {
 	switch kind {
 	case KindSegment:
-		_, errno = sysv.Shmget(int32(key), 0, 0)
+		return sysv.Shmget(int32(key), 0, 0)
 	case KindSemaphores:
-		_, errno = sysv.Semget(int32(key), 0, 0)
-	case KindQueue:
-		_, errno = sysv.Msgget(int32(key), 0)
+		return sysv.Semget(int32(key), 0, 0)
+	default:
+		return sysv.Msgget(int32(key), 0)
 	}
-	return errno != syscall.ENOENT
 }
 
 // exists reports whether the ID is taken.

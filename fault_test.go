@@ -30,6 +30,7 @@ type fault struct {
 
 const (
 	noSysvipc = ": function not implemented (this kernel is built without CONFIG_SYSVIPC, or a sandbox forbids the call)"
+	sandboxed = ": operation not permitted (a sandbox (seccomp) or a security module forbids the call)"
 	private   = sysvipc.Private
 )
 
@@ -54,7 +55,7 @@ var faults = []fault{
 	}, nil, "create segment: operation not permitted (huge pages need CAP_IPC_LOCK or a group in vm.hugetlb_shm_group)"},
 	{
 		"shmget", syscall.EPERM, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 1, 0o600)) }, nil,
-		"create segment: operation not permitted (a security policy of this machine forbids it)",
+		"create segment: operation not permitted (a sandbox (seccomp) or a security module forbids the call)",
 	},
 	{
 		"shmget", syscall.EINVAL, nil, "CreateSegment", func(stranger) error { return err1(sysvipc.CreateSegment(private, 1, 0o600)) }, nil,
@@ -89,13 +90,29 @@ var faults = []fault{
 	},
 	{
 		"shmctl", syscall.ENOMEM, nil, "Segment.Lock", func(s stranger) error { return s.seg.Lock() }, nil,
-		"lock segment {seg}: cannot allocate memory (it needs the owner, and RLIMIT_MEMLOCK or CAP_IPC_LOCK: see \"ulimit -l\")",
+		"lock segment {seg}: cannot allocate memory (it passes RLIMIT_MEMLOCK, which CAP_IPC_LOCK may: see \"ulimit -l\")",
 	},
 	{"shmctl", syscall.EIDRM, nil, "Segment.Chmod", func(s stranger) error { return s.seg.Chmod(0o600) }, sysvipc.ErrRemoved, "chmod segment {seg}: removed"},
 	{
 		"shmctl", syscall.ENOSYS, nil, "ReadLimits", func(stranger) error { return err1(sysvipc.ReadLimits()) }, errors.ErrUnsupported,
 		"read the limits of segment" + noSysvipc,
 	},
+
+	// EPERM to who owns the object, or of a call that takes no owner, is a sandbox's.
+	{
+		"shmctl", syscall.EPERM, []ipctest.Match{{Arg: 1, Value: sysv.IPC_RMID, Mask: 0xff}},
+		"Segment.Remove", func(s stranger) error { return s.seg.Remove() }, nil, "remove segment {seg}" + sandboxed,
+	},
+	{
+		"semctl", syscall.EPERM, []ipctest.Match{{Arg: 2, Value: sysv.IPC_RMID, Mask: 0xff}},
+		"SemaphoreSet.Remove", func(s stranger) error { return s.set.Remove() }, nil, "remove semaphore set {set}" + sandboxed,
+	},
+	{"msgctl", syscall.EPERM, ipcSet(1), "Queue.Chmod", func(s stranger) error { return s.q.Chmod(0o600) }, nil, "chmod queue {q}" + sandboxed},
+	{"shmctl", syscall.EPERM, nil, "Segment.Stat", func(s stranger) error { return err1(s.seg.Stat()) }, nil, "stat segment {seg}" + sandboxed},
+	{"shmat", syscall.EPERM, nil, "Segment.Attach", func(s stranger) error { return err1(s.seg.Attach(nil)) }, nil, "attach segment {seg}" + sandboxed},
+	{semop, syscall.EPERM, nil, "Semaphore.Acquire", func(s stranger) error { return s.set.At(0).Acquire(bg, 1) }, nil, "acquire semaphore set {set}" + sandboxed},
+	{"msgsnd", syscall.EPERM, nil, "Queue.Send", func(s stranger) error { return s.q.Send(bg, 1, nil) }, nil, "send to queue {q}" + sandboxed},
+	{"msgrcv", syscall.EPERM, nil, "Queue.Receive", func(s stranger) error { return err1(s.q.Receive(bg, sysvipc.Any)) }, nil, "receive from queue {q}" + sandboxed},
 
 	// In a user namespace there are users that do not exist: that is said, and not that the object is gone.
 	{
@@ -117,7 +134,7 @@ var faults = []fault{
 	},
 	{
 		"semget", syscall.EPERM, nil, "CreateSemaphores", func(stranger) error { return err1(sysvipc.CreateSemaphores(private, 0o600, 1)) }, nil,
-		"create semaphore set: operation not permitted (a security policy of this machine forbids it)",
+		"create semaphore set: operation not permitted (a sandbox (seccomp) or a security module forbids the call)",
 	},
 	{
 		"semget", syscall.ENOSYS, nil, "EnsureSemaphores", func(s stranger) error { return err1(sysvipc.EnsureSemaphores(bg, s.key, 0o600, 1)) }, errors.ErrUnsupported,
@@ -155,7 +172,7 @@ var faults = []fault{
 	},
 	{
 		"msgget", syscall.EPERM, nil, "EnsureQueue", func(s stranger) error { return err1(sysvipc.EnsureQueue(s.key, 0o600)) }, nil,
-		"ensure queue {key}: operation not permitted (a security policy of this machine forbids it)",
+		"ensure queue {key}: operation not permitted (a sandbox (seccomp) or a security module forbids the call)",
 	},
 	{"msgget", syscall.ENOSYS, nil, "OpenQueue", func(s stranger) error { return err1(sysvipc.OpenQueue(s.key)) }, errors.ErrUnsupported, "open queue {key}" + noSysvipc},
 	{

@@ -210,10 +210,10 @@ func TestCapacityBeyondTheLimit(t *testing.T) {
 	p := ipctest.Start(t, unprivileged, &ipctest.Options{UID: ipctest.Nobody})
 	id := must(strconv.Atoi(p.Line()))(t)
 	ipctest.RemoveLater(t, ipctest.Msg, id)
-	p.Expect(fmt.Sprintf("sysvipc: set the capacity of queue %d: operation not permitted (it needs the owner, and above kernel.msgmnb CAP_SYS_RESOURCE)", id))
+	p.Expect(fmt.Sprintf("sysvipc: set the capacity of queue %d: operation not permitted (a capacity of 16385 bytes is above kernel.msgmnb, and takes CAP_SYS_RESOURCE)", id))
 	ipctest.SetLimit(t, "msgmnb", "1000")
 	p.Tell("lowered")
-	p.Expect(fmt.Sprintf("sysvipc: chmod queue %d: operation not permitted (it needs the owner, and CAP_SYS_RESOURCE too, since the queue's 16384 bytes are more than kernel.msgmnb)", id))
+	p.Expect(fmt.Sprintf("sysvipc: chmod queue %d: operation not permitted (a capacity of 16384 bytes is above kernel.msgmnb, and takes CAP_SYS_RESOURCE)", id))
 	p.Finish()
 }
 

@@ -16,7 +16,7 @@ type Object struct {
 	Kind       Kind
 	ID         int
 	Key        Key         // Private if it has none, or was removed
-	Mode       fs.FileMode // the nine permission bits; the x bits mean nothing
+	Mode       fs.FileMode // the nine permission bits. Of the x bits the kernel looks only at those of segments, for SHM_EXEC
 	UID, GID   int         // owner, who may be changed
 	CUID, CGID int         // creator, who may not
 	Changed    time.Time   // of the last IPC_SET or creation (and of SETVAL and SETALL)
@@ -123,8 +123,6 @@ func (o object) notMade(errno syscall.Errno) string {
 		return fmt.Sprintf("a %s with this key exists: use that, or remove it first", o.kind)
 	case syscall.EINVAL:
 		return "the kernel accepts no such size or flags"
-	case syscall.EPERM:
-		return "a security policy of this machine forbids it"
 	}
 	return ""
 }

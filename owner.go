@@ -40,5 +40,5 @@ func (o object) notSet(op string, errno syscall.Errno, want Object, gone error) 
 	if errno == syscall.EINVAL && gone == nil {
 		return o.fail(op, errno, fmt.Sprintf("user %d or group %d does not exist in this user namespace", want.UID, want.GID))
 	}
-	return o.fail(op, errno, "")
+	return o.failOwner(op, errno)
 }

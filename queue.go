@@ -97,7 +97,7 @@ func queueHint(o object, errno syscall.Errno) string {
 	case syscall.ENOMEM:
 		return "the kernel has no memory for a queue"
 	case syscall.EACCES:
-		return "a queue with this key exists, and its mode does not grant what perm asks for"
+		return o.notGranted()
 	}
 	return o.notMade(errno)
 }
@@ -140,7 +140,7 @@ func queueStat(id int, ds sysv.MsqidDS) QueueStat {
 // gets ErrRemoved.
 func (q *Queue) Remove() error {
 	if errno := sysv.MsgctlRmid(q.ID()); errno != 0 {
-		return q.fail("remove", errno, "")
+		return q.failOwner("remove", errno)
 	}
 	return nil
 }
@@ -173,7 +173,6 @@ func (q *Queue) set(op string, change func(*QueueStat)) error {
 	if err != nil {
 		return err
 	}
-	old := st.MaxBytes
 	change(&st)
 	if err := q.checkPerm(op, st.Mode); err != nil {
 		return err
@@ -185,10 +184,12 @@ func (q *Queue) set(op string, change func(*QueueStat)) error {
 	switch {
 	case errno == 0:
 		return nil
-	case errno == syscall.EPERM && st.MaxBytes > old:
-		return q.fail(op, errno, "it needs the owner, and above kernel.msgmnb CAP_SYS_RESOURCE")
 	case errno == syscall.EPERM && st.MaxBytes > defaultMaxBytes(st.MaxBytes):
-		return q.fail(op, errno, fmt.Sprintf("it needs the owner, and CAP_SYS_RESOURCE too, since the queue's %d bytes are more than kernel.msgmnb", st.MaxBytes))
+		hint := fmt.Sprintf("a capacity of %d bytes is above kernel.msgmnb, and takes CAP_SYS_RESOURCE", st.MaxBytes)
+		if not := q.notOwner("CAP_SYS_ADMIN"); not != sandboxed {
+			hint += "; " + not
+		}
+		return q.fail(op, errno, hint)
 	}
 	_, gone := q.Stat()
 	return q.notSet(op, errno, st.Object, gone)

@@ -105,7 +105,7 @@ func segmentStat(id int, ds sysv.ShmidDS) SegmentStat {
 // until then.
 func (s *Segment) Remove() error {
 	if errno := sysv.Shmctl(s.ID(), sysv.IPC_RMID); errno != 0 {
-		return s.fail("remove", errno, "")
+		return s.failOwner("remove", errno)
 	}
 	return nil
 }
@@ -151,13 +151,17 @@ func (s *Segment) Unlock() error { return s.lock("unlock", sysv.SHM_UNLOCK) }
 func (s *Segment) lock(op string, cmd int) error {
 	errno := sysv.Shmctl(s.ID(), cmd)
 	hint := ""
-	if errno == syscall.ENOMEM || errno == syscall.EPERM {
-		hint = "it needs the owner, and RLIMIT_MEMLOCK or CAP_IPC_LOCK: see \"ulimit -l\""
+	switch errno {
+	case 0:
+		return nil
+	case syscall.EPERM:
+		if hint = s.notOwner("CAP_IPC_LOCK"); hint == sandboxed && cmd == sysv.SHM_LOCK {
+			hint = "RLIMIT_MEMLOCK is 0 (see \"ulimit -l\"), or " + sandboxed
+		}
+	case syscall.ENOMEM:
+		hint = "it passes RLIMIT_MEMLOCK, which CAP_IPC_LOCK may: see \"ulimit -l\""
 	}
-	if errno != 0 {
-		return s.fail(op, errno, hint)
-	}
-	return nil
+	return s.fail(op, errno, hint)
 }
 
 // segment is shmget with checks, and says which limit is behind an error.
@@ -225,7 +229,7 @@ func (c Creator) segmentHint(o object, errno syscall.Errno, size int64) string {
 			return "huge pages need CAP_IPC_LOCK or a group in vm.hugetlb_shm_group"
 		}
 	case syscall.EACCES:
-		return "a segment with this key exists, and its mode does not grant what perm asks for"
+		return o.notGranted()
 	}
 	return o.notMade(errno)
 }

@@ -93,7 +93,7 @@ func (s *SemaphoreSet) Len() (int, error) {
 // Remove removes the set at once (IPC_RMID). Whoever waits on it gets ErrRemoved.
 func (s *SemaphoreSet) Remove() error {
 	if errno := sysv.SemctlRmid(s.ID()); errno != 0 {
-		return s.fail("remove", errno, "")
+		return s.failOwner("remove", errno)
 	}
 	return nil
 }

@@ -293,7 +293,7 @@ func setHint(o object, errno syscall.Errno, n int) string {
 	case syscall.ENOMEM:
 		return fmt.Sprintf("the kernel has no memory for %d semaphores", n)
 	case syscall.EACCES:
-		return "a set with this key exists, and its mode does not grant what perm asks for"
+		return o.notGranted()
 	}
 	return o.notMade(errno)
 }
