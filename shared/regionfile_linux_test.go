@@ -295,7 +295,7 @@ func TestFileRemovedMeanwhile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "region")
 	for range 10 {
-		f, err := os.Create(path)
+		f, err := createFile(path)
 		mustNot(t, err, unix.Flock(int(f.Fd()), unix.LOCK_EX))
 		done := make(chan error, 1)
 		go func() {
@@ -306,10 +306,20 @@ func TestFileRemovedMeanwhile(t *testing.T) {
 			done <- err
 		}()
 		for !flockAwaited(t, f) {
-			runtime.Gosched()
+			select {
+			case err := <-done:
+				t.Fatalf("it did not wait for the lock: %v", err)
+			default:
+				runtime.Gosched()
+			}
 		}
 		mustNot(t, os.Remove(path), f.Close(), <-done, os.Remove(path))
 	}
+}
+
+// createFile makes an empty file that lets in nobody else.
+func createFile(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
 // flockAwaited reports whether somebody waits for the lock on a file: proc_locks(5).
@@ -326,7 +336,7 @@ func flockAwaited(t *testing.T, f *os.File) bool {
 func TestFileContext(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "region")
-	f, err := os.Create(path)
+	f, err := createFile(path)
 	mustNot(t, err, unix.Flock(int(f.Fd()), unix.LOCK_EX))
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
 	defer cancel()
