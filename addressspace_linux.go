@@ -21,7 +21,7 @@ type addressSpace struct {
 	sync.RWMutex
 
 	mu     sync.Mutex
-	live   map[*Memory]struct{}
+	live   *Memory // the first; a map would cost each Attach more
 	closed map[*closedRange]struct{}
 	kept   spans // nobody may touch them; they are for attaches to come
 
@@ -29,7 +29,7 @@ type addressSpace struct {
 	crowded atomic.Bool  // so much is kept that attaches are to come there
 }
 
-var addresses = addressSpace{live: map[*Memory]struct{}{}, closed: map[*closedRange]struct{}{}}
+var addresses = addressSpace{closed: map[*closedRange]struct{}{}}
 
 // maxWaiting is how many bytes may wait for the collector, which goes by the size of the
 // heap and knows nothing of them; as many may be kept. It is a part of the smallest address
@@ -55,14 +55,25 @@ func (r *closedRange) free() bool { return !r.entered || r.mapping.Value() == ni
 // add notes that m has its mapping.
 func (a *addressSpace) add(m *Memory) {
 	a.mu.Lock()
-	a.live[m] = struct{}{}
+	if m.after = a.live; m.after != nil {
+		m.after.before = m
+	}
+	a.live = m
 	a.mu.Unlock()
 }
 
 // drop forgets m, and remembers what has become of its range, if that is not free.
 func (a *addressSpace) drop(m *Memory, r *closedRange) {
 	a.mu.Lock()
-	delete(a.live, m)
+	if m.before != nil {
+		m.before.after = m.after
+	} else {
+		a.live = m.after
+	}
+	if m.after != nil {
+		m.after.before = m.before
+	}
+	m.before, m.after = nil, nil
 	if r != nil {
 		a.closed[r] = struct{}{}
 	}

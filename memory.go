@@ -31,6 +31,8 @@ type AttachOptions struct {
 type Memory struct {
 	mapping atomic.Pointer[mapping] // nil after Close
 	segment object                  // what errors tell of it
+
+	before, after *Memory // of those that are attached
 }
 
 // mapping is the address range of a [Memory]. Whoever reads or writes it, or has got a

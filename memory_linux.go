@@ -89,7 +89,7 @@ func (m *Memory) move(addr uintptr, flags int) (errno syscall.Errno, hint string
 	if addr%uintptr(os.Getpagesize()) != 0 || there.end < there.start {
 		return syscall.EINVAL, ""
 	}
-	for other := range addresses.live {
+	for other := addresses.live; other != nil; other = other.after {
 		if q := other.mapping.Load(); other != m && there.overlaps(q.span()) {
 			return syscall.EINVAL, fmt.Sprintf("memory of segment %d is attached at %#x: close it first", other.segment.ID(), q.start)
 		}
