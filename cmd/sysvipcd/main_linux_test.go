@@ -115,7 +115,7 @@ func TestRunExitCodes(t *testing.T) {
 	run(t, 125, append(on, "--slots", "2", "true")...) // it was made with one
 	run(t, 125, "run", "--cluster", "nats://127.0.0.1:1", "--name", "a", "true")
 	held := filepath.Join(t.TempDir(), "held")
-	holder := start(t, append(on, "sh", "-c", "echo yes > "+held+"; exec sleep 60")...)
+	holder := start(t, append(on, "sh", "-c", `echo yes > "$0"; exec sleep 60`, held)...)
 	appears(t, held)
 	run(t, 6, append(on, "--nowait", "true")...)
 	run(t, 9, append(on, "--timeout", "0.05", "-E", "9", "true")...)
@@ -132,7 +132,7 @@ func TestRunLosesItsLease(t *testing.T) {
 	on := []string{"run", "--cluster", url, "--name", "a", "--lease", "1s", "--grace", "0.2"}
 	mine := filepath.Join(dir, "mine")
 	// It ignores SIGTERM, so that it has to be killed.
-	holder := start(t, append(on, "sh", "-c", "trap '' TERM; echo $SYSVIPC_FENCING_TOKEN $$ > "+mine+"; while :; do sleep 1; done")...)
+	holder := start(t, append(on, "sh", "-c", `trap "" TERM; echo $SYSVIPC_FENCING_TOKEN $$ > "$0"; while :; do sleep 1; done`, mine)...)
 	token, pid, _ := strings.Cut(appears(t, mine), " ")
 	holder.Process.Signal(syscall.SIGSTOP)
 	next := run(t, 0, append(on, "--timeout", "20s", "sh", "-c", "echo $SYSVIPC_FENCING_TOKEN")...)
@@ -150,7 +150,7 @@ func TestRunLosesItsLease(t *testing.T) {
 func TestRunDiesWithItsCommand(t *testing.T) {
 	t.Parallel()
 	url, mine := nats(t), filepath.Join(t.TempDir(), "mine")
-	holder := start(t, "run", "--cluster", url, "--name", "a", "sh", "-c", "echo $$ > "+mine+"; exec sleep 60")
+	holder := start(t, "run", "--cluster", url, "--name", "a", "sh", "-c", `echo $$ > "$0"; exec sleep 60`, mine)
 	pid := appears(t, mine)
 	holder.Process.Kill()
 	holder.Wait()

@@ -43,7 +43,7 @@ func TestRunEndsWhileItWaits(t *testing.T) {
 	t.Parallel()
 	url, held := nats(t), filepath.Join(t.TempDir(), "held")
 	on := []string{"run", "--cluster", url, "--name", "a"}
-	holder := start(t, append(on, "sh", "-c", "echo yes > "+held+"; exec sleep 60")...)
+	holder := start(t, append(on, "sh", "-c", `echo yes > "$0"; exec sleep 60`, held)...)
 	appears(t, held)
 	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
 	var all []*process
@@ -73,7 +73,7 @@ func TestRunHandsSignalsOn(t *testing.T) {
 	url, dir := nats(t), t.TempDir()
 	ready, hung := filepath.Join(dir, "ready"), filepath.Join(dir, "hung")
 	p := command(t, "run", "--cluster", url, "--name", "a", "sh", "-c",
-		`trap "echo hung > `+hung+`; exit 7" HUP; trap "exit 9" INT; echo yes > `+ready+`; while :; do sleep 0.01; done`)
+		`trap 'echo hung > "$1"; exit 7' HUP; trap "exit 9" INT; echo yes > "$0"; while :; do sleep 0.01; done`, ready, hung)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

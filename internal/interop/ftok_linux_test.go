@@ -23,6 +23,11 @@ func TestFtok(t *testing.T) {
 	}
 	dir, ours := t.TempDir(), map[byte][]string{}
 	list := func(project byte) string { return filepath.Join(dir, strconv.Itoa(int(project))) }
+	// The drivers take words, and TMPDIR may have blanks.
+	folder, err := os.Open(dir)
+	fatal(t, err)
+	t.Cleanup(func() { folder.Close() })
+	word := func(project byte) string { return fmt.Sprintf("/proc/%d/fd/%d/%d", os.Getpid(), folder.Fd(), project) }
 	for project, paths := range lists {
 		fatal(t, os.WriteFile(list(project), []byte(strings.Join(paths, "\n")+"\n"), 0o600))
 		for _, path := range paths {
@@ -44,7 +49,7 @@ func TestFtok(t *testing.T) {
 			t.Parallel()
 			p := start(t, l)
 			for project, paths := range lists {
-				theirs := strings.Fields(p.do("ftok %d %s", project, list(project)))
+				theirs := strings.Fields(p.do("ftok %d %s", project, word(project)))
 				equal(t, "keys", len(theirs), len(paths))
 				for i, path := range paths {
 					equal(t, fmt.Sprintf("%s, project %d", path, project), ours[project][i], theirs[i])
