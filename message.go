@@ -197,8 +197,8 @@ func (q *Queue) sendResult(errno syscall.Errno, data []byte) error {
 // and with the context's error if that ends first; then no message was taken.
 //
 // Goroutines of this process that wait for the same selection get their messages in the
-// order in which they came, save that a signal to this process may exchange the first
-// five: see [SemaphoreSet.Do].
+// order in which they came, save that the first five may change places: see
+// [SemaphoreSet.Do].
 func (q *Queue) Receive(ctx context.Context, sel Selector) (Message, error) {
 	typ, flags, err := q.selection(ctx, sel.whole())
 	if err != nil {

@@ -16,9 +16,9 @@ import (
 // there, a value beyond 32,767, or more operations than [SemaphoreLimits] allow.
 //
 // A context that is done already stops it before it begins. Goroutines of this process
-// that wait for the same go on in the order in which they came, save that a signal to
-// this process may exchange the first five: these wait in the kernel, which puts a thread
-// that a signal has interrupted behind all others, those of other processes too.
+// that wait for the same go on in the order in which they came, save that the first five
+// may change places. These wait in the kernel, which puts a thread that a signal has
+// interrupted behind all others, those of other processes too.
 func (s *SemaphoreSet) Do(ctx context.Context, ops ...Op) error {
 	return s.do(ctx, "operate on", ops)
 }

@@ -3,6 +3,7 @@ package sysvipc
 import (
 	"container/list"
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -106,11 +107,15 @@ func (r *waitQueues) beginDirect() bool {
 	if r.count.Load() != 0 {
 		return false
 	}
-	if r.direct.Add(1) <= maxDirect {
-		return true
+	n := r.direct.Add(1)
+	if n > maxDirect {
+		r.direct.Add(-1)
+		return false
 	}
-	r.direct.Add(-1)
-	return false
+	if n > 1 {
+		runtime.Gosched() // see enqueue
+	}
+	return true
 }
 
 func (r *waitQueues) endDirect(errno syscall.Errno) syscall.Errno {
@@ -135,8 +140,13 @@ func (r *waitQueues) enqueue(ctx context.Context, key *waitKey, c call) (errno s
 	if w.served {
 		return gone(w.errno), false
 	}
-	if errno, cancelled = 0, ctx.Err() != nil; !cancelled {
-		errno, cancelled = block(ctx, c)
+	// Who enters the kernel keeps a processor of the Go scheduler, until that notices. Where
+	// many wait, many have something to do: they come first, and the wait may be over then.
+	runtime.Gosched()
+	if cancelled = ctx.Err() != nil; !cancelled {
+		if errno = c(false); mustWait(errno) {
+			errno, cancelled = block(ctx, c)
+		}
 	}
 	r.leave(l, w)
 	return gone(errno), cancelled
