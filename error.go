@@ -69,6 +69,7 @@ type Error struct {
 	Kind Kind   // on what kind of object
 	Key  Key    // its key; Private if it has none or none is known
 	ID   int    // its ID, or -1 if it has none yet
+	Name string // what the caller calls it; this package knows none, and whoever does can set it
 	Err  error  // why it failed: mostly a syscall.Errno
 
 	is   error  // the sentinel that Err amounts to, or nil
@@ -78,11 +79,26 @@ type Error struct {
 // Error returns the whole sentence.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "sysvipc: %s %s: %s", e.Op, describe(e.Kind, e.Key, e.ID), e.why())
+	fmt.Fprintf(&b, "sysvipc: %s %s: %s", e.Op, e.object(), e.why())
 	if e.hint != "" {
 		fmt.Fprintf(&b, " (%s)", e.hint)
 	}
 	return b.String()
+}
+
+// object names the object: "queue 7 (key 0x000004d2)", or "queue orders (ID 7)" by its name.
+func (e *Error) object() string {
+	if e.Name == "" {
+		return describe(e.Kind, e.Key, e.ID)
+	}
+	text := fmt.Sprintf("%s %s", e.Kind, e.Name)
+	switch {
+	case e.ID >= 0:
+		text += fmt.Sprintf(" (ID %d)", e.ID)
+	case e.Key != Private && !strings.Contains(e.Name, e.Key.String()):
+		text += fmt.Sprintf(" (key %s)", e.Key)
+	}
+	return text
 }
 
 // why says what Err means here. The texts of some errnos are about other calls: EFBIG

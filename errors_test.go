@@ -648,6 +648,15 @@ func TestErrorParts(t *testing.T) {
 	if e.Op != "open" || e.Kind != sysvipc.KindQueue || e.Key != key || e.ID != -1 || e.Err != syscall.ENOENT {
 		t.Errorf("got %+v", *e)
 	}
+	if e.Name = "orders"; e.Error() != fmt.Sprintf("sysvipc: open queue orders (key %v): not found (no queue has this key in this IPC namespace)", key) {
+		t.Errorf("with a name: %v", e)
+	}
+	if err := set.At(5).SetValue(1); !errors.As(err, &e) {
+		t.Fatalf("got %v, want an *Error", err)
+	}
+	if e.Name = "turns"; !strings.HasPrefix(e.Error(), fmt.Sprintf("sysvipc: set the value of semaphore set turns (ID %d): no such semaphore (", set.ID())) {
+		t.Errorf("with a name: %v", e)
+	}
 	if got := fmt.Sprint(sysvipc.KindSegment, sysvipc.KindSemaphores, sysvipc.KindQueue, sysvipc.Kind(0)); got != "segment semaphore set queue System V IPC" {
 		t.Errorf("the kinds are %q", got)
 	}

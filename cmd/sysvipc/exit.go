@@ -96,6 +96,7 @@ func isLimit(err *sysvipc.Error) bool {
 func report(w io.Writer, cmd *cobra.Command, err error) {
 	var own *exitError
 	var stopped interrupt
+	typedNamesOf(cmd.Context()).name(err)
 	switch {
 	case errors.As(err, &stopped), errors.Is(err, syscall.EPIPE):
 		return

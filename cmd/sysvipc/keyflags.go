@@ -28,7 +28,11 @@ func (k *keyFlags) add(cmd *cobra.Command) {
 func (k *keyFlags) chosen(cmd *cobra.Command) (sysvipc.Key, error) {
 	for _, way := range []struct{ how, what string }{{"key", k.key}, {"ftok", k.ftok}, {"name", k.name}} {
 		if cmd.Flags().Changed(way.how) {
-			return parseKeyAs(way.how, way.what)
+			key, err := parseKeyAs(way.how, way.what)
+			if err == nil {
+				typedNamesOf(cmd.Context()).add(typedName{0, key, -1, way.how + "=" + way.what})
+			}
+			return key, err
 		}
 	}
 	return sysvipc.Private, nil

@@ -14,6 +14,8 @@ type ref struct {
 	text string // as it was written
 	id   int    // -1: by key
 	key  sysvipc.Key
+	how  string // for errors about the object: name=orders; empty by ID
+	seen *typedNames
 }
 
 // The words for the kinds, in the order in which they are listed.
@@ -82,7 +84,7 @@ func parseRef(s string) (ref, error) {
 	if key == sysvipc.Private {
 		return r, usage("REF %q: key 0 (IPC_PRIVATE) names no object: use its ID, as %s:ID", s, front)
 	}
-	r.key = key
+	r.key, r.how = key, rest
 	return r, nil
 }
 
@@ -116,6 +118,13 @@ func (r ref) find() (int, error) {
 	if r.id >= 0 {
 		return r.id, nil
 	}
+	id, err := r.open()
+	r.seen.add(typedName{r.kind, r.key, id, r.how})
+	return id, err
+}
+
+// open asks the kernel for the ID.
+func (r ref) open() (int, error) {
 	switch r.kind {
 	case sysvipc.KindSegment:
 		s, err := sysvipc.OpenSegment(r.key)

@@ -44,6 +44,7 @@ func parseRefs(cmd *cobra.Command, args []string, kinds ...sysvipc.Kind) ([]ref,
 		if !slices.Contains(kinds, r.kind) {
 			return nil, usage("%q takes a %s (%s:…), and %s is a %s", cmd.CommandPath(), kinds[0], word(kinds[0]), text, r.kind)
 		}
+		r.seen = typedNamesOf(cmd.Context())
 		refs = append(refs, r)
 	}
 	return refs, nil

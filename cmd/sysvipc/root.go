@@ -11,7 +11,7 @@ import (
 
 // execute runs one command line and returns the exit code.
 func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := interruptible(context.Background())
+	ctx, stop := interruptible(withTypedNames(context.Background()))
 	defer stop()
 	root := newRoot()
 	root.SetArgs(args)
