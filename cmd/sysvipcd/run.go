@@ -7,7 +7,6 @@ import (
 	"math"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -46,7 +45,14 @@ otherwise.
 The slot is held by a lease. When CMD ends, or this process is killed, or its machine
 dies, the slot is free again: at once, or when the lease has ended (--lease). If the lease
 is lost, because the servers were out of reach for so long or this process was stopped,
-CMD gets SIGTERM, and SIGKILL after --grace.
+CMD and all that it started get SIGTERM, and what is left SIGKILL after --grace. If this
+process is killed they get SIGKILL at once.
+
+On Linux that reaches all descendants of CMD, in whatever group or session, and daemons too.
+What can escape: what others start for CMD (systemd-run, at, a container's daemon, another
+machine), what runs as a user whom this process may not signal, and all if this process and
+its helper (reap-run) are killed in the same instant. What CMD leaves running when it ends
+by itself is left alone.
 
 No process can know that it was stopped for too long until it goes on. So CMD finds a
 number in its environment, SYSVIPC_FENCING_TOKEN, which is larger than that of all who had
@@ -172,15 +178,19 @@ func (r *runFlags) take(ctx context.Context, conn *cluster.Conn) (*cluster.Grant
 
 // supervise runs the command, hands signals on, and stops it if the lease is lost.
 func (r *runFlags) supervise(cmd *cobra.Command, signals <-chan os.Signal, grant *cluster.Grant, c *exec.Cmd) error {
-	// The command dies with the thread that started it: see dieTogether.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	dieTogether(c)
-	if err := c.Start(); err != nil {
-		return fail(exitCannot, "%s cannot be executed: %w", c.Path, err)
+	t, err := startTree(c)
+	if err != nil {
+		return &exitError{exitRun, err}
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- c.Wait() }()
+	type result struct {
+		status syscall.WaitStatus
+		err    error
+	}
+	ended := make(chan result, 1)
+	go func() {
+		status, err := t.wait()
+		ended <- result{status, err}
+	}()
 	lost := grant.Lost()
 	var kill <-chan time.Time
 	wasLost := false
@@ -190,33 +200,34 @@ func (r *runFlags) supervise(cmd *cobra.Command, signals <-chan os.Signal, grant
 			if (s == syscall.SIGINT || s == syscall.SIGQUIT) && inForeground() {
 				continue // the terminal has sent it to the command as well, for which two are not one
 			}
-			c.Process.Signal(s)
+			t.signal(s)
 		case <-lost:
 			lost, wasLost = nil, true
-			cmd.PrintErrf("sysvipcd: the lease of %q is lost: stopping the command\n", r.name)
-			c.Process.Signal(syscall.SIGTERM)
+			cmd.PrintErrf("sysvipcd: the lease of %q is lost: stopping the command, and all that it started\n", r.name)
+			t.terminate()
 			kill = time.After(r.grace.d)
 		case <-kill:
-			c.Process.Kill()
-		case err := <-ended:
-			return r.outcome(err, wasLost)
+			t.kill()
+		case e := <-ended:
+			var cannot *cannotStart
+			switch {
+			case errors.As(e.err, &cannot):
+				return fail(exitCannot, "%s cannot be executed: %w", c.Path, e.err)
+			case wasLost:
+				return &exitError{exitRun, nil}
+			case e.err != nil:
+				return &exitError{exitRun, e.err}
+			case e.status.Signaled():
+				return &exitError{exitSignal + int(e.status.Signal()), nil}
+			case e.status.ExitStatus() != 0:
+				return &exitError{e.status.ExitStatus(), nil}
+			}
+			return nil
 		}
 	}
 }
 
-// outcome is the exit code for how the command ended.
-func (r *runFlags) outcome(err error, lost bool) error {
-	var exit *exec.ExitError
-	switch {
-	case lost:
-		return &exitError{exitRun, nil}
-	case err == nil:
-		return nil
-	case !errors.As(err, &exit):
-		return &exitError{exitRun, err}
-	}
-	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return &exitError{exitSignal + int(status.Signal()), nil}
-	}
-	return &exitError{exit.ExitCode(), nil}
-}
+// cannotStart is why a command cannot be executed.
+type cannotStart struct{ why string }
+
+func (c *cannotStart) Error() string { return c.why }
