@@ -31,6 +31,9 @@ func (s *slot) list() {
 	atomic.StoreUint64(&s.pidns, guardians.pidns)
 }
 
+// unlist says that nobody is there whose TIDs mean anything.
+func (s *slot) unlist() { atomic.StoreUint64(&s.pidns, 0) }
+
 // listed returns the TIDs of the guardians in a slot, and their PID namespace.
 func (s *slot) listed() (tids [guardianCount]uint32, pidns uint64) {
 	for i := range s.tids {
@@ -55,7 +58,7 @@ func (r *Region) bury(v *view, index int, slept bool) {
 	if pidns == 0 || pidns != guardians.pidns {
 		return
 	}
-	if slept && slices.ContainsFunc(tids[:], func(tid uint32) bool { return threadOf(s.pid, tid) }) {
+	if slept && slices.ContainsFunc(tids[:], func(tid uint32) bool { return tid != 0 && threadOf(s.pid, tid) }) {
 		r.alarm(v) // what was repaired until now need not wait
 		awaitEnd(s.pid, waitForSleep)
 		r.wakeOthers(v, s)

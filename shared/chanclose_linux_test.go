@@ -2,11 +2,11 @@ package shared
 
 import (
 	"context"
-	"strconv"
+	"errors"
+	"io/fs"
+	"path/filepath"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
@@ -59,36 +59,24 @@ func TestChanCloseAmidst(t *testing.T) {
 	}
 }
 
-var crampedCloser = ipctest.Register("cramped closer", func(c *ipctest.ChildEnv) {
-	key, err := strconv.Atoi(c.Args[0])
-	c.Check(err)
-	r, err := OpenKey(context.Background(), sysvipc.Key(key))
-	c.Check(err)
-	ch, err := ChanOf[int64](r, "c", 4)
-	c.Check(err)
-	ch.ring.claimSend(r.view.Load(), true)
-	c.Check(unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: 1, Max: 1}))
-	c.Check(r.Close())
-	c.Say("closed")
-	c.Listen()
-})
-
 // Where the region cannot be mapped a second time, others bring into order what is left.
 func TestChanCloseWithoutRoom(t *testing.T) {
 	t.Parallel()
-	key := ipctest.Key(t)
-	r, err := EnsureKey(t.Context(), sysvipc.Key(key), smallFile)
-	mustNot(t, err)
-	defer r.Close()
+	path := filepath.Join(t.TempDir(), "region")
+	r, leaver := ensureFile(t, path), ensureFile(t, path)
 	c, err := ChanOf[int64](r, "c", 4)
 	mustNot(t, err)
-	p := ipctest.Start(t, crampedCloser, nil, strconv.Itoa(int(key)))
-	p.Expect("closed")
+	left, err := ChanOf[int64](leaver, "c", 4)
+	mustNot(t, err)
+	left.ring.claimSend(leaver.view.Load(), true)
+	mustNot(t, leaver.file.File.Close()) // from here on nobody can map it by that
+	if err := leaver.Close(); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	mustNot(t, c.Send(ctx, 7))
 	if m, err := c.Receive(ctx); m != 7 || err != nil {
 		t.Errorf("got %d (%v)", m, err)
 	}
-	p.Kill()
 }

@@ -25,7 +25,9 @@
 //   - It needs Linux on a 64-bit port, and robust futexes (set_robust_list(2)), which a
 //     sandbox may forbid. Elsewhere programs compile, and opening a region fails with
 //     [errors.ErrUnsupported].
-//   - All processes must be in one PID namespace: the kernel's locks carry thread IDs.
+//   - All processes that have a region open at a time must be in one PID namespace, since the
+//     kernel's locks carry thread IDs; those of another one are refused. The containers of a
+//     pod share one with shareProcessNamespace: true.
 //   - A region outlives its processes. Remove it with [Region.Remove], or the command. One in
 //     a file, from [EnsureFile], outlives a reboot too.
 //   - Types must have the same shape in all programs, and fields of one name the same place;

@@ -57,6 +57,9 @@ func (r *Region) join(v *view) error {
 	if err := tooMany(); err != nil {
 		return err
 	}
+	if err := r.elsewhere(v); err != nil {
+		return err
+	}
 	g := pick()
 	for index := range int(r.config.slots) {
 		s := v.slot(r.plan, index)
@@ -71,6 +74,12 @@ func (r *Region) join(v *view) error {
 		n := atomic.AddUint32(&s.incarnation, 1)
 		s.pid, s.uid, s.started = int32(os.Getpid()), uint32(os.Getuid()), time.Now().UnixNano()
 		s.list()
+		// Of two who come at once from two PID namespaces, each says so and then looks.
+		if err := r.elsewhere(v); err != nil {
+			s.unlist()
+			g.unlock(&s.life)
+			return err
+		}
 		r.slot, r.id, r.guardian = index, ownerOf(index, n), g
 		// Whoever sleeps shall watch over this participant, too.
 		r.alarm(v)
@@ -144,6 +153,7 @@ func (r *Region) recover(v *view, index int, died bool) {
 		r.bury(v, index, slept)
 	}
 	s.forgetSleep()
+	s.unlist()
 	atomic.AddUint32(&s.incarnation, 1)
 }
 

@@ -16,6 +16,8 @@
  *	ETIMEDOUT   it was waited for as long as asked
  *	ENODATA     a chan is closed and drained
  *	EPIPE       a chan is closed
+ *	EXDEV       the region is open in another PID namespace, where thread IDs mean others: run
+ *	            all in one, such as by shareProcessNamespace: true for the containers of a pod
  *	EIDRM       the region was removed while a call waited: detach it, and attach it anew
  *
  * Whoever sends or receives on a chan has to join first: a process that is killed leaves
@@ -51,6 +53,7 @@
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/shm.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -177,6 +180,27 @@ static inline int sysvipc_check(struct sysvipc_region *r, uint64_t size, const c
 	return r->heap > r->size ? EPROTO : 0;
 }
 
+/* sysvipc_pid_namespace tells the PID namespace of this process from others, or is 0. */
+static inline uint64_t sysvipc_pid_namespace(void)
+{
+	struct stat st;
+	return stat("/proc/self/ns/pid", &st) ? 0 : (uint64_t)st.st_ino;
+}
+
+/* sysvipc_elsewhere says EXDEV if a process of another PID namespace has the region open: no
+ * lock may be touched then. */
+static inline int sysvipc_elsewhere(const struct sysvipc_region *r)
+{
+	uint64_t mine = sysvipc_pid_namespace();
+	for (uint32_t i = 0; i < r->slots; i++) {
+		const struct sysvipc_slot *s = sysvipc_slot_at(r, i);
+		uint64_t theirs = __atomic_load_n(&s->pid_namespace, __ATOMIC_SEQ_CST);
+		if ((__atomic_load_n(&s->life.word, __ATOMIC_SEQ_CST) & 0x3fffffff) && theirs && theirs != mine)
+			return EXDEV;
+	}
+	return 0;
+}
+
 /* sysvipc_attach attaches the region with this key and name. Flags are 0, or SHM_RDONLY. */
 static inline int sysvipc_attach(struct sysvipc_region *r, key_t key, const char *name, int flags)
 {
@@ -193,6 +217,8 @@ static inline int sysvipc_attach(struct sysvipc_region *r, key_t key, const char
 	r->base = (unsigned char *)base;
 	r->id = id;
 	int err = sysvipc_check(r, ds.shm_segsz, name);
+	if (!err && r->writable)
+		err = sysvipc_elsewhere(r);
 	if (err) {
 		shmdt(base);
 		return err;
@@ -289,6 +315,8 @@ static inline void sysvipc_alarm(const struct sysvipc_region *r)
  * the thread has to end, and then the kernel marks the slot again. */
 static inline int sysvipc_take_slot(struct sysvipc_region *r)
 {
+	if (sysvipc_elsewhere(r))
+		return EXDEV;
 	for (uint32_t i = 0; i < r->slots; i++) {
 		struct sysvipc_slot *s = sysvipc_slot_at(r, i);
 		if (__atomic_load_n(&s->life.word, __ATOMIC_SEQ_CST))
@@ -305,8 +333,14 @@ static inline int sysvipc_take_slot(struct sysvipc_region *r)
 		s->pid = getpid();
 		s->uid = getuid();
 		memset(s->tids, 0, sizeof s->tids); /* each thread of this header holds locks for itself */
-		s->pid_namespace = 0;
 		s->started = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+		__atomic_store_n(&s->pid_namespace, sysvipc_pid_namespace(), __ATOMIC_SEQ_CST);
+		/* Of two who come at once from two PID namespaces, each says so and then looks. */
+		if (sysvipc_elsewhere(r)) {
+			__atomic_store_n(&s->pid_namespace, 0, __ATOMIC_SEQ_CST);
+			pthread_mutex_unlock((pthread_mutex_t *)(void *)&s->life);
+			return EXDEV;
+		}
 		r->slot = (int)i;
 		sysvipc_alarm(r);
 		return 0;
@@ -327,6 +361,7 @@ static inline void *sysvipc_guard(void *arg)
 	pthread_mutex_unlock(&r->mutex);
 	if (!err) {
 		struct sysvipc_slot *s = sysvipc_slot_at(r, (uint32_t)r->slot);
+		__atomic_store_n(&s->pid_namespace, 0, __ATOMIC_SEQ_CST);
 		__atomic_add_fetch(&s->incarnation, 1, __ATOMIC_SEQ_CST);
 		pthread_mutex_unlock((pthread_mutex_t *)(void *)&s->life);
 		sysvipc_alarm(r);
@@ -836,7 +871,8 @@ static inline void sysvipc_sleep(const struct sysvipc_region *r, uint32_t *bell,
 		if (!(w & SYSVIPC_WAITERS) &&
 			!__atomic_compare_exchange_n(life, &w, w | SYSVIPC_WAITERS, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 			return;
-		words[n++] = (struct sysvipc_waitv){w | SYSVIPC_WAITERS, (uintptr_t)life, 2, 0};
+		struct sysvipc_waitv word = {w | SYSVIPC_WAITERS, (uintptr_t)life, 2, 0};
+		words[n++] = word;
 	}
 	int64_t now = sysvipc_now(), left = end ? end->tv_sec * INT64_C(1000000000) + end->tv_nsec - now : INT64_MAX;
 	/* Nobody wakes for those who are more, nor for a region that ipcrm(1) removes. */

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -218,7 +219,7 @@ func TestRegionHeaderCompiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	source := append(append([]byte{}, header...), header...) // twice: it is guarded
-	source = append(source, "\nint main(void) { struct sysvipc_region r; return odd_one_attach(&r, SHM_RDONLY); }\n"...)
+	source = append(source, "\nint main(int argc, char **argv) { struct sysvipc_region r; (void)argv; return odd_one_attach(&r, argc > 1 ? 0 : SHM_RDONLY); }\n"...)
 	if err := os.WriteFile(filepath.Join(dir, "test.c"), source, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -226,13 +227,18 @@ func TestRegionHeaderCompiles(t *testing.T) {
 		if args[0] == "-x" && exec.Command(cc, "-x", "c++", "-fsyntax-only", os.DevNull).Run() != nil {
 			continue // a gcc without its C++
 		}
-		args = append(args, "-Wall", "-Wextra", "-Werror", "-o", filepath.Join(dir, "test"), filepath.Join(dir, "test.c"))
+		args = append(args, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-o", filepath.Join(dir, "test"), filepath.Join(dir, "test.c"))
 		if out, err := exec.Command(cc, args...).CombinedOutput(); err != nil {
 			t.Fatalf("gcc %v: %v\n%s", args, err, out)
 		}
 	}
 	if out, err := exec.Command(filepath.Join(dir, "test")).CombinedOutput(); err != nil {
 		t.Errorf("the program does not attach the region: %v %s", err, out)
+	}
+	elsewhere := exec.Command(filepath.Join(dir, "test"), "to write")
+	elsewhere.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	if out, err := elsewhere.CombinedOutput(); elsewhere.ProcessState == nil || elsewhere.ProcessState.ExitCode() != int(syscall.EXDEV) {
+		t.Errorf("in another PID namespace: %v %s", err, out)
 	}
 	header, err = exec.Command("sysvipc", "region", "header", "--prefix", "sysvipc", fmt.Sprintf("shm:%d", r.Segment().ID())).Output()
 	if err != nil || !strings.Contains(string(header), "int region_sysvipc_attach(") {

@@ -41,6 +41,8 @@ type Options struct {
 	// Unmapped runs it in a user namespace that has no numbers for users and groups; where that is not permitted, the test
 	// is skipped.
 	Unmapped bool
+	// OwnPIDs runs it in a PID namespace of its own, which needs CAP_SYS_ADMIN.
+	OwnPIDs bool
 	// Namespace may be Fresh; where that is not permitted, the test is skipped.
 	Namespace Namespace
 	// Env is added to the environment.

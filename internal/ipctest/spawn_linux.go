@@ -86,6 +86,9 @@ func spawn(o spawnOptions) (*exec.Cmd, error) {
 		cmd.WaitDelay = grace
 		cmd.SysProcAttr = attr
 		attr.Pdeathsig = syscall.SIGKILL
+		if o.OwnPIDs {
+			attr.Cloneflags |= syscall.CLONE_NEWPID
+		}
 		if other {
 			attr.Credential = &syscall.Credential{Uid: uint32(o.UID), Gid: uint32(cmp.Or(o.GID, o.UID))}
 		}
