@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -466,6 +467,30 @@ var takes = ipctest.Register("takes", func(c *ipctest.ChildEnv) {
 		c.Fatal("it is taken")
 	}
 })
+
+// sandboxed asks for a lock where semget(2) is forbidden.
+var sandboxed = ipctest.Register("sandboxed", func(c *ipctest.ChildEnv) {
+	nr, ok := ipctest.Syscall("semget")
+	if !ok {
+		c.Fatal("this port has no semget of its own")
+	}
+	c.Check(ipctest.Fault(nr, syscall.EPERM))
+	config := run.Default()
+	config.Name, config.Command = c.Args[0], []string{"true"}
+	_, err := config.Take(context.Background())
+	c.Say("%v", err)
+})
+
+// TestRunSandboxed: what a sandbox forbids is not the fault of who made the lock.
+func TestRunSandboxed(t *testing.T) {
+	t.Parallel()
+	ipctest.NeedFault(t)
+	p := ipctest.Start(t, sandboxed, nil, lockName(t))
+	if line := p.Line(); !strings.Contains(line, "a sandbox (seccomp)") || strings.Contains(line, "belongs to") {
+		t.Errorf("got %s", line)
+	}
+	p.Finish()
+}
 
 // TestRunHalfMade: a lock whose creator was killed before it had set the values.
 func TestRunHalfMade(t *testing.T) {

@@ -221,5 +221,5 @@ func ownerOf(name string) string {
 			return fmt.Sprintf("%s (mode %04o)", userName(strconv.Itoa(st.UID)), uint32(st.Mode))
 		}
 	}
-	return "another user"
+	return "a user who cannot be found out"
 }

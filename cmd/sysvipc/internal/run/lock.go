@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -54,7 +53,7 @@ func openError(ctx context.Context, c *Config, err error) error {
 		return fail(CodeFailed, "%s is half made: whoever made it was killed before it had set the values. Nobody holds it; remove it with \"sysvipc rm %s\" and run again", what, ref(c.Name))
 	case errors.Is(err, sysvipc.ErrUnsafe):
 		return fail(CodeFailed, "%s belongs to %s, and lets in others than --mode %04o does, who could keep it for ever. Choose another name, have the lock removed (\"sysvipc rm %s\"), or take it as it is: with --owner USER if it may belong to USER, with --mode 0666 if it is for everyone", what, ownerOf(c.Name), uint32(c.Mode), ref(c.Name))
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, syscall.EACCES): // EPERM is a sandbox's
 		return fail(CodeFailed, "%s belongs to %s, and permission is denied. They can share it: \"sysvipc set %s --mode 0666\"", what, ownerOf(c.Name), ref(c.Name))
 	case errors.Is(err, syscall.EINVAL):
 		if set, e := sysvipc.OpenSemaphores(Key(c.Name)); e == nil {
