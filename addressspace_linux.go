@@ -168,7 +168,10 @@ func (a *addressSpace) closedRanges() []*closedRange {
 // makeRoom gives back all addresses that it can, in an address space that is full, and
 // reports whether there were any.
 func (a *addressSpace) makeRoom() bool {
-	a.collect()
+	waited := a.waiting.Load()
+	if waited > 0 { // a collection needs room itself, and the runtime crashes without
+		a.collect()
+	}
 	a.Lock()
 	defer a.Unlock()
 	kept := a.kept
@@ -176,7 +179,7 @@ func (a *addressSpace) makeRoom() bool {
 		unmap(s)
 		a.forget(s)
 	}
-	return len(kept) > 0
+	return len(kept) > 0 || a.waiting.Load() < waited
 }
 
 // cover replaces a mapping that is ours by fresh anonymous pages, and returns its length.
