@@ -63,7 +63,7 @@ var attempts = []attempt{
 	{"Segment.Stat", func(s stranger) error { return err1(s.seg.Stat()) }, 0, ""},
 	{
 		"Segment.Attach", func(s stranger) error { return err1(s.seg.Attach(nil)) }, syscall.EACCES,
-		"attach segment {seg}: permission denied (its mode does not grant reading and writing: attach it read-only)",
+		"attach segment {seg}: permission denied (its mode does not grant reading and writing; a read-only attach needs only reading: {whose})",
 	},
 	{"Segment.Attach for reading", func(s stranger) error {
 		return err1(s.seg.Attach(&sysvipc.AttachOptions{ReadOnly: true}))
@@ -260,7 +260,7 @@ func TestReadOnlyMode(t *testing.T) {
 	check(t, q.Chmod(0o644))
 	p := ipctest.Start(t, reader, &ipctest.Options{UID: ipctest.Nobody}, fmt.Sprint(seg.ID()), fmt.Sprint(set.ID()), fmt.Sprint(q.ID()))
 	p.Expect("bytes")
-	p.Expect(fmt.Sprintf("sysvipc: attach segment %d: permission denied (its mode does not grant reading and writing: attach it read-only)", seg.ID()))
+	p.Expect(fmt.Sprintf("sysvipc: attach segment %d: permission denied (its mode does not grant reading and writing; a read-only attach needs only reading: %s)", seg.ID(), whose(0o644)))
 	denied := strings.ReplaceAll(mode, "{whose}", whose(0o644))
 	p.Expect("[3 0]")
 	p.Expect(fmt.Sprintf("sysvipc: operate on semaphore set %d"+denied, set.ID()))

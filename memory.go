@@ -118,7 +118,11 @@ func (s *Segment) attachHint(errno syscall.Errno, opts *AttachOptions) string {
 			return fmt.Sprintf("no attach is possible at %#x: it is not a multiple of SHMLBA, or memory is mapped there (see Round and Replace)", opts.Addr)
 		}
 	case errno == syscall.EACCES && !opts.ReadOnly:
-		return "its mode does not grant reading and writing: attach it read-only"
+		hint := "its mode does not grant reading and writing; a read-only attach needs only reading"
+		if st, ok := s.statAny(); ok {
+			hint += ": " + st.whose()
+		}
+		return hint
 	case errno == syscall.ENOMEM:
 		if st, err := s.Stat(); err == nil {
 			return fmt.Sprintf("no room for %d bytes in the address space, or too many mappings: see vm.max_map_count", st.Size)
