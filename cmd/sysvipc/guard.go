@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/sysvipc/sysvipc/inspect"
 )
@@ -9,7 +12,7 @@ import (
 // guard returns nil for an object that nobody seems to use, and otherwise why it had
 // better stay: an error with the exit code for refused, or for incomplete evidence. It is
 // milder than gc: who names an object knows more of it than its attaches and pids say.
-func guard(o *inspect.Object) error {
+func guard(snap *inspect.Snapshot, o *inspect.Object) error {
 	var err error
 	switch {
 	case o.Segment != nil:
@@ -17,7 +20,7 @@ func guard(o *inspect.Object) error {
 	case o.Set != nil:
 		err = guardSet(o)
 	default:
-		err = guardQueue(o)
+		err = guardQueue(o, snap.Warnings)
 	}
 	if err == nil && o.Product != nil {
 		return inUse("it belongs to %s (%s): %s", o.Product.Name, o.Product.Sign, o.Product.Tool)
@@ -26,11 +29,20 @@ func guard(o *inspect.Object) error {
 }
 
 func inUse(format string, args ...any) error {
-	return fail(exitRefused, "%s (--force removes it all the same)", escapeText(fmt.Sprintf(format, args...)))
+	return fail(exitRefused, "%s", escapeText(fmt.Sprintf(format, args...)))
 }
 
 func notKnown(format string, args ...any) error {
-	return fail(exitNotPermitted, "%s, so it may be in use (--force removes it all the same)", escapeText(fmt.Sprintf(format, args...)))
+	return fail(exitNotPermitted, "%s, so it may be in use", escapeText(fmt.Sprintf(format, args...)))
+}
+
+// orForce adds to what a guard refused that --force does it all the same.
+func orForce(err error, does string) error {
+	var refused *exitError
+	if errors.As(err, &refused) {
+		return fail(refused.code, "%w (--force %s it all the same)", err, does)
+	}
+	return err
 }
 
 // guardSegment: the kernel counts the attaches, of all processes.
@@ -64,11 +76,18 @@ func guardSet(o *inspect.Object) error {
 	return guardUsers(o)
 }
 
-func guardQueue(o *inspect.Object) error {
+// guardQueue: the kernel does not count who waits on a queue, so that all threads must have been seen.
+func guardQueue(o *inspect.Object, unseen []string) error {
 	if q := o.Queue; q.Messages > 0 {
 		return inUse("it holds %s, %s", plural(q.Messages, "message"), plural(q.Bytes, "byte"))
 	}
-	return guardUsers(o)
+	if err := guardUsers(o); err != nil {
+		return err
+	}
+	if slices.Contains(o.Unknown, "users") {
+		return notKnown("not all can be seen that may wait on it (%s)", strings.Join(unseen, "; "))
+	}
+	return nil
 }
 
 // guardUsers looks at the processes behind a set or queue.

@@ -32,8 +32,9 @@ What is in use is refused (exit code 5) unless --force is given:
   a queue with messages, one on which a process is seen to wait, or whose last sender
   or receiver is alive;
   what belongs to a product with a tool of its own, such as PostgreSQL.
-What cannot be read is refused, too (exit code 4): nobody knows whether it is in use.
-Whether a process of another user waits on a queue, only root can see.
+What cannot be seen is refused, too (exit code 4): a set that this user may not read, and
+a queue if not all threads can be seen that may wait on it. Only root sees those of other
+users, and in a container nobody sees those outside of it.
 
 A segment that is removed by force lives on until its last detach, without its key. The
 users of a set or a queue get an error at once.`,
@@ -98,7 +99,7 @@ func (o *rmOptions) remove(cmd *cobra.Command, r ref, id int) error {
 	}
 	if !o.force {
 		if err := o.guard(r, id); err != nil {
-			return fmt.Errorf("%s is kept: %w", name, err)
+			return orForce(fmt.Errorf("%s is kept: %w", name, err), "removes")
 		}
 	}
 	what := "would remove"
@@ -116,13 +117,13 @@ func (o *rmOptions) remove(cmd *cobra.Command, r ref, id int) error {
 func (o *rmOptions) guard(r ref, id int) error {
 	obj := o.snap.Object(r.kind, id)
 	if obj == nil {
-		return fail(exitRefused, "it came while this was looking: try again (--force removes it all the same)")
+		return fail(exitRefused, "it came while this was looking: try again")
 	}
-	if err := guard(obj); err != nil {
+	if err := guard(o.snap, obj); err != nil {
 		return err
 	}
 	if err := obj.Unchanged(); errors.Is(err, inspect.ErrChanged) {
-		return fail(exitRefused, "%w (--force removes it all the same)", err)
+		return fail(exitRefused, "%w", err)
 	} else if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -36,6 +38,7 @@ import (
 //
 //	[nobody]   this process may become another user
 //	[root]     it is root, who is told what cannot be seen; others get exit code 4
+//	[seen]     it sees what every thread of the machine waits for
 //	[pidns]    it is in a PID namespace of its own, as in a container: no scan is complete
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -96,6 +99,9 @@ func scriptParams(t *testing.T, files ...string) testscript.Params {
 				return canBecomeNobody(), nil
 			case "root":
 				return os.Geteuid() == 0, nil
+			case "seen":
+				snap, err := inspect.Take(context.Background(), &inspect.Options{Only: []sysvipc.Kind{sysvipc.KindQueue}})
+				return err == nil && snap.Complete, err
 			case "pidns":
 				return !ipctest.FirstPIDNamespace(), nil
 			}

@@ -15,7 +15,8 @@ func newSemSetCommand() *cobra.Command {
 		Short: "Set the values of a set, or one of them",
 		Long: `Set all values of a semaphore set at one instant, or with -n one of them. Who waits for
 such a value goes on, and all processes forget what they would undo at their end.
-Programs that only take and give need none of this.`,
+Programs that only take and give need none of this. "sysvipc set --init" refuses a set that
+is in use; this does not.`,
 		Example: `  sysvipc sem set sem:3 1 0 0
   sysvipc sem set sem:3 1,0,0
   sysvipc sem set sem:key=0x4d2 -n 1 5`,
@@ -34,7 +35,7 @@ Programs that only take and give need none of this.`,
 				return err
 			}
 			if !cmd.Flags().Changed("index") {
-				return setValues(id, values)
+				return setValues(cmd.Context(), id, values, true)
 			}
 			if len(values) != 1 {
 				return usage("-n %d is for one value, and %d are given", index, len(values))

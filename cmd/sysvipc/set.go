@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/inspect"
 )
 
 type setOptions struct {
@@ -18,6 +20,7 @@ type setOptions struct {
 	init   valuesFlag
 	lock   bool
 	unlock bool
+	force  bool
 }
 
 func newSetCommand() *cobra.Command {
@@ -31,7 +34,9 @@ func newSetCommand() *cobra.Command {
 --init gives a semaphore set all its values at one instant, as many as it has
 semaphores. It is also the repair of a set that was never initialised, since its creator
 was killed half way: whoever waits for the values goes on then. It makes all processes
-forget what they would undo at their end.`,
+forget what they would undo at their end. A set for which somebody waits, or whose last
+user is alive, is refused (exit code 5) unless --force is given; so is one of which that
+cannot be seen (exit code 4).`,
 		Example: `  sysvipc set shm:5 msg:0 --mode 0660 --owner app:app
   sysvipc set msg:name=orders --qbytes 64K
   sysvipc set sem:3 --init 1,0
@@ -44,6 +49,7 @@ forget what they would undo at their end.`,
 	f.Var(&o.owner, "owner", "owner")
 	f.Var(&o.qbytes, "qbytes", "capacity of a queue in bytes; with 0 senders wait; more than kernel.msgmnb is for root")
 	f.Var(&o.init, "init", "all values of a semaphore set, with commas between them")
+	f.BoolVarP(&o.force, "force", "f", false, "give a set that is in use its values, too")
 	f.BoolVar(&o.lock, "lock", false, "keep a segment out of swap (SHM_LOCK)")
 	f.BoolVar(&o.unlock, "unlock", false, "let a segment be swapped out again")
 	cmd.MarkFlagsMutuallyExclusive("lock", "unlock")
@@ -62,7 +68,9 @@ type change struct {
 func (o *setOptions) changes(cmd *cobra.Command) []change {
 	var asked []change
 	for _, c := range []change{
-		{"init", sysvipc.KindSemaphores, func(_ sysvipc.Kind, id int) error { return setValues(id, o.init.values) }},
+		{"init", sysvipc.KindSemaphores, func(_ sysvipc.Kind, id int) error {
+			return setValues(cmd.Context(), id, o.init.values, o.force)
+		}},
 		{"qbytes", sysvipc.KindQueue, func(_ sysvipc.Kind, id int) error { return sysvipc.QueueByID(id).SetMaxBytes(int(o.qbytes.n)) }},
 		{"lock", sysvipc.KindSegment, func(_ sysvipc.Kind, id int) error { return sysvipc.SegmentByID(id).Lock() }},
 		{"unlock", sysvipc.KindSegment, func(_ sysvipc.Kind, id int) error { return sysvipc.SegmentByID(id).Unlock() }},
@@ -109,7 +117,7 @@ func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 
 // setValues sets all values of a set. Of one that nobody has operated on, its creator
 // may have been killed half way, and others may wait for its values.
-func setValues(id int, values []int) error {
+func setValues(ctx context.Context, id int, values []int, force bool) error {
 	set := sysvipc.SemaphoresByID(id)
 	st, err := set.Stat()
 	if err != nil {
@@ -117,6 +125,11 @@ func setValues(id int, values []int) error {
 	}
 	if len(values) != st.Len {
 		return usage("%s for sem:%d, which has %s: give all values", plural(len(values), "value"), id, plural(st.Len, "semaphore"))
+	}
+	if !force {
+		if err := guardValues(ctx, id); err != nil {
+			return orForce(fmt.Errorf("sem:%d keeps its values: %w", id, err), "sets")
+		}
 	}
 	if st.Operated.IsZero() {
 		if err := set.Initialize(values...); !errors.Is(err, fs.ErrExist) {
@@ -134,4 +147,18 @@ func setValues(id int, values []int) error {
 	}
 	_, err = set.TryDo(touch...)
 	return err
+}
+
+// guardValues refuses a set that somebody holds or waits for: new values would give it to a second holder, or wake who
+// waits, and nobody would undo what he did.
+func guardValues(ctx context.Context, id int) error {
+	snap, err := snapshot(ctx, &inspect.Options{Only: []sysvipc.Kind{sysvipc.KindSemaphores}})
+	if err != nil {
+		return err
+	}
+	o := snap.Object(sysvipc.KindSemaphores, id)
+	if o == nil {
+		return fail(exitRefused, "it came or went while this was looking: try again")
+	}
+	return guard(snap, o)
 }

@@ -237,7 +237,7 @@ func guardShown(ctx context.Context, shown *inspect.Object) (*rmOptions, error) 
 	}
 	o := &rmOptions{snap: snap}
 	if err := o.guard(ref{kind: shown.Kind, id: shown.ID}, shown.ID); err != nil {
-		return nil, errors.New(strings.ReplaceAll(err.Error(), " (--force removes it all the same)", ""))
+		return nil, err
 	}
 	return o, nil
 }
