@@ -2,8 +2,10 @@ package cluster
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"strings"
 	"time"
@@ -100,15 +102,16 @@ func (b *Bridge) receiveAlone(ctx context.Context, j *journal) error {
 // The journal of a receiver. Messages that are put onto the kernel's queue are counted; of
 // the last and of the next there are notes, at places that take turns.
 const (
-	kindOfReceiver = 0x3176637276737973 // in a file, "sysvrcv1"
+	kindOfReceiver = 0x3276637276737973 // in a file, "sysvrcv2"
 
 	wordMade  = 1 // when the stream was: with another one, the numbers begin anew
 	wordBegun = 2 // how many were begun
 	wordDone  = 3 // how many are on the kernel's queue: as many, or one less
 	wordPID   = 4 // of the bridge that began the last
-	wordNotes = 8 // sequence in the stream, fingerprint
+	wordNotes = 8 // sequence in the stream, when it was stored, fingerprint, checksum
 
-	sizeOfReceiver = wordNotes + 2*2
+	sizeOfNote     = 4
+	sizeOfReceiver = wordNotes + 2*sizeOfNote
 )
 
 // receiver is a bridge at work from the cluster to the kernel.
@@ -120,18 +123,30 @@ type receiver struct {
 
 var pid = uint64(os.Getpid())
 
-// noted returns what the journal has of a message.
-func (r *receiver) noted(count uint64) (seq, print uint64) {
-	at := wordNotes + 2*int(count%2)
-	return r.j.get(at), r.j.get(at + 1)
+// note is what the journal has of a message.
+type note struct{ seq, stored, print uint64 }
+
+// sum is the note's checksum, which a note that was never written does not have.
+func (n note) sum(count uint64) uint64 {
+	h := fnv.New64a()
+	binary.Write(h, binary.LittleEndian, []uint64{count, n.seq, n.stored, n.print})
+	return h.Sum64() | 1
+}
+
+// noted returns what the journal has of a message, and whether that is whole.
+func (r *receiver) noted(count uint64) (n note, whole bool) {
+	at := wordNotes + sizeOfNote*int(count%2)
+	n = note{r.j.get(at), r.j.get(at + 1), r.j.get(at + 2)}
+	return n, count == 0 || r.j.get(at+3) == n.sum(count)
 }
 
 // begin notes that a message is about to be put onto the kernel's queue.
-func (r *receiver) begin(seq, print uint64) {
+func (r *receiver) begin(n note) {
 	next := r.j.get(wordDone) + 1
-	at := wordNotes + 2*int(next%2)
-	r.j.set(at, seq)
-	r.j.set(at+1, print)
+	at := wordNotes + sizeOfNote*int(next%2)
+	for i, word := range []uint64{n.seq, n.stored, n.print, n.sum(next)} {
+		r.j.set(at+i, word)
+	}
 	r.j.set(wordPID, pid)
 	r.j.set(wordBegun, next)
 }
@@ -139,8 +154,28 @@ func (r *receiver) begin(seq, print uint64) {
 // done notes that it is there.
 func (r *receiver) done() { r.j.set(wordDone, r.j.get(wordBegun)) }
 
-// last returns the sequence of the last message that is on the kernel's queue.
-func (r *receiver) last() uint64 { seq, _ := r.noted(r.j.get(wordDone)); return seq }
+// seen reports whether a message was put onto the kernel's queue before. One with an earlier
+// sequence that was stored later was not: the servers went back, and count from there.
+func (r *receiver) seen(at standing) bool {
+	last, _ := r.noted(r.j.get(wordDone))
+	if at.seq > last.seq {
+		return false
+	}
+	if at.stored <= last.stored {
+		return true
+	}
+	r.Remote.conn.metrics.Count("went_back", r.Remote.name, 1)
+	r.note(fmt.Sprintf("the servers went back: message %d was the last, and %d is newer", last.seq, at.seq), errWentBack)
+	return false
+}
+
+// whole reports whether the journal is as a bridge has written it.
+func (r *receiver) whole() bool {
+	begun, done := r.j.get(wordBegun), r.j.get(wordDone)
+	_, last := r.noted(done)
+	_, next := r.noted(begun)
+	return last && next && (begun == done || begun == done+1)
+}
 
 // restore reads what the bridge before knew.
 func (r *receiver) restore(ctx context.Context) error {
@@ -148,7 +183,12 @@ func (r *receiver) restore(ctx context.Context) error {
 	if r.local, err = r.open(ctx); err != nil {
 		return err
 	}
-	if made := uint64(r.Remote.made.UnixNano()); r.j.get(wordMade) != made {
+	made := uint64(r.Remote.made.UnixNano())
+	damaged := !r.whole()
+	if damaged {
+		r.note("the journal is damaged: what was not acknowledged comes twice", nil)
+	}
+	if damaged || r.j.get(wordMade) != made {
 		for i := wordBegun; i < sizeOfReceiver; i++ {
 			r.j.set(i, 0)
 		}
@@ -167,8 +207,9 @@ func (r *receiver) restore(ctx context.Context) error {
 // arrived finds out whether the message that was begun is on the kernel's queue. In doubt
 // it is not.
 func (r *receiver) arrived() bool {
-	_, print := r.noted(r.j.get(wordDone))
-	_, next := r.noted(r.j.get(wordBegun))
+	last, _ := r.noted(r.j.get(wordDone))
+	begun, _ := r.noted(r.j.get(wordBegun))
+	print, next := last.print, begun.print
 	st, err := r.local.Stat()
 	if err == nil && st.LastSendPID == int(r.j.get(wordPID)) && st.Messages > 0 && print != next {
 		// The last that was put there is the last of the queue, and came from that bridge.
@@ -210,9 +251,9 @@ func (r *receiver) run(ctx context.Context) error {
 		if at.nth != want || at.attempts != 1 {
 			return errAgain // something was lost on its way: begin with that
 		}
-		if at.seq <= r.last() {
+		if r.seen(at) {
 			r.count("bridge_suppressed", 1)
-		} else if err := r.put(ctx, at.seq, sysvipc.Message{Type: typ, Data: msg.Data}); err != nil {
+		} else if err := r.put(ctx, at, sysvipc.Message{Type: typ, Data: msg.Data}); err != nil {
 			return err
 		}
 		if err := conn.nc.Publish(msg.Reply, wordAck); err != nil {
@@ -225,8 +266,8 @@ func (r *receiver) run(ctx context.Context) error {
 }
 
 // put puts a message onto the kernel's queue.
-func (r *receiver) put(ctx context.Context, seq uint64, m sysvipc.Message) error {
-	r.begin(seq, fingerprint(m))
+func (r *receiver) put(ctx context.Context, at standing, m sysvipc.Message) error {
+	r.begin(note{at.seq, at.stored, fingerprint(m)})
 	told := false
 	for {
 		err := r.local.Send(ctx, m.Type, m.Data)

@@ -141,6 +141,15 @@ func (c *Conn) readLatest(ctx context.Context, key string) (entry, error) {
 	}
 }
 
+// wentBack says that the servers have less than they had acknowledged: they lost it with their
+// machines, or were restored from a copy.
+func (c *Conn) wentBack(t thing, known, has uint64) {
+	c.metrics.Count("went_back", t.name, 1)
+	c.note(fmt.Sprintf("the servers went back: %s %q was at revision %d, and is at %d", t.kind, t.name, known, has), errWentBack)
+}
+
+var errWentBack = errors.New("what they had acknowledged is lost, or replaced by a copy of before")
+
 // swap writes a key if its revision is still this one; 0: if there is nothing. It
 // returns the new revision, or 0 if it was not. It goes on for a while after the end of
 // ctx, since what it did must be known. With a ttl the entry ends by itself.

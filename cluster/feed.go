@@ -125,6 +125,7 @@ func (f *feed) one(ctx context.Context) (*nats.Msg, error) {
 type standing struct {
 	attempts     int    // how often it was delivered; 1: for the first time
 	seq          uint64 // in the stream
+	stored       uint64 // when, in nanoseconds of the server's clock
 	nth, pending uint64 // its number among those that the consumer delivered; how many are to come
 }
 
@@ -153,5 +154,5 @@ func standingOf(reply string) (s standing, ok bool) {
 		}
 		numbers[i] = n
 	}
-	return standing{int(numbers[0]), numbers[1], numbers[2], numbers[4]}, true
+	return standing{attempts: int(numbers[0]), seq: numbers[1], nth: numbers[2], stored: numbers[3], pending: numbers[4]}, true
 }

@@ -11,7 +11,17 @@ import (
 
 // load returns the latest state.
 func (s *SemaphoreSet) load(ctx context.Context) (*semState, uint64, error) {
-	return s.stateOf(s.conn.readLatest(ctx, s.key))
+	s.mu.Lock()
+	known := s.revision
+	s.mu.Unlock()
+	e, err := s.conn.readLatest(ctx, s.key)
+	if err == nil && e.revision < known {
+		s.mu.Lock()
+		s.state, s.revision = nil, 0
+		s.mu.Unlock()
+		s.conn.wentBack(s.thing, known, e.revision)
+	}
+	return s.stateOf(e, err)
 }
 
 // guess returns the state from the leader, for a change that fails if it is not the latest.
@@ -108,7 +118,11 @@ func (s *SemaphoreSet) change(ctx context.Context, own *session, f func(*semStat
 			return nil
 		}
 		s.conn.metrics.Count("conflicts", s.name, 1)
+		known := revision
 		st, revision, err = s.guess(ctx)
+		if err == nil && revision < known { // of a leader that is behind, or of servers that went back
+			st, revision, err = s.load(ctx)
+		}
 		if err != nil {
 			s.heard(nil, 0)
 			return err

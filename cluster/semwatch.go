@@ -116,6 +116,15 @@ func (w *watch) run(ctx context.Context, ready chan struct{}) {
 				continue
 			}
 			last = st
+			s.mu.Lock()
+			earlier := e.revision < s.revision
+			s.mu.Unlock()
+			if earlier { // of a replica that is behind, or of servers that went back
+				if st, revision, err := s.load(ctx); err == nil {
+					s.heard(st, revision)
+				}
+				continue
+			}
 			s.heard(st, e.revision)
 		default:
 			id := e.key[len("lease.")+len(s.tok)+1:]

@@ -138,7 +138,7 @@ func (v *Var[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
 		again := &reconnects{make(chan struct{}, 1)}
 		v.conn.opened(again)
 		defer v.conn.closed(again)
-		last := uint64(0)
+		last := entry{}
 		for begun := false; ; begun = true {
 			var w *watcher
 			err := v.conn.persist(ctx, func(context.Context) (err error) {
@@ -173,8 +173,9 @@ func (r *reconnects) reconnected() {
 
 // hear yields what a watcher tells, if it is later than last, until there is another
 // watcher to be made, which it reports.
-func (v *Var[T]) hear(ctx context.Context, w *watcher, again <-chan struct{}, first bool, last *uint64, yield func(T, error) bool) bool {
+func (v *Var[T]) hear(ctx context.Context, w *watcher, again <-chan struct{}, first bool, last *entry, yield func(T, error) bool) bool {
 	var none T
+	told := false // that there is something
 	for {
 		var e *change
 		select {
@@ -195,15 +196,31 @@ func (v *Var[T]) hear(ctx context.Context, w *watcher, again <-chan struct{}, fi
 		case ctx.Err() != nil:
 			yield(none, v.cancelled("watch", ctx))
 			return false
-		case e == nil: // that is all for now
-			if first && *last == 0 && !yield(none, nil) {
+		case e == nil && last.revision == 0: // that is all for now
+			if first && !yield(none, nil) {
 				return false
 			}
 			continue
-		case e.revision <= *last:
+		case e == nil && told:
+			continue
+		case e == nil, e.revision < last.revision, e.revision == last.revision && !bytes.Equal(e.data, last.data):
+			// Of a replica that is behind, or of servers that went back.
+			now, err := v.conn.readLatest(ctx, v.key)
+			if err != nil {
+				yield(none, v.wrong(ctx, "watch", err))
+				return false
+			}
+			if now.revision >= last.revision && (now.revision > last.revision || bytes.Equal(now.data, last.data)) {
+				continue
+			}
+			v.conn.wentBack(v.thing, last.revision, now.revision)
+			e = &change{data: now.data, revision: now.revision}
+		case e.revision == last.revision:
+			told = true
 			continue
 		}
-		*last = e.revision
+		told = true
+		*last = entry{e.data, e.revision}
 		value, err := v.decode(e.data)
 		if err != nil {
 			yield(none, v.fail("watch", err, ""))

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"strconv"
 	"sync"
 	"time"
 
@@ -10,15 +11,15 @@ import (
 )
 
 // heartbeat is how often the servers tell a watcher that they live. A server that had one
-// and dies is missed after two to four of them.
+// and dies is missed after three of them.
 const heartbeat = time.Second
 
-// watcher tells what keys hold and of each change, in the order of writing. It is made
-// anew by the servers' client if the one of them that has it dies; nats.go's own watcher of
-// a bucket is the same, but finds that out after 10 to 20 s.
+// watcher tells what keys hold and of each change, in the order of writing. It ends when it
+// misses something, or the servers are silent: then it is to be made anew, which tells what
+// there is now. One that went on from where it was would be deaf if the servers went back.
 type watcher struct {
 	changes chan *change  // nil: that was all that there is
-	closed  chan struct{} // closed when the client has given up
+	closed  chan struct{} // closed when it has ended
 	sub     *nats.Subscription
 }
 
@@ -33,11 +34,8 @@ type change struct {
 
 // watch begins to watch keys. After the end of ctx it tells no more, but is to be stopped.
 func (c *Conn) watch(ctx context.Context, keys ...string) (*watcher, error) {
-	js, err := c.nc.JetStream(nats.MaxWait(attempt))
-	if err != nil {
-		return nil, err
-	}
 	w := &watcher{changes: make(chan *change, 256), closed: make(chan struct{})}
+	end := sync.OnceFunc(func() { close(w.closed) })
 	say := func(e *change) {
 		select {
 		case w.changes <- e:
@@ -45,15 +43,35 @@ func (c *Conn) watch(ctx context.Context, keys ...string) (*watcher, error) {
 		}
 	}
 	complete := sync.OnceFunc(func() { say(nil) })
-	begun := make(chan struct{})
-	subjects := make([]string, len(keys))
-	for i, key := range keys {
-		subjects[i] = bucketPrefix + key
+	config := jetstream.ConsumerConfig{
+		DeliverSubject: c.nc.NewInbox(), DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckNonePolicy,
+		MaxDeliver: 1, IdleHeartbeat: heartbeat, FlowControl: true, InactiveThreshold: 5 * time.Minute, Replicas: 1, MemoryStorage: true,
 	}
-	w.sub, err = js.Subscribe("", func(m *nats.Msg) {
+	for _, key := range keys {
+		config.FilterSubjects = append(config.FilterSubjects, bucketPrefix+key)
+	}
+	silence := time.AfterFunc(attempt+3*heartbeat, end)
+	begun := make(chan struct{})
+	heard := uint64(0) // messages
+	var err error
+	w.sub, err = c.nc.Subscribe(config.DeliverSubject, func(m *nats.Msg) {
 		<-begun
+		silence.Reset(3 * heartbeat)
+		if m.Header.Get("Status") == "100" {
+			if m.Reply != "" { // they ask whether all has come
+				m.Respond(nil)
+			}
+			if stalled := m.Header.Get("Nats-Consumer-Stalled"); stalled != "" {
+				c.nc.Publish(stalled, nil)
+			}
+			if sent, err := strconv.ParseUint(m.Header.Get("Nats-Last-Consumer"), 10, 64); err == nil && sent != heard {
+				end()
+			}
+			return
+		}
 		meta, err := m.Metadata()
-		if err != nil {
+		if heard++; err != nil || meta.Sequence.Consumer != heard {
+			end()
 			return
 		}
 		say(&change{
@@ -64,18 +82,32 @@ func (c *Conn) watch(ctx context.Context, keys ...string) (*watcher, error) {
 		if meta.NumPending == 0 {
 			complete()
 		}
-	}, nats.BindStream(bucketStream), nats.OrderedConsumer(), nats.DeliverLastPerSubject(), nats.IdleHeartbeat(heartbeat),
-		nats.ConsumerFilterSubjects(subjects...))
+	})
 	if err != nil {
 		return nil, err
 	}
-	w.sub.SetClosedHandler(func(string) { close(w.closed) })
-	if n, err := w.sub.InitialConsumerPending(); err == nil && n == 0 {
+	defer close(begun)
+	w.sub.SetPendingLimits(-1, -1)
+	limited, cancel := context.WithTimeout(ctx, attempt)
+	defer cancel()
+	consumer, err := c.js.CreateOrUpdatePushConsumer(limited, bucketStream, config)
+	if err != nil {
+		silence.Stop()
+		w.sub.Unsubscribe()
+		return nil, err
+	}
+	if info := consumer.CachedInfo(); info.NumPending == 0 && info.Delivered.Consumer == 0 {
 		complete()
 	}
-	close(begun)
+	name := consumer.CachedInfo().Name
+	context.AfterFunc(ctx, func() {
+		silence.Stop()
+		limited, cancel := context.WithTimeout(context.Background(), attempt)
+		defer cancel()
+		c.js.DeleteConsumer(limited, bucketStream, name)
+	})
 	return w, nil
 }
 
-// stop ends it, which asks the server, who may not answer.
-func (w *watcher) stop() { go w.sub.Unsubscribe() }
+// stop ends it.
+func (w *watcher) stop() { w.sub.Unsubscribe() }
