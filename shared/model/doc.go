@@ -20,6 +20,8 @@
 //	records.pml  Records: records of any length
 //	reap.pml     participants: attach, watch, reap, reuse of slots
 //	init.pml     a region's first initialisation
+//	join.pml     one PID namespace at a time
+//	close.pml    Close beside operations of the same process
 //	wait.pml     sleeping and waking
 //
 // A model that finds nothing proves nothing until it was seen to find something:

@@ -70,6 +70,16 @@ var runs = []run{
 	{"init", "BUG_READY_FIRST", violation},
 	{"init", "BUG_NO_WIPE", violation},
 
+	{"join", "", holds},
+	{"join", "BUG_ONE_LOOK", violation},
+	{"join", "BUG_SAY_LATE", violation},
+
+	{"close", "", holds},
+	{"close", "BUG_LOOK_AFTER", violation},
+	{"close", "BUG_NO_COUNT", violation},
+	{"close", "BUG_EMPTY_IS_ZERO", violation},
+	{"close", "BUG_NO_WAIT", violation},
+
 	{"wait", "", holds},
 	{"wait", "NO_REPAIR", stuck}, // a dead waker: the reaper must wake
 	{"wait", "BUG_NO_RECHECK", stuck},
