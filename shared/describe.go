@@ -87,7 +87,7 @@ func Join(ctx context.Context, seg *sysvipc.Segment) (*Region, error) {
 	if err := o.Close(); err != nil {
 		return nil, err
 	}
-	return attach(ctx, name, seg, nil)
+	return attach(ctx, name, seg, nil, false)
 }
 
 // Info is what a region says of itself.

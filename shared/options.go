@@ -19,7 +19,7 @@ type Options struct {
 	// Size is the region's size in bytes, 64 MiB if 0. Memory is taken only as it is
 	// touched.
 	Size int64
-	// Perm is who may use it; 0 means 0o600.
+	// Perm is who may use it, whatever the umask; 0 means 0o600.
 	Perm fs.FileMode
 	// Owners are users to whom a region that Ensure finds may belong, beside this one and
 	// root: see [sysvipc.Creator.Check]. Ensure refuses one that lets in anyone whom Perm would

@@ -29,6 +29,7 @@ type Region struct {
 	last     atomic.Pointer[view] // nil once the memory is given back, which is later
 	closing  atomic.Bool
 	removed  atomic.Bool         // its users are told: see removed.go
+	blank    bool                // this process has made the segment
 	made     sysvipc.SegmentStat // what the kernel said of the segment, if it is one
 	words    [8]words
 	config   config // this process's own copy, checked
@@ -96,10 +97,13 @@ func OpenKey(ctx context.Context, key sysvipc.Key) (*Region, error) { return ope
 
 func openSegment(ctx context.Context, name string, key sysvipc.Key) (*Region, error) {
 	seg, err := sysvipc.OpenSegment(key)
+	if err != nil && name != "" { // which the key is a hash of
+		return nil, fmt.Errorf("shared: open region %q: %w", name, err)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return attach(ctx, name, seg, nil)
+	return attach(ctx, name, seg, nil, false)
 }
 
 func ensure(ctx context.Context, name string, key sysvipc.Key, opts *Options) (*Region, error) {
@@ -131,7 +135,7 @@ func ensure(ctx context.Context, name string, key sysvipc.Key, opts *Options) (*
 		if err != nil {
 			return nil, err
 		}
-		r, err := attach(ctx, name, seg, &c)
+		r, err := attach(ctx, name, seg, &c, made)
 		if errors.Is(err, sysvipc.ErrRemoved) {
 			continue
 		}
@@ -150,10 +154,11 @@ func neverAttached(seg *sysvipc.Segment) bool {
 	return err == nil && st.Attaches == 0 && st.Attached.IsZero()
 }
 
-// attach joins the region in seg. New, if not nil, is what it is made with if it is raw.
-func attach(ctx context.Context, name string, seg *sysvipc.Segment, fresh *config) (*Region, error) {
+// attach joins the region in seg. Fresh, if not nil, is what it is made with if it is raw. Blank
+// says that this process has made the segment, which is all zeros as long as it is raw.
+func attach(ctx context.Context, name string, seg *sysvipc.Segment, fresh *config, blank bool) (*Region, error) {
 	r := newRegion(name)
-	r.segment = seg
+	r.segment, r.blank = seg, blank
 	if err := startGuardians(); err != nil {
 		return nil, err
 	}

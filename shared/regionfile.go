@@ -88,6 +88,11 @@ func openRegionFile(path string, flags int, perm fs.FileMode) (*regionFile, erro
 		if err != nil {
 			return nil, err
 		}
+		if fresh {
+			if err := f.Chmod(perm); err != nil { // which the umask has cut
+				return nil, errors.Join(err, f.Close(), os.Remove(path))
+			}
+		}
 		return &regionFile{File: f, fresh: fresh}, nil
 	}
 	if flags != os.O_CREATE {

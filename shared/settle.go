@@ -16,7 +16,7 @@ func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
 	}
 	h := v.header()
 	if s := atomic.LoadUint32(&h.state); s < stateReady {
-		if v.foreign(fresh) {
+		if !r.blank && v.foreign(fresh) {
 			return errForeign
 		}
 		g, _, err := lockNode(ctx, &h.init, door{}, func(word uint32) { futexWait(&h.init.word, word, 0) })
@@ -32,7 +32,8 @@ func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
 			if r.segment != nil {
 				stamp = stampOf(r.segment.ID())
 			}
-			err = v.format(*fresh, stamp)
+			blank := r.blank && atomic.LoadUint32(&h.state) == stateRaw
+			err = v.format(*fresh, stamp, blank)
 		}
 		g.unlock(&h.init)
 		if err != nil {
@@ -43,8 +44,9 @@ func (r *Region) settle(ctx context.Context, v *view, fresh *config) error {
 }
 
 // format makes a region out of raw memory, or of what a killed creator has left. The
-// init lock is held.
-func (v *view) format(c config, stamp [16]byte) error {
+// init lock is held. Blank memory is all zeros: it is not written to, nor read, since the
+// kernel takes a page for each that is touched.
+func (v *view) format(c config, stamp [16]byte, blank bool) error {
 	c.size = uint64(len(v.bytes))
 	p := c.layout()
 	if p.heap > c.size {
@@ -53,7 +55,9 @@ func (v *view) format(c config, stamp [16]byte) error {
 	h := v.header()
 	h.magic, h.version = magic, version
 	atomic.StoreUint32(&h.state, stateStarted)
-	clear(v.bytes[p.slots:p.heap])
+	if !blank {
+		clear(v.bytes[p.slots:p.heap])
+	}
 	h.dir = node{}
 	h.config, h.boot = c, stamp
 	h.sum = c.checksum()
