@@ -126,7 +126,7 @@ func readProcess(pid int) (process, bool) {
 	}
 	name := string(stat[begin+1 : end])
 	fields := strings.Fields(string(stat[end+1:]))
-	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+	if len(fields) < 20 || ended(fields[0], fields[17]) {
 		return process{}, false
 	}
 	p := process{command: "[" + printable(name) + "]"}
@@ -142,6 +142,12 @@ func readProcess(pid int) (process, bool) {
 		}
 	}
 	return p, true
+}
+
+// ended reports whether nothing of a process runs any more. In the instant of execve(2) its
+// first thread may be a zombie, while the one that called it goes on.
+func ended(state, threads string) bool {
+	return state == "X" || state == "Z" && threads == "1"
 }
 
 // field returns the rest of the line that begins with name.
