@@ -193,7 +193,7 @@ func collect(waited ...int) {
 // procStat is what the kernel shows of one.
 type procStat struct {
 	parent int
-	ended  bool // a zombie
+	ended  bool // a zombie of which no thread goes on
 }
 
 // processes returns all that there are.
@@ -207,11 +207,11 @@ func processes() map[int]procStat {
 		}
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-		if len(fields) < 2 {
+		if len(fields) < 18 {
 			continue
 		}
 		parent, _ := strconv.Atoi(fields[1])
-		all[pid] = procStat{parent, fields[0] == "Z" || fields[0] == "X"}
+		all[pid] = procStat{parent, fields[0] == "X" || fields[0] == "Z" && fields[17] == "1"}
 	}
 	return all
 }
