@@ -29,6 +29,7 @@ type scan struct {
 	hidden struct {
 		maps    int // processes whose mappings this user may not see
 		waits   int // threads that this user may not see waiting
+		halted  int // those of them that are stopped: the kernel does not count these as waiters
 		example int // pid of one of them
 	}
 	warnings []string
@@ -184,7 +185,7 @@ func (s *scan) thread(pid, tid int) {
 	case err == nil && !mayWait(where):
 		return
 	}
-	known := err == nil && len(where) > 0 && where[0] != '0'
+	known := err == nil && len(where) > 0 && where[0] != '0' && !halted(where)
 	sleeping := sleepOf(where) // now, since the next file goes to the same buffer
 	text, err := s.fs.read(s.fs.task(pid, tid, "syscall"))
 	if denied(err) || err == unix.ENOENT && known {
@@ -214,17 +215,31 @@ func (s *scan) thread(pid, tid int) {
 // of a process stays until the others have, and is closed even to root of a user namespace.
 func (s *scan) hideThread(pid, tid int) {
 	if text, err := s.fs.read(s.fs.task(pid, tid, "stat")); err == nil {
-		if st, ok := parseStat(text); ok && (st.state == 'Z' || st.state == 'X') {
+		switch st, _ := parseStat(text); st.state {
+		case 'Z', 'X':
 			return
+		case 'T', 't':
+			s.hidden.halted++
 		}
 	}
 	s.hide(pid, &s.hidden.waits)
 }
 
 // mayWait reports whether wchan allows for a wait on a set or a queue: do_semtimedop, do_msgrcv,
-// and what these were called earlier. Who may not know is told "0".
+// and what these were called earlier, or a thread that is halted. Who may not know is told "0".
 func mayWait(where []byte) bool {
-	return len(where) == 0 || where[0] == '0' || bytes.Contains(where, []byte("sem")) || bytes.Contains(where, []byte("msg"))
+	return len(where) == 0 || halted(where) || where[0] == '0' || bytes.Contains(where, []byte("sem")) || bytes.Contains(where, []byte("msg"))
+}
+
+// halted reports whether wchan is that of a thread that a signal, a debugger or a freezer has halted.
+// What it did then shows in its arguments only, and it goes on with that afterwards.
+func halted(where []byte) bool {
+	for _, in := range []string{"signal", "ptrace", "jobctl", "freez", "refrigerator"} {
+		if bytes.Contains(where, []byte(in)) {
+			return true
+		}
+	}
+	return false
 }
 
 // sleepOf says in which call a function of the kernel sleeps, which tells the calls of ports apart

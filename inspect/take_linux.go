@@ -133,13 +133,13 @@ func (s *Snapshot) resolve(scan *scan) {
 func (s *Snapshot) warn(text string) { s.Warnings = append(s.Warnings, text) }
 
 // unseen notes that some users of a set or queue cannot be seen: of a set the kernel counts the
-// threads that wait, of a queue it does not.
+// threads that wait and are not halted, of a queue it counts none.
 func (r *resolver) unseen(o *Object) {
 	waiters := 0
 	for _, s := range o.Semaphores {
 		waiters += s.Acquire + s.Zero
 	}
-	if o.Queue != nil && !r.Complete || o.Set != nil && (o.Semaphores == nil || waiters > o.Waiters && !r.Complete) {
+	if o.Queue != nil && !r.Complete || o.Set != nil && (o.Semaphores == nil || waiters > o.Waiters && !r.Complete || r.scan.hidden.halted > 0) {
 		o.unknown("users")
 	}
 }

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -21,8 +22,8 @@ import (
 //
 // Row 4 is for a set that this user may not read, for a queue if a thread of any process cannot be
 // seen, since it may be waiting, and for both if there may be processes out of sight. The threads
-// that wait on a set are counted by the kernel, whoever they belong to. It is also for a set that is
-// young and was never operated on.
+// that wait on a set are counted by the kernel, whoever they belong to, but for those that are
+// stopped. It is also for a set that is young and was never operated on.
 type Class string
 
 // The classes.
@@ -184,7 +185,7 @@ func (j *judge) unseen(o *Object) bool {
 	case o.hiddenUser() != nil:
 		u := o.hiddenUser()
 		v.set(Unknown, 4, "who %s cannot be seen: %s", u.did(), u.Evidence())
-	case j.unlisted || o.Queue != nil && !j.Complete:
+	case j.unlisted || o.Queue != nil && !j.Complete || slices.Contains(o.Unknown, "users"):
 		v.set(Unknown, 4, "not all can be seen that may use it")
 		v.Reasons = append(v.Reasons, j.Warnings...)
 	case o.Set != nil && o.Set.Operated.IsZero() && j.Time.Sub(o.Changed) < j.minAge:

@@ -18,7 +18,7 @@ func guard(snap *inspect.Snapshot, o *inspect.Object) error {
 	case o.Segment != nil:
 		err = guardSegment(o)
 	case o.Set != nil:
-		err = guardSet(o)
+		err = guardSet(o, snap.Warnings)
 	default:
 		err = guardQueue(o, snap.Warnings)
 	}
@@ -60,8 +60,9 @@ func guardSegment(o *inspect.Object) error {
 }
 
 // guardSet: the kernel counts those who wait for each semaphore, and keeps who operated
-// on it last, and tells both to those who may read the set.
-func guardSet(o *inspect.Object) error {
+// on it last, and tells both to those who may read the set. It does not count
+// waiters that are stopped.
+func guardSet(o *inspect.Object, unseen []string) error {
 	if o.Semaphores == nil {
 		return notKnown("its mode does not let this user read who waits for it")
 	}
@@ -73,14 +74,19 @@ func guardSet(o *inspect.Object) error {
 			return inUse("%s for semaphore %d to become zero", waiting(s.Zero), i)
 		}
 	}
-	return guardUsers(o)
+	return guardWaiters(o, unseen)
 }
 
-// guardQueue: the kernel does not count who waits on a queue, so that all threads must have been seen.
+// guardQueue: the kernel does not count who waits on a queue.
 func guardQueue(o *inspect.Object, unseen []string) error {
 	if q := o.Queue; q.Messages > 0 {
 		return inUse("it holds %s, %s", plural(q.Messages, "message"), plural(q.Bytes, "byte"))
 	}
+	return guardWaiters(o, unseen)
+}
+
+// guardWaiters looks at the processes behind a set or queue, all of which must have been seen.
+func guardWaiters(o *inspect.Object, unseen []string) error {
 	if err := guardUsers(o); err != nil {
 		return err
 	}

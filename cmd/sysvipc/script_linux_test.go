@@ -30,7 +30,7 @@ import (
 //	                       own, and neither standard input nor the script's directory
 //	capture VAR            set $VAR to what the last command wrote to standard output
 //	blocked                wait until every background command waits in the kernel
-//	signal NAME            send a signal, INT or TERM, to the background commands
+//	signal NAME            send a signal, INT, TERM, STOP or CONT, to the background commands
 //	ended N                after "wait": what the last "blocked" waited for ended with exit code N
 //	pty PROGRAM ARG…       run it with a terminal as standard output, which is shown as stdout
 //
@@ -180,7 +180,7 @@ func blocked(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 func signalAll(ts *testscript.TestScript, _ bool, args []string) {
-	sig, ok := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]
+	sig, ok := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}[args[0]]
 	if !ok {
 		ts.Fatalf("unknown signal %s", args[0])
 	}
