@@ -4,6 +4,7 @@ package sysvipc_test
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"syscall"
 	"testing"
@@ -33,7 +34,8 @@ func (o operation) op() sysvipc.Op {
 
 // do returns the outcome of operations: 0, EAGAIN if they would wait, or why they are refused.
 func (m *setModel) do(ops []operation) syscall.Errno {
-	if slices.ContainsFunc(ops, func(o operation) bool { return o.index < 0 }) {
+	// What no call can ask for is refused in its order, and then what the set does not have.
+	if i := slices.IndexFunc(ops, func(o operation) bool { return o.index < 0 || o.index > math.MaxUint16 }); i >= 0 && ops[i].index < 0 {
 		return syscall.EINVAL
 	}
 	if slices.ContainsFunc(ops, func(o operation) bool { return o.index >= len(m.values) }) {

@@ -102,7 +102,7 @@ func TestVerdicts(t *testing.T) {
 
 	// An owner without any process: nobody is likely to know the ID.
 	const noone = 4242424
-	if ipctest.CanBecome(noone) != nil {
+	if ipctest.CanBecome(noone) != nil || !ipctest.Overrides() {
 		return
 	}
 	for _, o := range []interface{ Chown(int, int) error }{sysvipc.SemaphoresByID(privateSet), sysvipc.SemaphoresByID(set)} {

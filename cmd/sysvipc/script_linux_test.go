@@ -39,6 +39,7 @@ import (
 //	[nobody]   this process may become another user
 //	[root]     it is root, who is told what cannot be seen; others get exit code 4
 //	[seen]     it sees what every thread of the machine waits for
+//	[overrides]  modes and owners do not bind it, as root in no container
 //	[pidns]    it is in a PID namespace of its own, as in a container: no scan is complete
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -102,6 +103,8 @@ func scriptParams(t *testing.T, files ...string) testscript.Params {
 			case "seen":
 				snap, err := inspect.Take(context.Background(), &inspect.Options{Only: []sysvipc.Kind{sysvipc.KindQueue}})
 				return err == nil && snap.Complete, err
+			case "overrides":
+				return ipctest.Overrides(), nil
 			case "pidns":
 				return !ipctest.FirstPIDNamespace(), nil
 			}

@@ -91,6 +91,10 @@ func Capable(namespace string, capability Capability) bool {
 	return capable(capability)
 }
 
+// Overrides reports whether modes and owners of objects do not bind this process, as is usual for root, but not in a
+// container.
+func Overrides() bool { return Capable("ipc", CapIPCOwner) && Capable("ipc", CapSysAdmin) }
+
 // SkipDenied skips the test for the error of a call that needs one of the capabilities over the namespace, as for
 // [Capable]. It fails the test if this process has one, and for any other error.
 func SkipDenied(t testing.TB, err error, namespace string, capabilities ...Capability) {

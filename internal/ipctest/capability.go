@@ -9,6 +9,7 @@ type Capability int
 const (
 	CapSetGID            Capability = 6
 	CapSetUID            Capability = 7
+	CapIPCOwner          Capability = 15
 	CapSysAdmin          Capability = 21
 	CapCheckpointRestore Capability = 40
 )
@@ -20,6 +21,8 @@ func (c Capability) String() string {
 		return "CAP_SETGID"
 	case CapSetUID:
 		return "CAP_SETUID"
+	case CapIPCOwner:
+		return "CAP_IPC_OWNER"
 	case CapSysAdmin:
 		return "CAP_SYS_ADMIN"
 	case CapCheckpointRestore:

@@ -44,7 +44,7 @@ func removeAll(t testing.TB, match func(Object) bool) {
 		if !match(o) || o.Kind == Shm && o.Mode&0o1000 != 0 {
 			continue
 		}
-		if err := remove(o); err != nil {
+		if err := removeAsOwner(o); err != nil {
 			t.Errorf("ipctest: remove %v: %v", o, err)
 		}
 	}

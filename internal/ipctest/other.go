@@ -21,6 +21,8 @@ func catchIgnored() {}
 
 func remove(Object) error { return missing }
 
+func removeAsOwner(Object) error { return missing }
+
 func leaked([]Object) ([]Object, error) { return nil, nil }
 
 // Objects needs Linux.
@@ -64,6 +66,9 @@ func CanBecome(int) error { return missing }
 
 // HasUser needs Linux.
 func HasUser(int) bool { return false }
+
+// Overrides needs Linux.
+func Overrides() bool { return false }
 
 // NeedNamespace needs Linux.
 func NeedNamespace(t testing.TB) {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // The first argument of ipc(2), the one call that older ports have for all eleven.
@@ -115,6 +117,27 @@ func elfArch(path string) string {
 		return "riscv64"
 	}
 	return ""
+}
+
+// removeAsOwner is remove, as the owner where that is another user: root needs CAP_SYS_ADMIN for it, which it does not have
+// in a container.
+func removeAsOwner(o Object) error {
+	err := remove(o)
+	if err != syscall.EPERM || CanBecome(o.UID) != nil {
+		return err
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for good: the thread ends with what it has become
+		// Users are of threads; package syscall would change that of all.
+		_, _, errno := syscall.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), uintptr(o.UID), ^uintptr(0))
+		if errno != 0 {
+			done <- errno
+			return
+		}
+		done <- remove(o)
+	}()
+	return <-done
 }
 
 // remove removes an object with IPC_RMID, by ipc(2) where that exists: it is the older way, and works on every kernel.
