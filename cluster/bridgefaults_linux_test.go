@@ -1,11 +1,16 @@
 package cluster_test
 
 import (
+	"context"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
@@ -66,5 +71,118 @@ func bridges(t *testing.T, c *nodes, silent bool, do, undo func(victim int)) {
 	check(t, <-sent)
 	if m, ok, err := to.TryReceive(sysvipc.Any); ok || err != nil {
 		t.Errorf("message %s came twice, or %v", m.Data, err)
+	}
+}
+
+// A name may be as long as names may be, also of a queue that a bridge receives from.
+func TestBridgeOfALongName(t *testing.T) {
+	t.Parallel()
+	q, err := connect(t, nil).CreateQueue(t.Context(), strings.Repeat("long", 16), nil)
+	check(t, err)
+	t.Cleanup(func() { q.Remove(context.Background()) })
+	to := kernel(t)
+	runBridge(t, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return to, nil }, Remote: q, Journal: filepath.Join(t.TempDir(), "receive")}, (*cluster.Bridge).Receive)
+	send(t, q, 7, "all the same")
+	if m, err := to.Receive(soon(t), sysvipc.Any); err != nil || string(m.Data) != "all the same" {
+		t.Errorf("got %q, %v", m.Data, err)
+	}
+}
+
+// A message that is too large for the cluster does not end the bridge: it says so, and goes on
+// when the limit is raised.
+func TestBridgeWaitsForALargerLimit(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, nil)
+	q := newQueue(t, conn, &cluster.QueueOptions{MaxMessage: 200})
+	from := kernel(t)
+	notes := make(chan string, 100)
+	runBridge(t, &cluster.Bridge{
+		Local: func() (*sysvipc.Queue, error) { return from, nil }, Remote: q, Journal: filepath.Join(t.TempDir(), "send"),
+		Note: func(what string, _ error) { notes <- what },
+	}, (*cluster.Bridge).Send)
+	large := strings.Repeat("x", 1000)
+	for _, text := range []string{"small", large, "behind"} {
+		check(t, from.Send(t.Context(), 7, []byte(text)))
+	}
+	wantMessage(t, q, sysvipc.Any, "7:small")
+	for what := ""; !strings.Contains(what, "1000 bytes does not fit"); {
+		select {
+		case what = <-notes:
+		case <-soon(t).Done():
+			t.Fatal("it does not say that the message does not fit")
+		}
+	}
+	js, err := jetstream.New(conn.NATS())
+	check(t, err)
+	s, err := js.Stream(soon(t), "SYSVIPC_Q_"+t.Name())
+	check(t, err)
+	config := s.CachedInfo().Config
+	config.MaxMsgSize = -1
+	_, err = js.UpdateStream(soon(t), config)
+	check(t, err)
+	wantMessage(t, q, sysvipc.Any, "7:"+large)
+	wantMessage(t, q, sysvipc.Any, "7:behind")
+}
+
+// A bridge that waits to take another one's place, and was not heard of for longer than its
+// lease, stands in line again.
+func TestBridgeTakesItsLeaseAgain(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, nil)
+	q := newQueue(t, conn, nil)
+	to, dir := kernel(t), t.TempDir()
+	receive := func(q *cluster.Queue, journal string, note func(string, error)) (*cluster.Bridge, func(*cluster.Bridge, context.Context) error) {
+		return &cluster.Bridge{
+			Local: func() (*sysvipc.Queue, error) { return to, nil }, Remote: q, Journal: filepath.Join(dir, journal), Note: note,
+		}, (*cluster.Bridge).Receive
+	}
+	first, how := receive(q, "first", nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- how(first, ctx) }()
+	send(t, q, 7, "by the first")
+	if m, err := to.Receive(soon(t), sysvipc.Any); err != nil || string(m.Data) != "by the first" {
+		t.Fatalf("got %q, %v", m.Data, err)
+	}
+	u, err := url.Parse(server(t).URL())
+	check(t, err)
+	line, err := newCable(u.Host)
+	check(t, err)
+	t.Cleanup(line.close)
+	behind, err := connectTo(t, "nats://"+line.l.Addr().String(), &cluster.Options{Lease: time.Second}).OpenQueue(soon(t), t.Name())
+	check(t, err)
+	notes := make(chan string, 100)
+	second, how := receive(behind, "second", func(what string, _ error) { notes <- what })
+	runBridge(t, second, how)
+	says := func(words string) {
+		t.Helper()
+		for {
+			select {
+			case what := <-notes:
+				if strings.Contains(what, words) {
+					return
+				}
+			case <-time.After(time.Minute):
+				t.Fatalf("it does not say %q", words)
+			}
+		}
+	}
+	says("waiting to take its place")
+	eventually(t, "it stands in line", func() bool {
+		set, err := conn.OpenSemaphores(soon(t), "bridge "+t.Name())
+		check(t, err)
+		n, _, err := set.At(0).Waiters(soon(t))
+		check(t, err)
+		check(t, set.Close(soon(t)))
+		return n == 1
+	})
+	line.setSlow(true)
+	says("waiting again")
+	line.setSlow(false)
+	cancel()
+	check(t, <-ended)
+	send(t, q, 7, "by the second")
+	if m, err := to.Receive(soon(t), sysvipc.Any); err != nil || string(m.Data) != "by the second" {
+		t.Errorf("got %q, %v", m.Data, err)
 	}
 }

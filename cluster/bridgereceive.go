@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func (b *Bridge) Receive(ctx context.Context) error {
 	if b.Select != sysvipc.Any {
 		return b.Remote.refuse("bridge from", nil, "it carries all types")
 	}
-	set, err := b.Remote.conn.EnsureSemaphores(ctx, "bridge "+b.Remote.tok(), 1)
+	set, err := b.Remote.conn.EnsureSemaphores(ctx, b.Remote.lockName(), 1)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil // the end came while the servers were away
 	}
@@ -56,11 +57,18 @@ func (b *Bridge) Receive(ctx context.Context) error {
 	return nil
 }
 
-func (q *Queue) tok() string { return strings.TrimPrefix(q.stream, "SYSVIPC_Q_") }
+// lockName is the name of the set that lets one bridge receive from the queue at a time.
+func (q *Queue) lockName() string {
+	name := "bridge " + strings.TrimPrefix(q.stream, "SYSVIPC_Q_")
+	if len(name) > maxName {
+		name = fmt.Sprintf("bridge %x", sha256.Sum256([]byte(name)))[:maxName]
+	}
+	return name
+}
 
 // receiveAlone receives for as long as it holds the lock of those who do.
 func (b *Bridge) receiveAlone(ctx context.Context, j *journal) error {
-	set, err := b.Remote.conn.OpenSemaphores(ctx, "bridge "+b.Remote.tok())
+	set, err := b.Remote.conn.OpenSemaphores(ctx, b.Remote.lockName())
 	if err != nil {
 		return err
 	}
@@ -73,6 +81,10 @@ func (b *Bridge) receiveAlone(ctx context.Context, j *journal) error {
 	if err == nil && grant == nil {
 		b.note("another bridge receives from the queue: waiting to take its place", nil)
 		grant, err = set.Take(ctx, sysvipc.Add(0, -1))
+	}
+	if errors.Is(err, ErrLeaseLost) { // while it waited: it has nothing, and stands in line again
+		b.note("the lease is lost: waiting again to take the place of the one that receives", err)
+		return errAgain
 	}
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -283,8 +284,20 @@ func (s *sender) sendOnce(ctx context.Context, f flight) error {
 	if f.number < s.stored {
 		return nil
 	}
-	if err := s.Remote.SendOnce(ctx, s.name(f), f.m.Type, f.m.Data); err != nil {
-		return err
+	for told := false; ; told = true {
+		err := s.Remote.SendOnce(ctx, s.name(f), f.m.Type, f.m.Data)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, sysvipc.ErrTooBig) {
+			return err
+		}
+		if !told {
+			s.note(fmt.Sprintf("a message of %d bytes does not fit onto the queue: waiting until its limits, or the servers' max_payload, are raised", len(f.m.Data)), err)
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return err
+		}
 	}
 	s.knowStored(f.number + 1)
 	if s.silent && time.Since(s.published()) > s.Remote.duplicates { // they may have forgotten its ID

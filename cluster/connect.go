@@ -110,6 +110,7 @@ type Conn struct {
 	elects   bool // the servers are several, and one of them leads
 	lease    time.Duration
 	metrics  Metrics
+	refusals refusals
 	note     func(what string, err error)
 	id       string // of this connection; messages and sessions are numbered under it
 	next     atomic.Uint64
@@ -186,12 +187,27 @@ func connect(ctx context.Context, url string, opts *Options, natsOpts []nats.Opt
 			reconnected(nc)
 		}
 	})
+	failed := nc.ErrorHandler()
+	nc.SetErrorHandler(func(nc *nats.Conn, sub *nats.Subscription, err error) {
+		c.refusals.heard(err)
+		if failed != nil {
+			failed(nc, sub, err)
+		}
+	})
 	c.nc = nc
 	if c.js, err = jetstream.New(nc); err != nil {
 		nc.Close()
 		return nil, server.fail("connect to", err, "")
 	}
-	if _, err := c.js.AccountInfo(ctx); err != nil {
+	asking := ctx
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		asking, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	// Again and again: a cluster that elects does not answer, and nobody answers later for it.
+	err = c.persist(asking, func(ctx context.Context) error { _, err := c.js.AccountInfo(ctx); return err })
+	if err != nil {
 		nc.Close()
 		return nil, server.fail("connect to", err, "JetStream does not answer: start the server with -js")
 	}
@@ -309,9 +325,13 @@ func (c *Conn) persist(ctx context.Context, call func(context.Context) error) er
 	began, pause := time.Now(), 20*time.Millisecond
 	noted := false
 	for {
+		refusals := c.refusals.count()
 		once, cancel := context.WithTimeout(ctx, attempt)
 		err := call(once)
 		cancel()
+		if r := c.refusals.since(refusals); r != nil && errors.Is(err, context.DeadlineExceeded) {
+			err = errors.Join(err, r) // perhaps therefore
+		}
 		if err == nil || !transient(err) && (!isCode(err, codeNoPeers) || time.Since(began) > placing) {
 			return err
 		}
@@ -335,7 +355,7 @@ func (c *Conn) persist(ctx context.Context, call func(context.Context) error) er
 
 // answered reports whether an error has words of the servers.
 func answered(err error) bool {
-	return errors.As(err, new(*jetstream.APIError)) || errors.As(err, new(nats.JetStreamError))
+	return errors.As(err, new(*refused)) || errors.As(err, new(*jetstream.APIError)) || errors.As(err, new(nats.JetStreamError))
 }
 
 // unanswered is the end of a call: why it ended, and what the servers had said.
@@ -400,8 +420,13 @@ type ack struct {
 // as durably as the stream is.
 func (c *Conn) store(ctx context.Context, msg *nats.Msg) (ack, error) {
 	var a ack
+	ctx, done := c.refusals.await(ctx, msg.Subject)
+	defer done()
 	answer, err := c.nc.RequestMsgWithContext(ctx, msg)
 	if err != nil {
+		if r, ok := context.Cause(ctx).(*refused); ok {
+			return a, r
+		}
 		return a, err
 	}
 	if err := json.Unmarshal(answer.Data, &a); err != nil {

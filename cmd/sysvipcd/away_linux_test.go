@@ -117,7 +117,7 @@ func TestBridgeEndsWhileTheServersAreAway(t *testing.T) {
 	}
 	sender.ends(t, syscall.SIGTERM)
 	receiver.ends(t, syscall.SIGTERM)
-	hears("done bridge_backlog=0 bridge_received=3")
+	hears("msg=done queue=\"msg:name=" + t.Name() + " arrived\" subject=s bridge_backlog=0 bridge_received=3")
 	if st, err := q.Stat(); err != nil || st.Messages != 0 {
 		t.Errorf("%d messages are left, %v", st.Messages, err)
 	}

@@ -77,7 +77,7 @@ the journal, and the next bridge goes on with it. A second signal ends it at onc
 	f.StringVar(&b.state, "state", stateDir(), "`DIR` for the journals")
 	f.Var(&b.window, "window", "for how long the servers recognise a message that is sent again, if the queue is new")
 	f.Int64Var(&b.messages, "max-messages", 0, "at most `N` messages on the cluster's queue, if it is new; then senders wait")
-	f.Int64Var(&b.bytes, "max-bytes", 0, "at most `N` bytes, likewise")
+	f.Int64Var(&b.bytes, "max-bytes", 0, "at most `N` bytes, likewise (default 256 MiB)")
 	f.Var(&b.stats, "stats", "log the counts this often; 0 not at all")
 	b.add(cmd, "nats")
 	b.addEmbedded(cmd)
@@ -92,7 +92,7 @@ type way struct {
 }
 
 func (b *bridgeFlags) run(cmd *cobra.Command) error {
-	open, err := b.check()
+	open, err := b.check(cmd)
 	if err != nil {
 		return err
 	}
@@ -100,6 +100,7 @@ func (b *bridgeFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	log = log.With("queue", b.queue, "subject", b.subject)
 	if b.dir == "" {
 		b.dir = filepath.Join(b.state, "nats")
 	}
@@ -143,14 +144,15 @@ func farewell(conn *cluster.Conn) time.Duration {
 }
 
 // check looks for what cannot be meant.
-func (b *bridgeFlags) check() (func() (*sysvipc.Queue, error), error) {
+func (b *bridgeFlags) check(cmd *cobra.Command) (func() (*sysvipc.Queue, error), error) {
 	directions := 0
 	for _, d := range []bool{b.send, b.receive, b.both} {
 		if d {
 			directions++
 		}
 	}
-	selects := b.typ != 0 || b.except != 0
+	is := cmd.Flags().Changed
+	selects := is("type") || is("except")
 	switch {
 	case b.queue == "":
 		return nil, usage("--queue is missing: which kernel queue?")
@@ -160,12 +162,21 @@ func (b *bridgeFlags) check() (func() (*sysvipc.Queue, error), error) {
 		return nil, usage("one of --send, --recv and --both is needed")
 	case (b.url != "") == b.embedded:
 		return nil, usage("one of --nats and --embedded is needed")
-	case b.typ < 0 || b.except < 0 || b.typ != 0 && b.except != 0:
+	case is("type") && b.typ < 1, is("except") && b.except < 1, is("type") && is("except"):
 		return nil, usage("--type or --except takes a type, which is at least 1")
 	case b.both && !selects:
 		return nil, usage("--both needs --type or --except: else what came from the cluster would go there again")
 	case b.receive && selects:
 		return nil, usage("--recv carries all types: --type and --except are for --send and --both")
+	case is("max-messages") && b.messages < 1, is("max-bytes") && b.bytes < 1:
+		return nil, usage("--max-messages and --max-bytes are at least 1: leave them out for what is usual")
+	case b.window.d < time.Second:
+		return nil, usage("--window %v: it is from 1s, and to be longer than servers are away", b.window.d)
+	case is("listen") && !b.embedded, is("sync") && !b.embedded:
+		return nil, usage("--listen and --sync are for --embedded")
+	}
+	if err := b.checkFlags(cmd); err != nil {
+		return nil, err
 	}
 	return local(b.queue)
 }

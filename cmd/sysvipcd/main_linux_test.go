@@ -171,11 +171,21 @@ func gone(t *testing.T, pid string) {
 func TestBridgeUsage(t *testing.T) {
 	t.Parallel()
 	good := []string{"bridge", "--queue", "msg:5", "--subject", "s", "--send"}
+	good = good[:len(good):len(good)]
 	for _, args := range [][]string{
 		good,
 		append(good, "--recv", "--nats", "nats://x"),
 		append(good, "--nats", "nats://x", "dir"),
 		append(good, "--nats", "nats://x", "--type", "-1"),
+		append(good, "--nats", "nats://x", "--type", "0"),
+		append(good, "--nats", "nats://x", "--except", "0"),
+		append(good, "--nats", "nats://x", "--max-messages", "-5"),
+		append(good, "--nats", "nats://x", "--max-bytes", "0"),
+		append(good, "--nats", "nats://x", "--replicas", "-3"),
+		append(good, "--nats", "nats://x", "--window", "100ms"),
+		append(good, "--nats", "nats://x", "--lease", "10ms"),
+		append(good, "--nats", "nats://x", "--sync"),
+		{"run", "--cluster", "nats://x", "--name", "a", "--nowait", "--timeout", "1s", "true"},
 		{"bridge", "--subject", "s", "--send", "--nats", "nats://x"},
 		{"bridge", "--queue", "msg:5", "--send", "--nats", "nats://x"},
 		{"bridge", "--queue", "sem:5", "--subject", "s", "--send", "--nats", "nats://x"},

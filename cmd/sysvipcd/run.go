@@ -80,8 +80,13 @@ wrong usage.`,
 				return usage("there is no command to run")
 			case slots && (r.slots < 1 || r.slots > maxSlots):
 				return usage("--slots %d: there can be from 1 to %d", r.slots, maxSlots)
+			case r.nowait && r.timeout.set:
+				return usage("--nowait and --timeout: one of them")
 			case r.busy < 0 || r.busy > math.MaxUint8:
 				return usage("-E %d: an exit code is from 0 to 255", r.busy)
+			}
+			if err := r.checkFlags(cmd); err != nil {
+				return err
 			}
 			return r.run(cmd, args)
 		},

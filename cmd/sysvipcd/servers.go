@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,6 +44,17 @@ func (s *servers) addEmbedded(cmd *cobra.Command) {
 	f.BoolVar(&s.embedded, "embedded", false, "bring a server: streams are kept in `DIR`, by default below --state")
 	f.StringVar(&s.listen, "listen", "127.0.0.1:4222", "`ADDRESS` of the server that --embedded brings")
 	f.BoolVar(&s.syncAlway, "sync", false, "the server that --embedded brings waits for the disk after each message")
+}
+
+// checkFlags looks for what cannot be meant.
+func (s *servers) checkFlags(cmd *cobra.Command) error {
+	switch {
+	case cmd.Flags().Changed("replicas") && s.replicas != 1 && s.replicas != 3 && s.replicas != 5:
+		return usage("--replicas %d: there can be 1, 3 or 5", s.replicas)
+	case s.lease.set && s.lease.d < time.Second:
+		return usage("--lease %v: it is from 1s", s.lease.d)
+	}
+	return nil
 }
 
 // logger returns where to log.
