@@ -320,6 +320,40 @@ var together = ipctest.Register("together", func(c *ipctest.ChildEnv) {
 	}
 })
 
+// An address that another memory leaves may be the one that the kernel gives next: an attach that
+// asks for it there keeps it.
+func TestAttachWhereTheKernelAttaches(t *testing.T) {
+	t.Parallel()
+	runChild(t, sameChoice, fmt.Sprint(newSegment(t, lba).ID()))
+}
+
+var sameChoice = ipctest.Register("same choice", func(c *ipctest.ChildEnv) {
+	seg := segmentArg(c, 0)
+	first, err := seg.Attach(nil)
+	c.Check(err)
+	at := first.Addr()
+	c.Check(first.Close())
+	var wg sync.WaitGroup
+	for _, opts := range []*sysvipc.AttachOptions{nil, {Addr: at}, {Addr: at}} {
+		wg.Go(func() {
+			for range 20_000 {
+				mem, err := seg.Attach(opts)
+				if errors.Is(err, syscall.EINVAL) && !errors.Is(err, sysvipc.ErrRemoved) {
+					continue // another one is there
+				}
+				if err == nil {
+					err = mem.Close() // which fails if nothing is attached there
+				}
+				if err != nil {
+					c.Say("%v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+})
+
 // Memory of huge pages is as any other, though its range is longer than it says.
 func TestHugePagesAtAnAddress(t *testing.T) {
 	t.Parallel()

@@ -81,6 +81,9 @@ func (m *Memory) move(addr uintptr, flags int) (errno syscall.Errno, hint string
 	addresses.Lock()
 	defer addresses.Unlock()
 	p := m.mapping.Load()
+	if p.start == addr { // what was there went away meanwhile, and the kernel chose it
+		return 0, ""
+	}
 	length, err := measure(p.start, uintptr(p.size))
 	if err != nil {
 		return syscall.EINVAL, ""
