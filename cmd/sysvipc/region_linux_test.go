@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -243,5 +244,50 @@ func TestRegionHeaderCompiles(t *testing.T) {
 	header, err = exec.Command("sysvipc", "region", "header", "--prefix", "sysvipc", fmt.Sprintf("shm:%d", r.Segment().ID())).Output()
 	if err != nil || !strings.Contains(string(header), "int region_sysvipc_attach(") {
 		t.Errorf("a region that is called like what headers have in common: %v", err)
+	}
+}
+
+// region show names those for whom others wait.
+func TestRegionShowHolds(t *testing.T) {
+	t.Parallel()
+	if !ipctest.Alone(t) {
+		return
+	}
+	r, err := makeRegion("held")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Remove()
+	defer r.Close()
+	m, err1 := shared.MutexOf(r, "mine")
+	rw, err2 := shared.RWMutexOf(r, "read")
+	tp, err3 := shared.TopicOf[int64](r, "slow", 4)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	s, err := tp.Subscribe(shared.Gated)
+	if err := errors.Join(err, m.Lock(t.Context()), rw.RLock(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		if err := tp.Publish(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, stderr strings.Builder
+	if code := execute([]string{"region", "show", "held"}, strings.NewReader(""), &out, &stderr); code != 0 {
+		t.Fatal(code, stderr.String())
+	}
+	for _, want := range []string{`mine +mutex +\d+ +\S+ +has locked it\n`, `read +rwmutex +\d+ +\S+ +reads\n`, `slow +topic +\d+ +\S+ +holds up publishers, 4 messages behind\n`} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	out.Reset()
+	if code := execute([]string{"region", "show", "held", "-o", "json"}, strings.NewReader(""), &out, &stderr); code != 0 || !strings.Contains(out.String(), `"behind":4`) && !strings.Contains(out.String(), `"behind": 4`) {
+		t.Errorf("%d, %s%s", code, out.String(), stderr.String())
+	}
+	if err := errors.Join(m.Unlock(), rw.RUnlock(), s.Close()); err != nil {
+		t.Error(err)
 	}
 }

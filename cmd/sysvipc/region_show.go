@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -21,6 +22,9 @@ func newRegionShowCommand() *cobra.Command {
 it open. One that was killed and is not alive stands there until another process that
 sleeps in the region, or opens it, or "sysvipc region reap" has brought its work into
 order.
+
+Last come those for whom others wait, or may have to: the holders of each mutex and rwmutex,
+and the gated subscribers of each topic, with how many messages they are behind.
 
 -o json has the fields of each type, with their kinds, counts, sizes and offsets.`,
 		Example: `  sysvipc region show orders
@@ -55,12 +59,104 @@ func runRegionShow(cmd *cobra.Command, arg, output string) error {
 	if err != nil {
 		return err
 	}
+	holds, err := holdsOf(o, things)
+	if err != nil {
+		return err
+	}
 	if output == "json" {
 		d := startDocument(cmd.OutOrStdout(), "regions")
-		d.add(append(line.record(), field{"things", thingRecords(things)}, field{"processes", participantRecords(all)}))
+		d.add(append(line.record(), field{"things", thingRecords(things)}, field{"processes", participantRecords(all)}, field{"holds", holdRecords(holds, all)}))
 		return d.end(nil)
 	}
-	return writeRegion(cmd.OutOrStdout(), line, things, all)
+	return errors.Join(writeRegion(cmd.OutOrStdout(), line, things, all), writeHolds(cmd.OutOrStdout(), holds, all))
+}
+
+// regionHold is who holds a thing.
+type regionHold struct {
+	thing shared.Thing
+	shared.Hold
+}
+
+func holdsOf(o *shared.Observer, things []shared.Thing) (all []regionHold, err error) {
+	for _, d := range things {
+		a, err := o.Any(d.Name)
+		if err != nil {
+			return nil, err
+		}
+		holds, err := a.Holds()
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range holds {
+			all = append(all, regionHold{d, h})
+		}
+	}
+	return all, nil
+}
+
+// pid returns the process that holds it, or 0 if that cannot be known.
+func (h regionHold) pid(all []shared.Participant) int {
+	for _, p := range all {
+		if p.Slot == h.Slot {
+			return p.PID
+		}
+	}
+	return 0
+}
+
+func holdRecords(holds []regionHold, all []shared.Participant) []record {
+	out := []record{}
+	for _, h := range holds {
+		r := record{{"thing", h.thing.Name}, {"pid", nil}, {"slot", nil}, {"role", string(h.Role)}, {"tid", nil}, {"reads", nil}, {"behind", nil}}
+		if pid := h.pid(all); pid != 0 {
+			r[1].value, r[2].value = pid, h.Slot
+		}
+		switch h.Role {
+		case shared.HoldLocks:
+			r[4].value = h.TID
+		case shared.HoldReads:
+			r[5].value = h.N
+		case shared.HoldSubscribes:
+			r[6].value = h.N
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// said tells what a process does with the thing, for others to wait.
+func (h regionHold) said() string {
+	switch {
+	case h.Role == shared.HoldLocks && h.Slot < 0:
+		return fmt.Sprintf("has locked it, by thread %d", h.TID)
+	case h.Role == shared.HoldLocks:
+		return "has locked it"
+	case h.Role == shared.HoldReads && h.N > 1:
+		return fmt.Sprintf("reads, %d times", h.N)
+	case h.Role == shared.HoldReads:
+		return "reads"
+	case h.N >= uint64(h.thing.Capacity):
+		return fmt.Sprintf("holds up publishers, %d messages behind", h.N)
+	}
+	return fmt.Sprintf("is subscribed, %d messages behind", h.N)
+}
+
+func writeHolds(w io.Writer, holds []regionHold, all []shared.Participant) error {
+	if len(holds) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	t := newTable(tableColumn{"HELD", false}, tableColumn{"KIND", false}, tableColumn{"PROCESS", true}, tableColumn{"NAME", false}, tableColumn{"WHICH", false})
+	for _, h := range holds {
+		pid, name := "-", "-"
+		if n := h.pid(all); n != 0 {
+			pid, name = strconv.Itoa(n), escapeText(commOf(n))
+		}
+		for _, cell := range []string{escapeText(h.thing.Name), escapeText(h.thing.Kind), pid, name, h.said()} {
+			t.add(cell)
+		}
+	}
+	return t.write(w)
 }
 
 func thingRecords(things []shared.Thing) []record {

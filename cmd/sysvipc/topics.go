@@ -139,7 +139,8 @@ changed; "field" is the place of the number where the sysctl has several, else n
 
 A region has "ref", "name", "size", "used", "thing_count", "max_things", "process_count",
 "dead_count" (killed, and not reaped), "max_processes" and "created"; "region show" adds
-"things" and "processes". A value has "name", "kind" and "value", in the form of "sysvipc
+"things", "processes" and "holds": who holds which thing, with "role" ("locks", "reads" or
+"subscribes"), "tid" for a lock, "reads", and "behind" in messages. A value has "name", "kind" and "value", in the form of "sysvipc
 help region"; the lines of "region watch" and "region sub" have "schema", "time", "name"
 and "value".
 
