@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,13 +23,33 @@ type view struct {
 	now    time.Time
 	users  names
 	groups names
-	ns     value
+	ns     value  // of the objects
+	own    uint64 // the IPC namespace of this process
+	// beside is true if the namespace stands in a column of its own.
+	beside bool
 	// warnings say what could not be seen of the users of the objects.
 	warnings []string
 }
 
 func newView() *view {
-	return &view{now: time.Now(), users: names{lookup: lookupUser}, groups: names{lookup: lookupGroup}, ns: namespace(inspect.Here())}
+	own := inspect.Here()
+	return &view{now: time.Now(), users: names{lookup: lookupUser}, groups: names{lookup: lookupGroup}, ns: namespace(own), own: own}
+}
+
+// namespaceOf is the IPC namespace of an object.
+func (v *view) namespaceOf(e *entry) value {
+	if e.ns != 0 {
+		return namespace(e.ns)
+	}
+	return v.ns
+}
+
+// appendRef appends how other verbs name an object: with its namespace, unless that is the one of this process.
+func (v *view) appendRef(dst []byte, e *entry) []byte {
+	if ns := v.namespaceOf(e); ns.state == known && uint64(ns.n) != v.own && !v.beside {
+		dst = append(strconv.AppendUint(append(dst, nsPrefix...), uint64(ns.n), 10), '/')
+	}
+	return appendRefName(dst, e.Kind, e.ID)
 }
 
 // namespace is the number of an IPC namespace, which 0 says is not known.
@@ -36,7 +57,7 @@ func namespace(inode uint64) value { return stateIf(inode == 0, unknown, number6
 
 // columns are all there are, in the order of JSON and CSV.
 var columns = []column{
-	{"ref", typeText, func(_ *view, e *entry) value { return text(refName(e.Kind, e.ID)) }, "how to name the object: shm:5"},
+	{"ref", typeText, func(v *view, e *entry) value { return text(string(v.appendRef(nil, e))) }, "how to name the object: shm:5"},
 	{"type", typeText, func(_ *view, e *entry) value { return text(word(e.Kind)) }, "shm, sem or msg"},
 	{"ns", typeNumber, func(v *view, e *entry) value {
 		if e.ns != 0 {

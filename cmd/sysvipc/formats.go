@@ -54,8 +54,9 @@ func (f *format) write(cmd *cobra.Command, v *view, all entries) error {
 	case "csv":
 		return f.writeCSV(w, v, all)
 	case "name":
-		return writeNames(w, all)
+		return writeNames(w, v, all)
 	}
+	v.beside = f.manyNamespaces && f.cols == nil
 	n, err := f.writeTables(w, v, all)
 	if err == nil && n == 0 {
 		fmt.Fprintln(cmd.ErrOrStderr(), "no objects")

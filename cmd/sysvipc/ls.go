@@ -119,7 +119,9 @@ func runLs(cmd *cobra.Command, args []string, o *lsOptions) error {
 		return o.everywhere(cmd, v, kinds, write)
 	}
 	return inside(o.ns, func() error {
-		v.ns = namespace(inspect.Here())
+		here := inspect.Here()
+		v.ns = namespace(here)
+		o.format.manyNamespaces = here != v.own
 		all, err := o.list(cmd, v, kinds)
 		if err != nil {
 			return err

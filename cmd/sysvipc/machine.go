@@ -99,13 +99,13 @@ func (f *format) writeCSV(w io.Writer, v *view, all entries) error {
 	return out.Error()
 }
 
-func writeNames(w io.Writer, all entries) error {
+func writeNames(w io.Writer, v *view, all entries) error {
 	out := bufio.NewWriterSize(w, outputBuffer)
 	for e, err := range all {
 		if err != nil {
 			return errors.Join(err, out.Flush())
 		}
-		out.Write(append(appendRefName(out.AvailableBuffer(), e.Kind, e.ID), '\n'))
+		out.Write(append(v.appendRef(out.AvailableBuffer(), e), '\n'))
 	}
 	return out.Flush()
 }

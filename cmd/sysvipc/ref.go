@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/inspect"
 )
 
 // ref names one object as the user does: by its ID, or by its key in one of the ways
@@ -60,9 +61,24 @@ func appendRefName(dst []byte, kind sysvipc.Kind, id int) []byte {
 
 const refForms = "write it as shm:5, sem:key=0x4d2, msg:name=NAME or msg:ftok=PATH:PROJ (see \"sysvipc help ref\")"
 
-// parseRef reads a REF.
+// nsPrefix begins a REF that names its IPC namespace: IDs begin at 0 in each of them.
+const nsPrefix = "ns="
+
+// parseRef reads a REF. One of another IPC namespace is refused: what has its ID here is another object.
 func parseRef(s string) (ref, error) {
-	front, rest, ok := strings.Cut(s, ":")
+	object := s
+	if text, ok := strings.CutPrefix(s, nsPrefix); ok {
+		inode, rest, ok := strings.Cut(text, "/")
+		ns, err := strconv.ParseUint(inode, 10, 64)
+		if !ok || err != nil {
+			return ref{}, usage("REF %q: write an IPC namespace as ns=INODE/shm:5, with the number that \"sysvipc ns\" shows", s)
+		}
+		if here := inspect.Here(); ns != here {
+			return ref{}, fail(exitRefused, "%s is in IPC namespace %d, and this command in %d: run it there with \"nsenter --ipc=PATH sysvipc …\" (\"sysvipc ns\" shows what leads there)", s, ns, here)
+		}
+		object = rest
+	}
+	front, rest, ok := strings.Cut(object, ":")
 	kind, known := kindOf(front)
 	if !ok || !known {
 		return ref{}, usage("REF %q names no object: %s", s, refForms)
