@@ -186,3 +186,37 @@ func TestBridgeTakesItsLeaseAgain(t *testing.T) {
 		t.Errorf("got %q, %v", m.Data, err)
 	}
 }
+
+// Two bridges that send from one kernel queue, each with a journal of its own, do not send
+// messages twice: one waits for the other.
+func TestBridgesOfOneLocalQueue(t *testing.T) {
+	t.Parallel()
+	q := newQueue(t, connect(t, nil), nil)
+	from, dir := kernel(t), t.TempDir()
+	notes := make(chan string, 100)
+	send := func(journal string) *cluster.Bridge {
+		return &cluster.Bridge{
+			Local: func() (*sysvipc.Queue, error) { return sysvipc.QueueByID(from.ID()), nil }, Remote: q,
+			Journal: filepath.Join(dir, journal), Note: func(what string, _ error) { notes <- what },
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- send("first").Send(ctx) }()
+	check(t, from.Send(t.Context(), 7, []byte("begun")))
+	wantMessage(t, q, sysvipc.Any, "7:begun")
+	runBridge(t, send("second"), (*cluster.Bridge).Send)
+	if what := <-notes; !strings.Contains(what, "another bridge sends") {
+		t.Errorf("noted is %q, want that another bridge sends", what)
+	}
+	for i := range 300 {
+		check(t, from.Send(soon(t), 7, fmt.Append(nil, i)))
+	}
+	for i := range 300 {
+		wantMessage(t, q, sysvipc.Any, fmt.Sprintf("7:%d", i))
+	}
+	cancel()
+	check(t, <-ended)
+	check(t, from.Send(t.Context(), 7, []byte("by the second")))
+	wantMessage(t, q, sysvipc.Any, "7:by the second")
+}

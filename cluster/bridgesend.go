@@ -25,7 +25,8 @@ import (
 // "bridge_repeated".
 //
 // The bridge has to be the only one that takes the selected messages off the queue: what
-// another program takes between the copy and the taking off, was received twice.
+// another program takes between the copy and the taking off, was received twice. Another
+// bridge with the same selection waits until this one ends.
 //
 // With servers before NATS 2.14 it publishes one message at a time.
 func (b *Bridge) Send(ctx context.Context) error {
@@ -34,7 +35,8 @@ func (b *Bridge) Send(ctx context.Context) error {
 		return err
 	}
 	defer j.close()
-	s := &sender{Bridge: b, j: j, timer: time.NewTimer(0)}
+	s := &sender{Bridge: b, j: j, timer: time.NewTimer(0), unlock: func() {}}
+	defer func() { s.unlock() }()
 	if s.sel, err = b.Remote.selectionOf(b.Select); err != nil {
 		return err
 	}
@@ -83,6 +85,8 @@ type sender struct {
 	local *sysvipc.Queue
 	batch *fastBatch
 
+	unlock func() // the local queue, for another bridge
+
 	self   uint64   // a part of the numbers' names
 	flying []flight // in the order of the local queue
 	bytes  int      // of them
@@ -104,6 +108,10 @@ func (s *sender) run(ctx, work context.Context) error {
 	if s.local == nil {
 		var err error
 		if s.local, err = s.open(ctx); err != nil {
+			return err
+		}
+		if err := s.lock(ctx); err != nil {
+			s.local = nil
 			return err
 		}
 		s.opened()
@@ -141,6 +149,27 @@ func (s *sender) run(ctx, work context.Context) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// lock waits until no other bridge sends the same messages of the local queue: both would.
+func (s *sender) lock(ctx context.Context) (err error) {
+	s.unlock()
+	for told := false; ; told = true {
+		free, err := lockLocal(s.local.ID(), fmt.Sprint(s.Select))
+		if err != nil {
+			return err
+		}
+		if free != nil {
+			s.unlock = free
+			return nil
+		}
+		if !told {
+			s.note("another bridge sends from the local queue: waiting to take its place", nil)
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // name is what the servers know a message by.

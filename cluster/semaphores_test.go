@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
 )
@@ -311,4 +313,56 @@ func TestVar(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("the watch ended with %v", err)
 	}
+}
+
+// A set of as many semaphores as there can be has room for many holders.
+func TestSemaphoresOfALargeSet(t *testing.T) {
+	t.Parallel()
+	values := make([]int, 4096)
+	for i := range values {
+		values[i] = 1
+	}
+	c := connect(t, nil)
+	newSet(t, c, values...)
+	const holders = 500
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for i := worker; i < holders; i += 4 {
+				s, err := c.OpenSemaphores(soon(t), t.Name())
+				if err == nil {
+					_, err = s.Take(soon(t), sysvipc.Add(i, -1))
+				}
+				if err != nil {
+					t.Errorf("holder %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A session that has ended in order leaves nothing behind for those who come after it.
+func TestSemaphoreSessionsLeaveNothing(t *testing.T) {
+	t.Parallel()
+	newSet(t, connect(t, nil), 1)
+	c := connect(t, nil)
+	for range 20 {
+		s, err := c.OpenSemaphores(soon(t), t.Name())
+		check(t, err)
+		g, err := s.Take(soon(t), sysvipc.Add(0, -1))
+		check(t, err)
+		check(t, g.Give(soon(t)))
+		check(t, s.Close(soon(t)))
+	}
+	js, err := jetstream.New(c.NATS())
+	check(t, err)
+	stream, err := js.Stream(soon(t), bucketStream)
+	check(t, err)
+	eventually(t, "nothing is left", func() bool {
+		info, err := stream.Info(soon(t), jetstream.WithSubjectFilter("$KV.sysvipc.lease."+t.Name()+".*"))
+		check(t, err)
+		return len(info.State.Subjects) == 0
+	})
 }
