@@ -11,9 +11,9 @@ import (
 
 // record makes the JSON object of an entry: the columns that its kind has, and under
 // "unknown" the names of those that are null because nobody here can tell.
-func (f *format) record(v *view, e *entry) record {
+func (f *format) record(v *view, e *entry, alsoUnknown ...string) record {
 	r := make(record, 0, 32)
-	missing := []string{}
+	missing := append([]string{}, alsoUnknown...)
 	for _, c := range f.columns() {
 		val := c.of(v, e)
 		if val.state == absent {

@@ -8,7 +8,7 @@ import (
 
 func newMsgCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:                   "msg send|recv|peek|tail|stats|drain|move",
+		Use:                   "msg send|recv|peek|tail|drain|move",
 		GroupID:               groupUse,
 		Short:                 "Send, receive, look at and move messages",
 		Args:                  verbs,
@@ -16,7 +16,7 @@ func newMsgCommand() *cobra.Command {
 		DisableFlagsInUseLine: true,
 	}
 	cmd.AddCommand(
-		newMsgSendCommand(), newMsgRecvCommand(), newMsgPeekCommand(), newMsgTailCommand(), newMsgStatsCommand(),
+		newMsgSendCommand(), newMsgRecvCommand(), newMsgPeekCommand(), newMsgTailCommand(),
 		newMsgDrainCommand(), newMsgMoveCommand(),
 	)
 	return cmd

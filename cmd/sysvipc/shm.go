@@ -4,13 +4,13 @@ import "github.com/spf13/cobra"
 
 func newShmCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:                   "shm read|write|grep|diff",
+		Use:                   "shm read|write",
 		GroupID:               groupUse,
-		Short:                 "Read, write, search and compare segments",
+		Short:                 "Read and write segments",
 		Args:                  verbs,
 		RunE:                  missingVerb,
 		DisableFlagsInUseLine: true,
 	}
-	cmd.AddCommand(newShmReadCommand(), newShmWriteCommand(), newShmGrepCommand(), newShmDiffCommand())
+	cmd.AddCommand(newShmReadCommand(), newShmWriteCommand())
 	return cmd
 }

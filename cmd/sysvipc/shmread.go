@@ -49,7 +49,7 @@ it leaves untouched pages untouched, too.`,
 	f.Var(&o.length, "length", "number of bytes (default: to the end)")
 	f.BoolVar(&o.hex, "hex", false, "as hexadecimal and text, 16 bytes on a line")
 	f.BoolVar(&o.text, "text", false, "as text, without the NULs at its end")
-	addNoAttach(cmd, &o.noAttach)
+	f.BoolVar(&o.noAttach, "no-attach", false, "change no field of the kernel: read through a process that has it attached, or not at all")
 	cmd.MarkFlagsMutuallyExclusive("hex", "text")
 	return cmd
 }
@@ -169,4 +169,16 @@ func (t *textWriter) writeNULs() error {
 		}
 	}
 	return nil
+}
+
+// attachedMemory is a segment that this process has attached, as what has a size.
+type attachedMemory struct{ *sysvipc.Memory }
+
+func (m attachedMemory) Size() int64 { return int64(m.Len()) }
+
+// bytesOf is a segment, or a view of one, to read.
+type bytesOf interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64
 }

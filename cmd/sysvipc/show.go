@@ -24,8 +24,10 @@ func newShowCommand() *cobra.Command {
 		Short:   "Show all that the kernel keeps of objects",
 		Long: `Show all that the kernel keeps of objects. Of a semaphore set that includes each value,
 the process that operated on it last (PID), how many wait to acquire it (NCNT), and how
-many wait for zero (ZCNT). Below that stand its users, as "sysvipc who" shows them, and
-whether it may go, as "sysvipc gc" judges. Looking changes nothing.
+many wait for zero (ZCNT). Of a queue that includes its messages by type and by size:
+FIRST is the place in the queue of the first message of a type, 0 being the front, so a
+type that nobody receives stays in front. With each object stand its users, as "sysvipc
+who" shows them, and whether it may go, as "sysvipc gc" judges. Looking changes nothing.
 
 What nobody here can tell is shown as a question mark, and as null in JSON; then the
 exit code is 4.`,
@@ -43,6 +45,7 @@ exit code is 4.`,
 type details struct {
 	entry
 	semaphores []semaphore
+	contents   *queueContents // nil if this user may not read them
 }
 
 // semaphore is one of a set. What cannot be read is unknown.
@@ -67,9 +70,16 @@ func runShow(cmd *cobra.Command, args []string, output string) error {
 		return err
 	}
 	first := each(cmd, refs, note, func(r ref, id int) error {
-		o, err := detail(v, snap, r.kind, id)
+		o, err := detail(snap, r.kind, id)
 		if err != nil {
 			return err
+		}
+		if o.queue != nil {
+			if o.contents, err = countMessages(cmd.Context(), sysvipc.QueueByID(id), mostCounted); errors.Is(err, sysvipc.ErrRemoved) || cmd.Context().Err() != nil {
+				return err
+			} else if err != nil {
+				note(err)
+			}
 		}
 		if o.hidden() {
 			warnings = append(warnings, fmt.Sprintf("%s: its mode does not let this user read its values", refName(r.kind, id)))
@@ -102,7 +112,7 @@ func runShow(cmd *cobra.Command, args []string, output string) error {
 }
 
 // detail asks for everything. What came after the snapshot was taken has no users yet.
-func detail(v *view, snap *inspect.Snapshot, kind sysvipc.Kind, id int) (*details, error) {
+func detail(snap *inspect.Snapshot, kind sysvipc.Kind, id int) (*details, error) {
 	e, err := stat(kind, id)
 	if err != nil {
 		return nil, err
@@ -149,9 +159,16 @@ func (o *details) hidden() bool {
 	return len(o.semaphores) > 0 && o.semaphores[0].value.state == unknown
 }
 
-// record is the JSON of an object: that of ls, and its semaphores.
+// record is the JSON of an object: that of ls, and its semaphores or messages.
 func (o *details) record(v *view) record {
 	var f format
+	if o.queue != nil {
+		var missing []string
+		if o.contents == nil {
+			missing = []string{"counted", "types"}
+		}
+		return append(f.record(v, &o.entry, missing...), o.contents.fields()...)
+	}
 	r := f.record(v, &o.entry)
 	if o.set == nil {
 		return r
@@ -180,7 +197,7 @@ func (s semaphore) columns() []semaphoreColumn {
 	return []semaphoreColumn{{"value", s.value}, {"pid", s.pid}, {"ncnt", s.ncnt}, {"zcnt", s.zcnt}}
 }
 
-// write shows the object to eyes: a line for each field, and a table of the semaphores.
+// write shows the object to eyes: a line for each field, and tables of the semaphores or messages.
 func (o *details) write(w io.Writer, v *view) error {
 	var b strings.Builder
 	for i := range columns {
@@ -209,7 +226,10 @@ func (o *details) write(w io.Writer, v *view) error {
 			return err
 		}
 	}
-	if o.set == nil {
+	switch {
+	case o.queue != nil:
+		return o.contents.write(w, o.queue.Messages)
+	case o.set == nil:
 		return nil
 	}
 	t := newTable(tableColumn{"INDEX", true}, tableColumn{"VALUE", true}, tableColumn{"PID", true}, tableColumn{"NCNT", true}, tableColumn{"ZCNT", true})

@@ -89,9 +89,6 @@ A JSON document is an object with these fields:
   waits     a list of blocked threads instead (waits)
   namespaces, findings   lists instead (ns; doctor)
   messages  a list of messages instead (msg recv, msg peek)
-  types     a list of message types instead (msg stats)
-  matches   a list of matches instead (shm grep)
-  ranges    a list of ranges that differ instead (shm diff)
   limits    a list of limits instead (limits)
   regions   a list of regions instead (region ls, region show)
   values    a list of values instead (region get)
@@ -102,7 +99,10 @@ there is none: never attached, no last process. Numbers are numbers, sizes are b
 ages are seconds, times are RFC 3339. -O leaves only the columns that it names. "show"
 adds "semaphores" to a set: a list of objects with "index", "value", "pid" (who operated
 on it last), "ncnt" (how many wait to acquire it), "zcnt" (how many wait for zero) and
-"unknown". "mk" adds "made": whether the object is new. "sem get" has "ref" and "values"
+"unknown"; and to a queue "counted", how many of its messages were counted (16384 at
+most), and "types". A type has "type", "messages", "bytes", "smallest", "largest", "first"
+(the index of its first message) and "sizes": how many "messages" have "up_to" so many
+bytes. "mk" adds "made": whether the object is new. "sem get" has "ref" and "values"
 only. "dump" and "restore" have what the file keeps; "dump" adds "saved", "was_attached" and
 "in_use", "restore" adds "outcome" (restored, would-restore, skipped or failed) and
 "restored_as".
@@ -129,12 +129,7 @@ critical), "text" and "remedy". The lines of "watch --jsonl" have "time", "event
 "what", and the fields of an object.
 
 A message has "type", "size" and "text", or "base64" instead of "text" if it is not
-UTF-8; "msg peek" adds "index". A type has "type", "messages", "bytes", "smallest",
-"largest", "first" (the index of its first message) and "sizes": how many "messages" have
-"up_to" so many bytes.
-
-A match has "ref", "offset", "size" and "text" or "base64"; a range has "offset" and
-"size".
+UTF-8; "msg peek" adds "index".
 
 A limit has "name", "what", "value", "used", "percent", "sysctl" and "field": "used" and
 "percent" are null for what limits one object or call, "sysctl" for what cannot be
