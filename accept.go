@@ -22,7 +22,11 @@ func (c Creator) Check(o Object, perm fs.FileMode) error {
 	case !a.owner(o, o.UID) || !a.owner(o, o.CUID):
 		return tooOpen(o, perm, fmt.Sprintf("Have it removed, with \"sysvipc rm %s\", say that it may belong to its owner and its creator (Owners, --owner), or Open it, which takes it as it is", o.ref()))
 	case !c.AnyMode && !a.bits(o):
-		return tooOpen(o, perm, fmt.Sprintf("Lower its mode, with \"sysvipc set %s --mode %04o\", ask for what it has, or Open it, which takes it as it is", o.ref(), uint32(perm)))
+		lower, ask := perm, "ask for what it has"
+		if o.Mode&^perm&(readWrite<<3|readWrite) == 0 { // the mode is right, and for another group
+			lower, ask = perm&^0o77, "ask as a member of its group"
+		}
+		return tooOpen(o, perm, fmt.Sprintf("Lower its mode, with \"sysvipc set %s --mode %04o\", %s, or Open it, which takes it as it is", o.ref(), uint32(lower), ask))
 	}
 	return nil
 }

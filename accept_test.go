@@ -133,7 +133,7 @@ func TestEnsureOfOthers(t *testing.T) {
 		{"two of one group, who may only read", annAtTax, 0o640, keep, bobAtTax, 0o440, nil, "it belongs to user 1001"},
 		{"one group, given on to another", annAtTax, 0o660, user{-1, 1003}, bobAtTax, 0o660, nil, "it belongs to user 1001, group 1003, and was made by user 1001, group 1010"},
 		{"another group", annAtTax, 0o666, keep, ann, 0o660, nil, "Lower its mode"},
-		{"own, for another group", annAtTax, 0o660, keep, ann, 0o660, nil, "Lower its mode"},
+		{"own, for another group", annAtTax, 0o660, keep, ann, 0o660, nil, "--mode 0600\", ask as a member of its group"},
 		{"given by root", root, 0o600, ann, ann, 0o600, nil, "ok"},
 		{"given by root, with its group", root, 0o660, ann, ann, 0o660, nil, "ok"},
 		{"given by a stranger, who remains its creator", bob, 0o600, ann, ann, 0o600, nil, "it belongs to user 1001, group 1001, and was made by user 1002, group 1002"},

@@ -178,7 +178,7 @@ func (q *Queue) set(op string, change func(*QueueStat)) error {
 		return err
 	}
 	if st.MaxBytes < 0 {
-		return q.refuse(op, syscall.EACCES, "its capacity cannot be read, and would have to be set along with it")
+		return q.fail(op, syscall.EACCES, "its capacity cannot be read, and would have to be set along with it")
 	}
 	errno := sysv.MsgctlSet(q.ID(), uint32(st.UID), uint32(st.GID), uint32(st.Mode), uint64(st.MaxBytes))
 	switch {
