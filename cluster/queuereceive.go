@@ -20,6 +20,11 @@ import (
 // meanwhile: if it does not call again for 100 ms, they go back to where they were, and
 // others may have received later ones before them. That begins when it has received 16 in
 // a row. From then on Receive does not wait for the answer to its acknowledgements.
+//
+// So one client alone gets what the kernel would choose, always. With several, what another
+// one was given in advance, or is at work on, is not there to choose from, as if it had been
+// received: [sysvipc.UpTo] may take a larger type than it would find, and TryReceive say that
+// there is nothing, while [Queue.Stat] counts it.
 func (q *Queue) Receive(ctx context.Context, sel sysvipc.Selector) (sysvipc.Message, error) {
 	it, err := q.take(ctx, "receive from", sel, true)
 	if err != nil {
