@@ -16,7 +16,8 @@ import (
 )
 
 // A namespace is found by its processes, by an open file and by a bind mount, also when nothing else
-// keeps it; and a snapshot can be taken in it.
+// keeps it; and a snapshot can be taken in it. Others of this machine may have it open, or run in it, at any time: those
+// that look for namespaces, and what this process forks. So what is found holds at least what this test did.
 func TestNamespaces(t *testing.T) {
 	t.Parallel()
 	p := play(t, &ipctest.Options{Namespace: ipctest.Fresh})
@@ -36,7 +37,7 @@ func TestNamespaces(t *testing.T) {
 		return all.Find(inode)
 	}
 	ns := find()
-	if ns == nil || ns.Own || ns.Processes != 1 || !slices.Equal(ns.PIDs, []int{p.PID}) {
+	if ns == nil || ns.Own || !slices.Contains(ns.PIDs, p.PID) || ns.Processes != len(ns.PIDs) {
 		t.Fatalf("got %+v, want namespace %d with process %d", ns, inode, p.PID)
 	}
 	look := func(path string, attaches int) {
@@ -65,7 +66,7 @@ func TestNamespaces(t *testing.T) {
 	defer f.Close()
 	p.Kill()
 	fd := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
-	if ns = find(); ns == nil || ns.Processes != 0 || !slices.Contains(ns.Descriptors, fd) {
+	if ns = find(); ns == nil || slices.Contains(ns.PIDs, p.PID) || !slices.Contains(ns.Descriptors, fd) {
 		t.Fatalf("got %+v, want namespace %d kept by %s", ns, inode, fd)
 	}
 	look(ns.Path, 0)
@@ -79,7 +80,7 @@ func TestNamespaces(t *testing.T) {
 	}
 	t.Cleanup(func() { unix.Unmount(mount, unix.MNT_DETACH) })
 	f.Close()
-	if ns = find(); ns == nil || ns.Processes != 0 || len(ns.Descriptors) != 0 || !slices.Equal(ns.Mounts, []string{mount}) {
+	if ns = find(); ns == nil || slices.Contains(ns.Descriptors, fd) || !slices.Contains(ns.Mounts, mount) {
 		t.Fatalf("got %+v, want namespace %d kept by %s", ns, inode, mount)
 	}
 	look(ns.Path, 0)
@@ -87,7 +88,7 @@ func TestNamespaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Another namespace may have its number by now, but not its mount.
-	if ns = find(); ns != nil && len(ns.Mounts) > 0 {
+	if ns = find(); ns != nil && slices.Contains(ns.Mounts, mount) {
 		t.Errorf("got %+v after the unmount, want none", ns)
 	}
 }
