@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"unsafe"
 
 	"github.com/sysvipc/sysvipc"
@@ -258,8 +259,12 @@ func (f *regionFile) remove() error {
 
 // isRemoved reports whether no name of the file is left.
 func (f *regionFile) isRemoved() bool {
-	var st unix.Stat_t
-	return unix.Fstat(int(f.Fd()), &st) == nil && st.Nlink == 0
+	info, err := f.Stat() // which may come beside a Close
+	if err != nil {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Nlink == 0
 }
 
 func (f *regionFile) close() error {
