@@ -224,7 +224,11 @@ func ownerOf(name string) string {
 	set, err := sysvipc.OpenSemaphores(Key(name))
 	if err == nil {
 		if st, err := set.Stat(); err == nil {
-			return fmt.Sprintf("%s (mode %04o)", userName(strconv.Itoa(st.UID)), uint32(st.Mode))
+			maker := ""
+			if st.CUID != st.UID {
+				maker = "made by " + userName(strconv.Itoa(st.CUID)) + ", "
+			}
+			return fmt.Sprintf("%s (%smode %04o)", userName(strconv.Itoa(st.UID)), maker, uint32(st.Mode))
 		}
 	}
 	return "a user who cannot be found out"
