@@ -35,14 +35,15 @@ type room struct {
 
 var rooms = []room{
 	{path: "internal/sysv", why: "the kernel's own words: it knows nobody", modules: []string{xsys}},
+	{path: "internal/plural", why: "numbers with their nouns, for what inspect and the commands say: it knows nobody"},
 	{path: ".", why: "policy over the kernel's words", rooms: []string{"internal/sysv"}, modules: []string{xsys}},
 	{path: "shared", why: "lives in a segment; who imports it gains no other dependency", rooms: []string{"."}, modules: []string{xsys}},
-	{path: "inspect", why: "looks at what the kernel shows of others, and not into regions", rooms: []string{"."}, modules: []string{xsys, procfs}},
+	{path: "inspect", why: "looks at what the kernel shows of others, and not into regions", rooms: []string{".", "internal/plural"}, modules: []string{xsys, procfs}},
 	{path: "cluster", why: "the same objects over NATS, and the bridge from a kernel queue", rooms: []string{"."}, modules: []string{xsys, nats}},
 	{path: "dashboard", why: "shows what inspect sees", rooms: []string{".", "inspect"}, modules: []string{xsys, prometheus}},
 	{
 		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS, Prometheus and plots",
-		rooms: []string{".", "shared", "inspect"}, modules: []string{xsys, cobra, terminal, compress}, program: true,
+		rooms: []string{".", "shared", "inspect", "internal/plural"}, modules: []string{xsys, cobra, terminal, compress}, program: true,
 	},
 	{
 		path: "cmd/sysvipcd", why: "the daemon, which carries NATS and Prometheus by cluster and dashboard",
