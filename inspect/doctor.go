@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 // Severity says how bad a finding is.
@@ -129,7 +130,7 @@ func (e *examination) queues() {
 		}
 		if used := float64(max(q.Bytes, q.Messages)) / float64(q.MaxBytes) * 100; used >= atLimit {
 			e.add("queue-full", Warning, fmt.Sprintf("sysvipc msg drain %s, or sysvipc set %s --qbytes %d", o.Ref(), o.Ref(), 2*q.MaxBytes),
-				"%s holds %s, %d of %d bytes: senders wait, or fail with EAGAIN", o.Ref(), count(q.Messages, "message"), q.Bytes, q.MaxBytes)
+				"%s holds %s, %d of %d bytes: senders wait, or fail with EAGAIN", o.Ref(), plural.Of(q.Messages, "message"), q.Bytes, q.MaxBytes)
 		}
 	}
 }
@@ -189,7 +190,7 @@ func (e *examination) many(check string, holds func(*Object) bool, text, remedy 
 	if n > len(names) {
 		more = fmt.Sprintf(" and %d more", n-len(names))
 	}
-	e.add(check, Warning, remedy, "%s %s: %s%s", text, count(n, "object"), strings.Join(names, ", "), more)
+	e.add(check, Warning, remedy, "%s %s: %s%s", text, plural.Of(n, "object"), strings.Join(names, ", "), more)
 }
 
 // settings tells of settings that remove objects behind the back of their users.

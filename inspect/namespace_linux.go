@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 // Namespaces finds the IPC namespaces of this machine: those of every thread, those that an open file
@@ -40,7 +42,7 @@ func Namespaces(ctx context.Context, opts *Options) (*NamespaceList, error) {
 		}
 	}
 	if f.hidden > 0 {
-		f.scan.warn("this user may not see the namespaces of %s, such as process %d", plural(f.hidden, "process", "processes"), f.example)
+		f.scan.warn("this user may not see the namespaces of %s, such as process %d", plural.Forms(f.hidden, "process", "processes"), f.example)
 	}
 	l := &NamespaceList{All: f.all, Warnings: f.scan.warnings, Complete: len(f.scan.warnings) == 0}
 	slices.SortStableFunc(l.All, func(a, b Namespace) int {

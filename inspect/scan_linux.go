@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 // scan is one pass over all processes.
@@ -75,10 +77,10 @@ func (s *scan) run(ctx context.Context) error {
 		s.process(pid, room)
 	}
 	if n := s.hidden.maps; n > 0 {
-		s.warn("this user may not see what %s attached, such as process %d", has(n, "process", "processes"), s.hidden.example)
+		s.warn("this user may not see what %s attached, such as process %d", plural.Forms(n, "process has", "processes have"), s.hidden.example)
 	}
 	if n := s.hidden.waits; n > 0 {
-		s.warn("this user may not see whether %s on a set or a queue, such as of process %d", plural(n, "thread waits", "threads wait"), s.hidden.example)
+		s.warn("this user may not see whether %s on a set or a queue, such as of process %d", plural.Forms(n, "thread waits", "threads wait"), s.hidden.example)
 	}
 	return nil
 }
@@ -357,11 +359,4 @@ func newScan(root string) *scan {
 		}
 	}
 	return s
-}
-
-func has(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one + " has"
-	}
-	return fmt.Sprintf("%d %s have", n, many)
 }

@@ -3,6 +3,8 @@ package inspect
 import (
 	"fmt"
 	"time"
+
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 // Role says what a user has to do with an object.
@@ -51,7 +53,7 @@ func (u *User) Comm() string {
 func (u *User) Evidence() string {
 	switch u.Role {
 	case Attached:
-		text := fmt.Sprintf("/proc/%d/maps has %s", u.PID, count(u.Mappings, "mapping"))
+		text := fmt.Sprintf("/proc/%d/maps has %s", u.PID, plural.Of(u.Mappings, "mapping"))
 		if u.ReadOnly > 0 {
 			text += fmt.Sprintf(", %d read-only", u.ReadOnly)
 		}
@@ -84,20 +86,4 @@ func (u *User) Evidence() string {
 		}
 	}
 	return text
-}
-
-// count is a number with its noun.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// plural is a number with its noun and verb.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 // Class says whether an object may go. One table decides, and its first row that matches does:
@@ -82,7 +84,7 @@ func (j *judge) decide(o *Object) {
 	*v = Verdict{}
 	switch {
 	case o.Segment != nil && o.Segment.Attaches > 0:
-		v.set(InUse, 1, "it is attached %s", times(o.Segment.Attaches))
+		v.set(InUse, 1, "it is attached %s", plural.Times(o.Segment.Attaches))
 		if o.Explained != o.Segment.Attaches {
 			v.because("%d of these attaches can be seen", o.Explained)
 		}
@@ -92,7 +94,7 @@ func (j *judge) decide(o *Object) {
 		v.because("%s", o.Product.Tool)
 	case o.Segment == nil && j.unseen(o):
 	case o.Queue != nil && o.Queue.Messages > 0:
-		v.set(HasData, 5, "it holds %s, %s", count(o.Queue.Messages, "message"), count(o.Queue.Bytes, "byte"))
+		v.set(HasData, 5, "it holds %s, %s", plural.Of(o.Queue.Messages, "message"), plural.Of(o.Queue.Bytes, "byte"))
 	case o.Segment != nil && j.remembered(o):
 	case j.Time.Sub(o.LastUse()) < j.minAge:
 		v.set(Unknown, 7, "it was used %s ago, which is less than %s", j.Time.Sub(o.LastUse()).Round(time.Second), j.minAge)
@@ -117,23 +119,16 @@ func (j *judge) decide(o *Object) {
 	}
 }
 
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
-}
-
 // used is row 2.
 func (j *judge) used(o *Object) bool {
 	v := &o.Verdict
 	for i := range o.Semaphores {
 		if n := o.Semaphores[i].Acquire; n > 0 {
-			v.set(InUse, 2, "%s to acquire semaphore %d", plural(n, "thread waits", "threads wait"), i)
+			v.set(InUse, 2, "%s to acquire semaphore %d", plural.Forms(n, "thread waits", "threads wait"), i)
 			return true
 		}
 		if n := o.Semaphores[i].Zero; n > 0 {
-			v.set(InUse, 2, "%s for semaphore %d to become zero", plural(n, "thread waits", "threads wait"), i)
+			v.set(InUse, 2, "%s for semaphore %d to become zero", plural.Forms(n, "thread waits", "threads wait"), i)
 			return true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 // Wait is a thread that is blocked on a semaphore set or a queue.
@@ -52,7 +53,7 @@ func (w *Wait) Ref() string { return kindWord(w.Kind) + ":" + strconv.Itoa(w.ID)
 func (w *Wait) What() string {
 	switch w.Operation {
 	case Send:
-		text := fmt.Sprintf("send %s", count(w.Size, "byte"))
+		text := fmt.Sprintf("send %s", plural.Of(w.Size, "byte"))
 		if w.Type != 0 {
 			text += fmt.Sprintf(" of type %d", w.Type)
 		}

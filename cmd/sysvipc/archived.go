@@ -6,6 +6,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 // archivedColumns are those that a file keeps.
@@ -51,12 +52,12 @@ func archivedRecord(v *view, o *archive.Object) record {
 // describeArchived says in a few words which object it is.
 func describeArchived(v *view, o *archive.Object) string {
 	e := archived(o)
-	what := plural(o.Messages, "message")
+	what := plural.Of(o.Messages, "message")
 	switch {
 	case e.seg != nil:
 		what = formatSize(o.Size) + " bytes"
 	case e.set != nil:
-		what = plural(o.Len, "semaphore")
+		what = plural.Of(o.Len, "semaphore")
 	}
 	key := "no key"
 	if o.Key != 0 {

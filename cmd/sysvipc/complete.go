@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 // completeRefs offers the REFs of the objects that exist now, up to most of them on one
@@ -39,9 +40,9 @@ func (v *view) describe(e *entry) string {
 	case e.seg != nil:
 		what = fmt.Sprintf("%s bytes, %d attached", formatSize(e.seg.Size), e.seg.Attaches)
 	case e.set != nil:
-		what = plural(e.set.Len, "semaphore")
+		what = plural.Of(e.set.Len, "semaphore")
 	case e.queue != nil:
-		what = plural(e.queue.Messages, "message")
+		what = plural.Of(e.queue.Messages, "message")
 	}
 	key := "no key"
 	if e.Key != sysvipc.Private {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 type dumpOptions struct {
@@ -163,7 +164,7 @@ func (d *dumping) targets() (targets []target, err error) {
 		targets = append(targets, targetOf(e, false))
 	}
 	if removed > 0 {
-		fmt.Fprintf(d.cmd.ErrOrStderr(), "sysvipc: %s left out: removed already, and gone with the last detach (--only names them)\n", plural(removed, "segment"))
+		fmt.Fprintf(d.cmd.ErrOrStderr(), "sysvipc: %s left out: removed already, and gone with the last detach (--only names them)\n", plural.Of(removed, "segment"))
 	}
 	return targets, nil
 }
@@ -312,5 +313,5 @@ func countKinds(kinds map[sysvipc.Kind]int) string {
 	if len(parts) == 0 {
 		return "no objects"
 	}
-	return fmt.Sprintf("%s (%s)", plural(n, "object"), strings.Join(parts, ", "))
+	return fmt.Sprintf("%s (%s)", plural.Of(n, "object"), strings.Join(parts, ", "))
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 type gcOptions struct {
@@ -284,7 +285,7 @@ func (c *collection) summary(snap *inspect.Snapshot) {
 		kept = []string{"none"}
 	}
 	w := c.cmd.ErrOrStderr()
-	fmt.Fprintf(w, "%s %s; kept: %s\n", plural(c.done, "object"), what, strings.Join(kept, ", "))
+	fmt.Fprintf(w, "%s %s; kept: %s\n", plural.Of(c.done, "object"), what, strings.Join(kept, ", "))
 	if c.kept[inspect.Unknown] > 0 && !snap.Complete {
 		fmt.Fprintln(w, "sysvipc: not all users can be seen: "+escapeText(strings.Join(snap.Warnings, "; ")))
 	}

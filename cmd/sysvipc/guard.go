@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 // guard returns nil for an object that nobody seems to use, and otherwise why it had
@@ -56,7 +57,7 @@ func guardSegment(o *inspect.Object) error {
 			last = ", last attached or detached by " + userName(u)
 		}
 	}
-	return inUse("it is attached %s%s", times(o.Segment.Attaches), last)
+	return inUse("it is attached %s%s", plural.Times(o.Segment.Attaches), last)
 }
 
 // guardSet: the kernel counts those who wait for each semaphore, and keeps who operated
@@ -80,7 +81,7 @@ func guardSet(o *inspect.Object, unseen []string) error {
 // guardQueue: the kernel does not count who waits on a queue.
 func guardQueue(o *inspect.Object, unseen []string) error {
 	if q := o.Queue; q.Messages > 0 {
-		return inUse("it holds %s, %s", plural(q.Messages, "message"), plural(q.Bytes, "byte"))
+		return inUse("it holds %s, %s", plural.Of(q.Messages, "message"), plural.Of(q.Bytes, "byte"))
 	}
 	return guardWaiters(o, unseen)
 }
@@ -115,13 +116,6 @@ func guardUsers(o *inspect.Object) error {
 		}
 	}
 	return nil
-}
-
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
 }
 
 func waiting(n int) string {

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 type msgDrainOptions struct {
@@ -84,9 +85,9 @@ func (o *msgDrainOptions) run(cmd *cobra.Command, arg string) error {
 	err = d.all(cmd.Context())
 	d.tellDoubled()
 	if err != nil {
-		return fmt.Errorf("%w; taken out before that, and in %s: %s", err, escapeText(o.file), plural(d.taken, "message"))
+		return fmt.Errorf("%w; taken out before that, and in %s: %s", err, escapeText(o.file), plural.Of(d.taken, "message"))
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s taken from msg:%d to %s\n", plural(d.taken, "message"), id, escapeText(o.file))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s taken from msg:%d to %s\n", plural.Of(d.taken, "message"), id, escapeText(o.file))
 	return err
 }
 
@@ -134,7 +135,7 @@ type draining struct {
 
 func (d *draining) tellDoubled() {
 	if d.doubled > 0 {
-		fmt.Fprintf(d.talk, "sysvipc: %s of those written went to other receivers meanwhile, too\n", plural(d.doubled, "message"))
+		fmt.Fprintf(d.talk, "sysvipc: %s of those written went to other receivers meanwhile, too\n", plural.Of(d.doubled, "message"))
 	}
 }
 

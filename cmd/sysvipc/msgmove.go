@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 type msgMoveOptions struct {
@@ -70,15 +71,15 @@ func (o *msgMoveOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	err = m.all(cmd.Context())
 	if m.doubled > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "sysvipc: %s went to another receiver of msg:%d, too\n", plural(m.doubled, "message"), m.from.ID())
+		fmt.Fprintf(cmd.ErrOrStderr(), "sysvipc: %s went to another receiver of msg:%d, too\n", plural.Of(m.doubled, "message"), m.from.ID())
 	}
 	if err != nil && m.moved > 0 {
-		return fmt.Errorf("%w; moved before that: %s", err, plural(m.moved, "message"))
+		return fmt.Errorf("%w; moved before that: %s", err, plural.Of(m.moved, "message"))
 	}
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "moved %s from msg:%d to msg:%d\n", plural(m.moved, "message"), m.from.ID(), m.to.ID())
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "moved %s from msg:%d to msg:%d\n", plural.Of(m.moved, "message"), m.from.ID(), m.to.ID())
 	return err
 }
 
@@ -142,7 +143,7 @@ func (v *moving) next() (sysvipc.Message, bool, error) {
 }
 
 func (v *moving) send(ctx context.Context, m sysvipc.Message) error {
-	what := fmt.Sprintf("msg:%d: no room for %s", v.to.ID(), plural(len(m.Data), "byte"))
+	what := fmt.Sprintf("msg:%d: no room for %s", v.to.ID(), plural.Of(len(m.Data), "byte"))
 	return v.wait.do(ctx, what, func() (bool, error) {
 		return v.to.TrySend(m.Type, m.Data)
 	}, func(ctx context.Context) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/base64"
-	"fmt"
 	"io"
 	"strconv"
 	"unicode/utf8"
@@ -88,12 +87,4 @@ func messageRecord(msg sysvipc.Message, index int) record {
 		return append(r, field{"text", string(msg.Data)})
 	}
 	return append(r, field{"base64", base64.StdEncoding.EncodeToString(msg.Data)})
-}
-
-// plural is for "1 message" and "2 messages".
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 type msgRecvOptions struct {
@@ -84,7 +85,7 @@ func (o *msgRecvOptions) receive(ctx context.Context, q *sysvipc.Queue, selector
 		var m sysvipc.Message
 		what := fmt.Sprintf("msg:%d: no message of %v", q.ID(), selector)
 		if n > 0 {
-			what += fmt.Sprintf(" after %s", plural(n, "message"))
+			what += fmt.Sprintf(" after %s", plural.Of(n, "message"))
 		}
 		err := o.wait.do(ctx, what, func() (ok bool, err error) {
 			m, ok, err = q.TryReceive(selector)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 type msgSendOptions struct {
@@ -81,7 +82,7 @@ func (o *msgSendOptions) run(cmd *cobra.Command, args []string) error {
 			})
 		}
 		if err != nil && sent > 0 {
-			return fmt.Errorf("%w; sent before that: %s", err, plural(sent, "message"))
+			return fmt.Errorf("%w; sent before that: %s", err, plural.Of(sent, "message"))
 		}
 		if err != nil {
 			return err

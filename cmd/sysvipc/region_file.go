@@ -10,6 +10,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -240,7 +241,7 @@ func (r *recordReader) next(most uint32) ([]byte, error) {
 		left -= piece
 	}
 	if crc32.Checksum(r.block, crc32.MakeTable(crc32.Castagnoli)) != binary.LittleEndian.Uint32(frame[4:]) {
-		return nil, fmt.Errorf("the recording is damaged: wrong checksum behind %s", plural(int(r.count), "value"))
+		return nil, fmt.Errorf("the recording is damaged: wrong checksum behind %s", plural.Of(int(r.count), "value"))
 	}
 	return r.block, nil
 }
@@ -254,7 +255,7 @@ func (r *recordReader) value() (v recorded, err error) {
 	if err != nil {
 		return v, err
 	}
-	damaged := fmt.Errorf("the recording is damaged behind %s", plural(int(r.count), "value"))
+	damaged := fmt.Errorf("the recording is damaged behind %s", plural.Of(int(r.count), "value"))
 	switch {
 	case len(block) == 9 && block[0] == 'e':
 		if binary.LittleEndian.Uint64(block[1:]) != r.count {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -117,7 +118,7 @@ func (o *regionRecordOptions) run(cmd *cobra.Command, args []string) (err error)
 		err = e // one that writing said before is the same
 	}
 	if err == nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "recorded %s\n", plural(int(out.count), "value"))
+		fmt.Fprintf(cmd.ErrOrStderr(), "recorded %s\n", plural.Of(int(out.count), "value"))
 	}
 	return err
 }
@@ -168,7 +169,7 @@ func (o *regionRecordOptions) record(ctx context.Context, out *recordWriter, thi
 	var lost atomic.Uint64
 	defer func() {
 		if n := lost.Load(); n > 0 {
-			fmt.Fprintf(o.talk, "sysvipc: %s lost: published faster than they could be recorded\n", plural(int(n), "message"))
+			fmt.Fprintf(o.talk, "sysvipc: %s lost: published faster than they could be recorded\n", plural.Of(int(n), "message"))
 		}
 	}()
 	var sources sync.WaitGroup

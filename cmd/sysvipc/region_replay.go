@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -82,9 +83,9 @@ func (o *regionReplayOptions) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if !whole {
-		return fail(exitNotPermitted, "%s: %w; %s replayed", o.file, errCutOff, plural(int(in.count), "value"))
+		return fail(exitNotPermitted, "%s: %w; %s replayed", o.file, errCutOff, plural.Of(int(in.count), "value"))
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "replayed %s\n", plural(int(in.count), "value"))
+	fmt.Fprintf(cmd.ErrOrStderr(), "replayed %s\n", plural.Of(int(in.count), "value"))
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -89,7 +90,7 @@ func (o *regionSubOptions) receiver(cmd *cobra.Command, a *shared.Any) (receive 
 		next := func(ctx context.Context) ([]byte, error) {
 			message, lost, err := s.Next(ctx)
 			if lost > 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "sysvipc: %q: %s lost: published faster than they could be written\n", a.Name, plural(int(lost), "message"))
+				fmt.Fprintf(cmd.ErrOrStderr(), "sysvipc: %q: %s lost: published faster than they could be written\n", a.Name, plural.Of(int(lost), "message"))
 			}
 			return message, err
 		}
@@ -103,7 +104,7 @@ func (o *regionSubOptions) receive(ctx context.Context, out *streamWriter, a *sh
 		var message []byte
 		what := fmt.Sprintf("%q: no message", a.Name)
 		if out.lines > 0 {
-			what += fmt.Sprintf(" after %s", plural(out.lines, "message"))
+			what += fmt.Sprintf(" after %s", plural.Of(out.lines, "message"))
 		}
 		err := doWaiting(ctx, &o.wait, what, func(ctx context.Context) (err error) {
 			message, err = receive(ctx)
@@ -111,7 +112,7 @@ func (o *regionSubOptions) receive(ctx context.Context, out *streamWriter, a *sh
 		})
 		if errors.Is(err, io.EOF) {
 			if out.lines < o.count {
-				return fail(exitFailed, "%q is closed after %s", a.Name, plural(out.lines, "message"))
+				return fail(exitFailed, "%q is closed after %s", a.Name, plural.Of(out.lines, "message"))
 			}
 			return nil
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 type setOptions struct {
@@ -124,7 +125,7 @@ func setValues(ctx context.Context, id int, values []int, force bool) error {
 		return err
 	}
 	if len(values) != st.Len {
-		return usage("%s for sem:%d, which has %s: give all values", plural(len(values), "value"), id, plural(st.Len, "semaphore"))
+		return usage("%s for sem:%d, which has %s: give all values", plural.Of(len(values), "value"), id, plural.Of(st.Len, "semaphore"))
 	}
 	if !force {
 		if err := guardValues(ctx, id); err != nil {

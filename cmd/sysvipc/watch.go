@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 func newWatchCommand() *cobra.Command {
@@ -70,7 +71,7 @@ func (w *watcher) run(ctx context.Context, stderr io.Writer, interval time.Durat
 	if err := w.look(true); err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "watching %s\n", plural(len(w.seen), "object"))
+	fmt.Fprintf(stderr, "watching %s\n", plural.Of(len(w.seen), "object"))
 	tick := time.NewTicker(max(interval, time.Millisecond))
 	defer tick.Stop()
 	for {
@@ -170,10 +171,10 @@ func changes(a, b *entry) (all []alteration) {
 	case a.queue != nil && b.queue != nil:
 		x, y := a.queue, b.queue
 		if !x.Sent.Equal(y.Sent) || y.Messages > x.Messages {
-			add("sent", "%s on it%s", plural(y.Messages, "message"), by(y.LastSendPID))
+			add("sent", "%s on it%s", plural.Of(y.Messages, "message"), by(y.LastSendPID))
 		}
 		if !x.Received.Equal(y.Received) || y.Messages < x.Messages {
-			add("received", "%s on it%s", plural(y.Messages, "message"), by(y.LastReceivePID))
+			add("received", "%s on it%s", plural.Of(y.Messages, "message"), by(y.LastReceivePID))
 		}
 	}
 	return all

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 func newWhoCommand() *cobra.Command {
@@ -130,7 +131,7 @@ func unseen(snap *inspect.Snapshot) []string {
 // writeVerdict says whether the object may go, and of a segment how many attaches are explained.
 func writeVerdict(b *strings.Builder, o *inspect.Object) {
 	if o.Segment != nil && o.Segment.Attaches > 0 {
-		fmt.Fprintf(b, "%-10s attached %s, %d explained\n", "attaches", times(o.Segment.Attaches), o.Explained)
+		fmt.Fprintf(b, "%-10s attached %s, %d explained\n", "attaches", plural.Times(o.Segment.Attaches), o.Explained)
 	}
 	fmt.Fprintf(b, "%-10s %s: %s\n", "verdict", o.Verdict.Class, escapeText(strings.Join(o.Verdict.Reasons, "; ")))
 }

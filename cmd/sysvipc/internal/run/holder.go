@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 // shownHolders is how many holders a message lists.
@@ -48,7 +49,7 @@ func (l *lock) explain(ctx context.Context, c *Config, err error) error {
 		b.WriteString("\n  " + h)
 	}
 	if n := l.slots - len(holders); n > 0 {
-		fmt.Fprintf(&b, "\n  %s given back, or changing hands, just now: try again", slots(n))
+		fmt.Fprintf(&b, "\n  %s given back, or changing hands, just now: try again", plural.Of(n, "slot"))
 	}
 	return fail(c.Busy, "%s", b.String())
 }

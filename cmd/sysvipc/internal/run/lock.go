@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 // lock is a set that exists, with its values.
@@ -82,18 +83,11 @@ func (l *lock) otherSlots(want int) error {
 	if l.slots < 1 {
 		return fail(CodeFailed, "run: semaphore set %d has the key of lock %q (%s) and only one semaphore: another program made it. Choose another name, or remove it with \"sysvipc rm sem:%d\"", l.set.ID(), l.name, Key(l.name), l.set.ID())
 	}
-	return fail(CodeFailed, "run: lock %q exists with %s, not %d. Leave --slots away to use it as it is, or, when nobody runs under it, remove it with \"sysvipc rm %s\"", l.name, slots(l.slots), want, ref(l.name))
+	return fail(CodeFailed, "run: lock %q exists with %s, not %d. Leave --slots away to use it as it is, or, when nobody runs under it, remove it with \"sysvipc rm %s\"", l.name, plural.Of(l.slots, "slot"), want, ref(l.name))
 }
 
 // ref is how a person names the lock's set to the other verbs, in a shell.
 func ref(name string) string { return shellWord("sem:name=run/" + name) }
-
-func slots(n int) string {
-	if n == 1 {
-		return "1 slot"
-	}
-	return fmt.Sprintf("%d slots", n)
-}
 
 // take takes a slot and returns its number, which is the index of its semaphore. It
 // waits as long as timeout says, and then fails with errBusy.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 // event is that an object came, went or changed.
@@ -45,9 +46,9 @@ func (m *Model) amount(o *inspect.Object) string {
 	case o.Segment != nil:
 		return m.machine.Size(o.Segment.Size) + " bytes"
 	case o.Set != nil:
-		return count(o.Set.Len, "semaphore")
+		return plural.Of(o.Set.Len, "semaphore")
 	}
-	return count(o.Queue.Messages, "message")
+	return plural.Of(o.Queue.Messages, "message")
 }
 
 // differences says in words what changed between two looks at an object.
@@ -107,11 +108,4 @@ func changedValues(a, b []inspect.Semaphore) (words []string) {
 		words = append(words, fmt.Sprintf("and %d more", more))
 	}
 	return words
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

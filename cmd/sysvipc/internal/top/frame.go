@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 // layout is where things stand on the screen, in lines from 0.
@@ -153,11 +154,11 @@ func (m *Model) summary() line {
 	}
 	switch waits := len(m.snap.Waits); {
 	case m.deadlocks > 0:
-		l.add(alarm, fmt.Sprintf("%s, DEADLOCK", count(waits, "wait")))
+		l.add(alarm, fmt.Sprintf("%s, DEADLOCK", plural.Of(waits, "wait")))
 	case m.stuck > 0:
-		l.add(yellow, fmt.Sprintf("%s, %d stuck", count(waits, "wait"), m.stuck))
+		l.add(yellow, fmt.Sprintf("%s, %d stuck", plural.Of(waits, "wait"), m.stuck))
 	case waits > 0:
-		l.add(plain, count(waits, "wait"))
+		l.add(plain, plural.Of(waits, "wait"))
 	}
 	if !m.snap.Complete {
 		l.add(yellow, "  not all seen")

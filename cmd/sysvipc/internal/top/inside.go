@@ -10,6 +10,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 // hexLines are bytes of a segment, those that changed since the last look in colour.
@@ -243,7 +244,7 @@ func (m *Model) messageLines(o *inspect.Object) []line {
 	case len(c.messages) == 0:
 		lines = append(lines, line{{dim, "The queue is empty."}})
 	case o.Queue.Messages > len(c.messages):
-		lines = append(lines, line{{dim, fmt.Sprintf("… and %s more", count(o.Queue.Messages-len(c.messages), "message"))}})
+		lines = append(lines, line{{dim, fmt.Sprintf("… and %s more", plural.Of(o.Queue.Messages-len(c.messages), "message"))}})
 	}
 	return lines
 }
@@ -264,7 +265,7 @@ func (m *Model) histogram(messages []sysvipc.Message, all int) []line {
 	room := max(8, min(60, m.width-24))
 	for i, typ := range types {
 		if i == shown {
-			lines = append(lines, line{{dim, fmt.Sprintf("and %s more", count(len(types)-shown, "type"))}})
+			lines = append(lines, line{{dim, fmt.Sprintf("and %s more", plural.Of(len(types)-shown, "type"))}})
 			break
 		}
 		n := counts[typ]
