@@ -16,11 +16,12 @@ var ErrChanged = errors.New("changed meanwhile")
 // kernel's error if the object is gone.
 func (o *Object) Unchanged() error { return o.unchanged(0) }
 
-// UnchangedBut is Unchanged, except that this process may have attached and detached a segment, or
-// looked at a queue, to save its contents: what was done by the process with this pid does not count.
-func (o *Object) UnchangedBut(pid int) error { return o.unchanged(pid) }
+// UnchangedHeld is Unchanged for a segment that the process with this pid has attached once since, to save its contents,
+// and has attached still: nobody else has attached or detached it. Its detach would hide who did. It is exact if the
+// second of the last detach was over when Unchanged was asked before the attach, since the kernel's times are seconds.
+func (o *Object) UnchangedHeld(pid int) error { return o.unchanged(pid) }
 
-func (o *Object) unchanged(but int) error {
+func (o *Object) unchanged(holder int) error {
 	now := Object{}
 	switch {
 	case o.Segment != nil:
@@ -28,8 +29,11 @@ func (o *Object) unchanged(but int) error {
 		if err != nil {
 			return err
 		}
-		if but != 0 && st.LastPID == but {
-			st.LastPID, st.Attached, st.Detached = o.Segment.LastPID, o.Segment.Attached, o.Segment.Detached
+		if holder != 0 {
+			if st.LastPID != holder || !st.Attached.After(st.Detached) {
+				return o.changed("process %d attached or detached it", st.LastPID)
+			}
+			st.Attaches, st.LastPID, st.Attached = st.Attaches-1, o.Segment.LastPID, o.Segment.Attached
 		}
 		if st.Attaches != o.Segment.Attaches || st.CreatorPID != o.Segment.CreatorPID || st.LastPID != o.Segment.LastPID {
 			return o.changed("its attaches changed from %d to %d", o.Segment.Attaches, st.Attaches)

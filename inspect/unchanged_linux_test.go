@@ -45,22 +45,23 @@ func TestUnchanged(t *testing.T) {
 		}
 	}
 
-	// What this process did to save it does not count, what others did does.
-	o := object(t, look(t), shm, segment)
-	m, err := sysvipc.SegmentByID(segment).Attach(nil)
+	// What this process holds does not count, what others do meanwhile does, even if they are gone again.
+	held := newSegment(t, sysvipc.Private, 100)
+	o := object(t, look(t), shm, held)
+	m, err := sysvipc.SegmentByID(held).Attach(nil)
 	check(t, err)
-	check(t, m.Close())
-	if err := o.UnchangedBut(os.Getpid()); err != nil {
+	if err := o.UnchangedHeld(os.Getpid()); err != nil {
 		t.Errorf("after an attach of our own: %v", err)
 	}
 	if err := o.Unchanged(); !errors.Is(err, ErrChanged) {
 		t.Errorf("got %v, want that it changed", err)
 	}
-	p.do("attach %d", segment)
-	if err := o.UnchangedBut(os.Getpid()); !errors.Is(err, ErrChanged) {
-		t.Errorf("got %v, want that it changed", err)
-	}
+	p.do("attach %d", held)
 	p.do("detach")
+	if err := o.UnchangedHeld(os.Getpid()); !errors.Is(err, ErrChanged) {
+		t.Errorf("got %v, want that another process has used it", err)
+	}
+	check(t, m.Close())
 
 	q := object(t, look(t), msg, queue)
 	check(t, sysvipc.QueueByID(queue).Remove())

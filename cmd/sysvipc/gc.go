@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
@@ -21,7 +20,7 @@ type gcOptions struct {
 	minAge  durationFlag
 	owner   owner
 	include []string
-	backup  string
+	removal removal
 	output  string
 }
 
@@ -44,19 +43,22 @@ decides:
   unknown     the creator or the last user of a segment is alive, or cannot be seen
   unknown     it was used less than --min-age ago
   orphan      a segment without a key: removed
-  orphan      a segment with a key: removed after a backup, so --backup must be given
+  orphan      a segment with a key: removed
   orphan      a set or queue without a key, whose owner has no process: removed
   candidate   any other set or queue: removed only with --include candidate
 
-Immediately before its removal each object is looked at again: one that somebody has used
-meanwhile stays. A pid counts as reused if its process started more than two seconds after
-the time that the kernel noted. What is in use, protected, unknown or has data is never
-removed; "sysvipc rm" can remove single objects.
+What is removed is saved first, to one file for each run in /var/lib/sysvipc/removed (for
+others than root in ~/.local/state/sysvipc/removed, or as XDG_STATE_HOME or SYSVIPC_STATE
+say), and "sysvipc undo" brings it back. Files older than --keep, and the oldest of those
+that are larger together, are removed then. What cannot be saved is kept.
 
-"sysvipc undo FILE" brings back what was removed with --backup FILE.`,
+After that each object is looked at again: one that somebody has used meanwhile stays. A
+pid counts as reused if its process started more than two seconds after the time that the
+kernel noted. What is in use, protected, unknown or has data is never removed;
+"sysvipc rm" can remove single objects.`,
 		Example: `  sysvipc gc
   sysvipc gc --owner apache --min-age 1d
-  sysvipc gc --yes --backup /var/backups/ipc.sysv
+  sysvipc gc --yes && sysvipc undo
   sysvipc gc --yes --include candidate --backup ipc.sysv -o json`,
 		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -69,7 +71,7 @@ removed; "sysvipc rm" can remove single objects.
 	f.Var(&o.minAge, "min-age", "only what nobody has used for this time: 90, 5m, 12h, 7d")
 	f.Var(&o.owner, "owner", "only objects of this owner")
 	f.StringSliceVar(&o.include, "include", nil, "also objects of the class candidate")
-	f.StringVar(&o.backup, "backup", "", "save to `FILE` what is to be removed, before it is")
+	o.removal.flags(cmd)
 	placeholder(cmd, "CLASS", "include")
 	outputFlag(cmd, &o.output, "table", "json")
 	mustComplete(cmd, "include", completeWords(string(inspect.Candidate)))
@@ -93,13 +95,14 @@ func (o *gcOptions) run(cmd *cobra.Command) error {
 			return usage("--include %s: only %q can be included", class, inspect.Candidate)
 		}
 	}
-	if _, err := os.Stat(o.backup); o.yes && o.backup != "" && err == nil {
-		return usage("--backup %s: it exists, and may be the backup of an earlier run: choose another name", o.backup)
+	if _, err := os.Lstat(o.removal.backup); o.yes && o.removal.backup != "" && err == nil {
+		return usage("--backup %s: it exists, and may be the backup of an earlier run: choose another name", o.removal.backup)
 	}
 	opts := &inspect.Options{MinAge: o.minAge.d}
 	if o.minAge.d <= 0 {
 		opts.MinAge = -1
 	}
+	o.removal.options = opts
 	snap, err := snapshot(cmd.Context(), opts)
 	if err != nil {
 		return err
@@ -142,11 +145,6 @@ func (c *collection) spared(o *inspect.Object) string {
 		return "--include candidate removes it"
 	case v.Class != inspect.Orphan && v.Class != inspect.Candidate:
 		return "never removed"
-	case v.Backup && c.backup == "":
-		if c.yes {
-			c.first = cmp.Or(c.first, error(&exitError{code: exitRefused}))
-		}
-		return "it has a key: --backup FILE removes it after a backup"
 	}
 	return ""
 }
@@ -187,27 +185,21 @@ func (c *collection) remove(doomed []*inspect.Object) error {
 		}
 		return nil
 	}
-	var err error
-	if c.backup != "" && len(doomed) > 0 {
-		if doomed, err = c.save(doomed); err != nil {
-			return err
+	r := &c.gcOptions.removal
+	r.program = "sysvipc gc"
+	r.may = func(_ *inspect.Snapshot, o *inspect.Object) error {
+		if c.spared(o) != "" {
+			return fmt.Errorf("%s has %w: it is %s now: %s", o.Ref(), inspect.ErrChanged, o.Verdict.Class, strings.Join(o.Verdict.Reasons, "; "))
 		}
+		return nil
 	}
-	for _, o := range doomed {
-		if err := c.cmd.Context().Err(); err != nil {
-			return err
-		}
-		err := o.UnchangedBut(os.Getpid())
-		if err == nil {
-			err = objectByID(o.Kind, o.ID).Remove()
-		}
-		if err == nil {
-			c.removed("removed", o)
-		} else {
+	return r.run(c.cmd.Context(), doomed, func(o *inspect.Object, err error) {
+		if err != nil {
 			c.failed(o, err)
+		} else {
+			c.removed("removed", o)
 		}
-	}
-	return nil
+	})
 }
 
 func (c *collection) removed(what string, o *inspect.Object) {
@@ -239,41 +231,14 @@ func (c *collection) failed(o *inspect.Object, err error) {
 	c.first = cmp.Or(c.first, error(&exitError{code: exitCode(err)}))
 }
 
-// save writes the backup and returns the objects that are in it. It is on the disk when save returns.
-func (c *collection) save(doomed []*inspect.Object) ([]*inspect.Object, error) {
-	host, _ := os.Hostname()
-	ns, _ := os.Readlink("/proc/self/ns/ipc")
-	file, err := archive.Create(c.backup, archive.Header{Host: host, Namespace: ns, Program: "sysvipc gc"})
-	if err != nil {
-		return nil, fmt.Errorf("nothing is removed, since there can be no backup: %w", err)
-	}
-	defer file.Abandon()
-	var saved []*inspect.Object
-	for _, o := range doomed {
-		err := o.Unchanged()
-		if err == nil {
-			_, err = file.Save(c.cmd.Context(), o.Kind, o.ID, archive.SaveOptions{})
-		}
-		if file.Err() != nil || c.cmd.Context().Err() != nil {
-			return nil, fmt.Errorf("nothing is removed, since there can be no backup: %w", cmp.Or(file.Err(), c.cmd.Context().Err()))
-		}
-		if err != nil {
-			c.failed(o, err)
-			continue
-		}
-		saved = append(saved, o)
-	}
-	if err := file.Commit(true); err != nil {
-		return nil, fmt.Errorf("nothing is removed, since the backup failed: %w", err)
-	}
-	return saved, nil
-}
-
 // summary says in one line what came of it.
 func (c *collection) summary(snap *inspect.Snapshot) {
 	what := "would be removed (--yes removes)"
 	if c.yes {
 		what = "removed"
+		if c.done > 0 && !c.gcOptions.removal.no {
+			what += " (saved: sysvipc undo brings them back)"
+		}
 	}
 	kept := []string{}
 	for _, class := range []inspect.Class{inspect.InUse, inspect.Protected, inspect.Unknown, inspect.HasData, inspect.Orphan, inspect.Candidate} {
@@ -293,28 +258,49 @@ func (c *collection) summary(snap *inspect.Snapshot) {
 
 func newUndoCommand() *cobra.Command {
 	var o restoreOptions
+	var list bool
 	cmd := &cobra.Command{
-		Use:     "undo FILE",
+		Use:     "undo [FILE]",
 		GroupID: groupChange,
-		Short:   "Bring back what gc removed with --backup FILE",
-		Long: `Bring back the objects that "sysvipc gc --backup FILE" removed: with their keys, modes,
-owners and contents, and for root with their IDs. One whose key or ID is taken by now is
-refused (exit code 5). It is "sysvipc restore -f FILE --same-id" under another name;
-"sysvipc restore" also knows how to bring back only some.`,
-		Example: `  sysvipc undo /var/backups/ipc.sysv --dry-run
+		Short:   "Bring back what gc, rm or top removed last",
+		Long: `Bring back the objects that the last "gc --yes", "rm", or "d" in "top" removed from this
+IPC namespace, with their keys, modes, owners and contents, and for root with their IDs;
+or with FILE those that a run saved there. --list shows the files, the newest first. Once
+all of a run is back, the next undo brings back the run before it.
+
+An object whose key or ID is taken by now is refused (exit code 5), and what takes it
+stays. "sysvipc restore -f FILE" also brings back only some.`,
+		Example: `  sysvipc undo --dry-run
+  sysvipc undo
+  sysvipc undo --list
   sysvipc undo /var/backups/ipc.sysv`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage("which backup? Give the one FILE that \"sysvipc gc --backup FILE\" wrote")
+			if len(args) > 1 || list && len(args) > 0 {
+				return usage("%q brings back what one FILE has, or without it what was removed last", cmd.CommandPath())
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.file, o.sameID = args[0], os.Geteuid() == 0
-			return o.run(cmd)
+			o.sameID = os.Geteuid() == 0
+			if list {
+				return writeRemoved(cmd.OutOrStdout())
+			}
+			if len(args) > 0 {
+				o.file = args[0]
+				return o.run(cmd)
+			}
+			var err error
+			if o.file, err = lastRemoved(); err != nil {
+				return err
+			}
+			if err = o.run(cmd); err == nil && !o.dryRun {
+				err = os.Rename(o.file, o.file+undoneSuffix)
+			}
+			return err
 		},
 	}
 	f := cmd.Flags()
+	f.BoolVarP(&list, "list", "l", false, "list what can be brought back")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "only tell what would be brought back, and check the file")
 	outputFlag(cmd, &o.output, "table", "json")
 	return cmd

@@ -17,7 +17,24 @@ import (
 // TestMain runs the tests in an IPC namespace of their own. There "sysvipc" is a command
 // in PATH, which is this binary again: then it is the program, and runs no tests.
 func TestMain(m *testing.M) {
-	testscript.Main(ipctest.Wrap(m), map[string]func(){"sysvipc": main})
+	testscript.Main(stateful{ipctest.Wrap(m)}, map[string]func(){"sysvipc": main})
+}
+
+// stateful are the tests with a folder of their own for what the command removes: the outermost of the processes that
+// run them has it.
+type stateful struct{ tests ipctest.Runner }
+
+func (s stateful) Run() int {
+	if os.Getenv("SYSVIPC_STATE") != "" {
+		return s.tests.Run()
+	}
+	dir, err := os.MkdirTemp("", "sysvipc-state-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	os.Setenv("SYSVIPC_STATE", dir)
+	return s.tests.Run()
 }
 
 // openPath lets other users execute the commands that TestMain put into PATH.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +15,8 @@ import (
 type rmOptions struct {
 	force, ifExists, dryRun bool
 
-	snap *inspect.Snapshot // of the moment before the first removal; nil with force
+	removal removal
+	snap    *inspect.Snapshot // of the moment before the first removal; nil with force
 }
 
 func newRmCommand() *cobra.Command {
@@ -36,6 +39,10 @@ What cannot be seen is refused, too (exit code 4): a set that this user may not 
 a queue if not all threads can be seen that may wait on it. Only root sees those of other
 users, and in a container nobody sees those outside of it.
 
+What is removed is saved first, as "sysvipc gc" does, and "sysvipc undo" brings it back;
+what cannot be saved is kept. After that each object is looked at again: one that somebody
+has used meanwhile stays, unless --force is given.
+
 A segment that is removed by force lives on until its last detach, without its key. The
 users of a set or a queue get an error at once.`,
 		Example: `  sysvipc rm shm:5 sem:key=0x4d2
@@ -48,6 +55,7 @@ users of a set or a queue get an error at once.`,
 	f.BoolVarP(&o.force, "force", "f", false, "remove what is in use, too")
 	f.BoolVar(&o.ifExists, "if-exists", false, "what does not exist is no failure")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "only tell what would be done")
+	o.removal.flags(cmd)
 	return cmd
 }
 
@@ -64,13 +72,60 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 	}
-	return each(cmd, refs, nil, func(r ref, id int) error {
-		err := o.remove(cmd, r, id)
+	names := map[*inspect.Object]string{}
+	var doomed []*inspect.Object
+	first := each(cmd, refs, nil, func(r ref, id int) error {
+		obj, err := o.doomed(cmd, r, id)
 		if o.ifExists && errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
+		if obj == nil || slices.ContainsFunc(doomed, func(d *inspect.Object) bool { return d.Kind == obj.Kind && d.ID == obj.ID }) {
+			return err
+		}
+		names[obj] = r.named(id)
+		doomed = append(doomed, obj)
 		return err
 	})
+	if cmd.Context().Err() != nil {
+		return first
+	}
+	tell := func(what string, obj *inspect.Object) error {
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), what, names[obj])
+		return err
+	}
+	if o.dryRun {
+		for _, obj := range doomed {
+			first = cmp.Or(first, tell("would remove", obj))
+		}
+		return first
+	}
+	o.removal.program = "sysvipc rm"
+	if !o.force {
+		o.removal.may = guard
+	}
+	err = o.removal.run(cmd.Context(), doomed, func(obj *inspect.Object, err error) {
+		switch {
+		case err == nil:
+			first = cmp.Or(first, tell("removed", obj))
+			return
+		case o.ifExists && errors.Is(err, fs.ErrNotExist):
+			return
+		case errors.Is(err, inspect.ErrChanged):
+			err = fail(exitRefused, "%w", err)
+		}
+		err = orForce(fmt.Errorf("%s is kept: %w", names[obj], err), "removes")
+		report(cmd.ErrOrStderr(), cmd, err)
+		first = cmp.Or(first, error(&exitError{code: exitCode(err)}))
+	})
+	return cmp.Or(err, first)
+}
+
+// named is how a REF is told of: by its ID, and as it was written.
+func (r ref) named(id int) string {
+	if r.id < 0 {
+		return refName(r.kind, id) + " (" + r.text + ")"
+	}
+	return refName(r.kind, id)
 }
 
 // existing leaves out the REFs by a key that no object has.
@@ -84,33 +139,23 @@ func existing(refs []ref) []ref {
 	return found
 }
 
-func (o *rmOptions) remove(cmd *cobra.Command, r ref, id int) error {
+// doomed is the object that is to be removed: nil if there is nothing to do.
+func (o *rmOptions) doomed(cmd *cobra.Command, r ref, id int) (*inspect.Object, error) {
 	e, err := stat(r.kind, id)
 	if err != nil {
-		return err
-	}
-	name := refName(r.kind, id)
-	if r.id < 0 {
-		name += " (" + r.text + ")"
+		return nil, err
 	}
 	if e.seg != nil && e.seg.Destroyed {
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s is removed already, and goes with its last detach\n", name)
-		return err
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s is removed already, and goes with its last detach\n", r.named(id))
+		return nil, err
 	}
-	if !o.force {
-		if err := o.guard(r, id); err != nil {
-			return orForce(fmt.Errorf("%s is kept: %w", name, err), "removes")
-		}
+	if o.force {
+		return &inspect.Object{Object: *e.Object, Segment: e.seg, Set: e.set, Queue: e.queue}, nil
 	}
-	what := "would remove"
-	if !o.dryRun {
-		what = "removed"
-		if err := objectByID(r.kind, id).Remove(); err != nil {
-			return err
-		}
+	if err := o.guard(r, id); err != nil {
+		return nil, orForce(fmt.Errorf("%s is kept: %w", r.named(id), err), "removes")
 	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), what, name)
-	return err
+	return o.snap.Object(r.kind, id), nil
 }
 
 // guard refuses what is in use by what was seen before the first removal, and what has changed since.

@@ -89,6 +89,7 @@ func scriptParams(t *testing.T, files ...string) testscript.Params {
 			for i := range 4 {
 				env.Setenv(fmt.Sprintf("KEY%d", i+1), sysvipc.Key(ipctest.Key(t)).String())
 			}
+			env.Setenv("SYSVIPC_STATE", filepath.Join(env.WorkDir, "state"))
 			env.Setenv("USER_ID", strconv.Itoa(os.Geteuid()))
 			env.Setenv("GORACE", os.Getenv("GORACE")) // which spares each process a second
 			env.Values["waited"] = new([]*exec.Cmd)

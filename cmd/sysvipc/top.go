@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ segment are shown where they can be read through a process that has it attached,
 needs root, or leave to trace that process.
 
 The view is read-only. "u" unlocks it; then "d" removes the selected object after a
-question, and refuses what "sysvipc rm" refuses.
+question, and refuses what "sysvipc rm" refuses; "sysvipc undo" brings it back.
 
 The rows on the screen are new at every interval. A look at everything reads all of /proc,
 and is taken as often as 3 % of one processor allow: on most machines every time.
@@ -243,10 +244,14 @@ func guardShown(ctx context.Context, shown *inspect.Object) (*rmOptions, error) 
 }
 
 func removeShown(ctx context.Context, shown *inspect.Object) error {
-	if _, err := guardShown(ctx, shown); err != nil {
+	o, err := guardShown(ctx, shown)
+	if err != nil {
 		return err
 	}
-	return objectByID(shown.Kind, shown.ID).Remove()
+	r := removal{program: "sysvipc top", keep: defaultKeep, may: guard}
+	var failed error
+	err = r.run(ctx, []*inspect.Object{o.snap.Object(shown.Kind, shown.ID)}, func(_ *inspect.Object, err error) { failed = err })
+	return cmp.Or(err, failed)
 }
 
 // waitTreeLines are the lines of "sysvipc waits".

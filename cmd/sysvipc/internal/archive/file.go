@@ -12,7 +12,21 @@ type File struct {
 	*Writer
 	f    *os.File
 	name string
+	only bool // no file may have the name
 	done bool
+}
+
+// CreateNew is Create for a name that no file may have: of several that are written at the same time, one gets
+// it, and Commit of the others is [fs.ErrExist].
+func CreateNew(name string, h Header) (*File, error) {
+	if _, err := os.Lstat(name); err == nil {
+		return nil, &fs.PathError{Op: "create", Path: name, Err: fs.ErrExist}
+	}
+	c, err := Create(name, h)
+	if err == nil {
+		c.only = true
+	}
+	return c, err
 }
 
 // Create begins a file. It has another name in the same directory until Commit, and may
@@ -47,6 +61,9 @@ func (c *File) Commit(sync bool) error {
 	if err == nil {
 		err = c.f.Close()
 	}
+	if err == nil && c.only {
+		err = take(c.name)
+	}
 	if err == nil {
 		err = os.Rename(c.f.Name(), c.name)
 	}
@@ -59,6 +76,15 @@ func (c *File) Commit(sync bool) error {
 		return syncDir(filepath.Dir(c.name))
 	}
 	return nil
+}
+
+// take makes an empty file, if there is none.
+func take(name string) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // Abandon removes a file that is not whole. After Commit it does nothing.

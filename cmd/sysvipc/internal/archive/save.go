@@ -15,6 +15,9 @@ import (
 type SaveOptions struct {
 	// NoAttach saves a segment only if that is possible without attaching it: through a process that has it attached.
 	NoAttach bool
+	// Hold leaves a segment that nobody has attached attached by this process, which the kernel notes: nobody else
+	// uses it without being noted after that. [Saved.Held] detaches it.
+	Hold bool
 	// Progress, if not nil, is told of bytes that are done, holes too.
 	Progress func(n int64)
 }
@@ -23,6 +26,7 @@ type SaveOptions struct {
 type Saved struct {
 	Object
 	Attached bool // the segment was attached for it, which the kernel notes
+	Held     *sysvipc.Memory
 	InUse    bool // the queue changed meanwhile, whenever it was tried
 }
 
@@ -93,7 +97,16 @@ func (a *Writer) saveSegment(ctx context.Context, id int, s *Saved, opts SaveOpt
 		return err
 	}
 	s.Object = OfSegment(&st)
-	view, err := a.open(id, st.Attaches)
+	var view *glimpse.View
+	if opts.Hold && st.Attaches == 0 {
+		if s.Held, err = sysvipc.SegmentByID(id).Attach(&sysvipc.AttachOptions{ReadOnly: true}); err == nil {
+			s.Attached = true
+			view = glimpse.Over(s.Held, id)
+		}
+		opts.NoAttach = true
+	} else {
+		view, err = a.open(id, st.Attaches)
+	}
 	if err != nil && !opts.NoAttach {
 		s.Attached = true
 		view, err = glimpse.Attach(id)

@@ -87,17 +87,27 @@ func Attach(id int) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &View{Through: "an attach of its own", r: mem, size: int64(mem.Len()), done: mem.Close}
-	if file, err := mappedFile(id, v.size, os.O_RDONLY); err == nil {
-		err = mem.Close()
-		v.r, v.file, v.done = file, file, file.Close
-		if err != nil {
-			return nil, err
-		}
+	v := Over(mem, id)
+	if v.file == nil {
+		v.done = mem.Close
 		return v, nil
 	}
-	v.all = untouched(id)
+	if err := mem.Close(); err != nil {
+		v.Close()
+		return nil, err
+	}
 	return v, nil
+}
+
+// Over reads a segment that this process has attached, and leaves it attached.
+func Over(mem *sysvipc.Memory, id int) *View {
+	v := &View{Through: "an attach of its own", r: mem, size: int64(mem.Len())}
+	if file, err := mappedFile(id, v.size, os.O_RDONLY); err == nil {
+		v.r, v.file, v.done = file, file, file.Close
+		return v
+	}
+	v.all = untouched(id)
+	return v
 }
 
 // File opens the memory of a segment that this process has attached as a file, for reading and writing. It needs
