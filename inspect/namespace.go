@@ -25,13 +25,3 @@ type NamespaceList struct {
 	Complete bool     // nothing was hidden
 	Warnings []string // what was
 }
-
-// Find returns the namespace with this number, or nil.
-func (l *NamespaceList) Find(inode uint64) *Namespace {
-	for i := range l.All {
-		if l.All[i].Inode == inode {
-			return &l.All[i]
-		}
-	}
-	return nil
-}

@@ -11,10 +11,9 @@ type Process struct {
 	Comm      string    // the name of its program; it may hold anything, also control characters
 	UID       int       // its user; root for a program that protects itself, -1 if not known
 	Started   time.Time // by the clock of now; zero if not known
-	Threads   int
-	Namespace uint64 // its IPC namespace, 0 if not known
-	Container string // "docker:0123456789ab", "lxc:NAME"; "" if none is known
-	Unit      string // the innermost systemd unit, or ""
+	Namespace uint64    // its IPC namespace, 0 if not known
+	Container string    // "docker:0123456789ab", "lxc:NAME"; "" if none is known
+	Unit      string    // the innermost systemd unit, or ""
 }
 
 // String returns "process 17 (postgres)".

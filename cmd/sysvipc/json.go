@@ -26,15 +26,14 @@ type field struct {
 // each line. The elements are written as they come, so that nothing is lost when the
 // process is killed.
 type document struct {
-	w       *bufio.Writer
-	n       int
-	buf     []byte
-	pending bool // between start and end
+	w   *bufio.Writer
+	n   int
+	buf []byte
 }
 
 // startDocument begins a document whose list has this name.
 func startDocument(w io.Writer, name string) *document {
-	d := &document{w: bufio.NewWriterSize(w, 64<<10), pending: true}
+	d := &document{w: bufio.NewWriterSize(w, 64<<10)}
 	d.w.WriteString(`{"schema":"` + schema + `","` + name + `":[`)
 	return d
 }

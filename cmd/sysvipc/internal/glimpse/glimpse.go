@@ -17,8 +17,6 @@ import (
 type View struct {
 	// Through says how it is read, such as "process 123".
 	Through string
-	// Exact means that no field of the kernel changes, not even the memory in use.
-	Exact bool
 
 	r    io.ReaderAt
 	size int64

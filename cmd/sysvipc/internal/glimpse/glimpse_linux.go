@@ -160,7 +160,7 @@ func parseMappings(text []byte, id int) map[int][]mapping {
 func through(pid string, maps []mapping, id int, size int64) (*View, error) {
 	file, err := openMapped(pid, maps, id, size, os.O_RDONLY)
 	if err == nil {
-		return &View{Through: "process " + pid, Exact: true, r: file, size: size, file: file, done: file.Close}, nil
+		return &View{Through: "process " + pid, r: file, size: size, file: file, done: file.Close}, nil
 	}
 	mem, memErr := os.Open("/proc/" + pid + "/mem")
 	if memErr != nil {
