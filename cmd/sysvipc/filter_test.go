@@ -9,7 +9,7 @@ import (
 
 func filterEntries() (*view, map[string]*entry) {
 	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.Local)
-	v := &view{now: now, ns: number(1)}
+	v := &view{now: now, ns: number(1), own: 1}
 	v.users.lookup = func(string) (string, error) { return "someone", nil }
 	v.groups.lookup = v.users.lookup
 	seg := segmentEntry(&sysvipc.SegmentStat{
