@@ -14,6 +14,8 @@ type Process struct {
 	Namespace uint64    // its IPC namespace, 0 if not known
 	Container string    // "docker:0123456789ab", "lxc:NAME"; "" if none is known
 	Unit      string    // the innermost systemd unit, or ""
+
+	kernel bool // a thread of the kernel, which has never used an object
 }
 
 // String returns "process 17 (postgres)".
@@ -31,8 +33,8 @@ const (
 	Hidden
 	// Dead: it has ended, and its pid is free. A zombie has ended, too.
 	Dead
-	// Reused: it has ended, and its pid belongs to a process that started more than two seconds
-	// after the time that the kernel noted.
+	// Reused: its pid belongs to a process that started more than two seconds after the time that the kernel
+	// noted. If the clock was set in between, that may be the same process, unless [User.Gone].
 	Reused
 	// Alive: it lives, as far as the times tell.
 	Alive

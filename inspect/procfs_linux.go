@@ -146,7 +146,7 @@ func (p *procfs) process(pid int, boot time.Time) (proc *Process, hidden bool) {
 	if st.ended() {
 		return nil, false
 	}
-	proc = &Process{PID: pid, Comm: st.comm, UID: -1}
+	proc = &Process{PID: pid, Comm: st.comm, UID: -1, kernel: st.kernel}
 	if !boot.IsZero() {
 		proc.Started = boot.Add(st.started)
 	}

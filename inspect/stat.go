@@ -9,6 +9,7 @@ import (
 type processStat struct {
 	comm    string
 	state   byte
+	kernel  bool // a thread of the kernel
 	threads int
 	started time.Duration // after the start of the machine
 }
@@ -33,6 +34,10 @@ func parseStat(text []byte) (st processStat, ok bool) {
 				return st, false
 			}
 			st.state = w[0]
+		case 9:
+			const kthread = 0x00200000 // PF_KTHREAD of linux/sched.h
+			flags, _, _ := decimal(w)
+			st.kernel = flags&kthread != 0
 		case 20, 22:
 			n, left, isNumber := decimal(w)
 			if !isNumber || len(left) > 0 {

@@ -49,6 +49,15 @@ func (u *User) Comm() string {
 	return u.Process.Comm
 }
 
+// Gone reports whether the process has ended for certain. A pid that was reused by the clock alone is no evidence, since
+// somebody may have set the clock, or the machine was suspended; that a thread of the kernel has it is.
+func (u *User) Gone() bool {
+	return u.Status == Dead || u.Status == Reused && u.Process != nil && u.Process.kernel
+}
+
+// unsure reports whether it may live and cannot be seen to.
+func (u *User) unsure() bool { return u.Status == Hidden || u.Status == Reused && !u.Gone() }
+
 // Evidence says how the statement is known.
 func (u *User) Evidence() string {
 	switch u.Role {
@@ -78,6 +87,9 @@ func (u *User) Evidence() string {
 		text += "; no such process any more"
 	case Reused:
 		text += fmt.Sprintf("; process %d started %s later, so the pid was reused", u.PID, u.Process.Started.Sub(u.At).Round(time.Second))
+		if !u.Gone() {
+			text += ", or the clock was set"
+		}
 	case Hidden:
 		if u.PID == 0 {
 			text += " is 0: not visible from this PID namespace"

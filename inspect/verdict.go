@@ -17,10 +17,10 @@ import (
 //	5   a queue has messages                                             has data
 //	6   the creator or the last user of a segment lives, or is hidden    unknown
 //	7   it was used a short time ago                                     unknown
-//	8   a segment without a key                                          orphan
-//	9   a segment with a key                                             orphan: remove after a backup
+//	8   a segment without a key, whose owner has no process              orphan
+//	9   a segment with a key                                             orphan
 //	10  a set or queue without a key, whose owner has no process         orphan
-//	11  any other set or queue                                           candidate
+//	11  any other object                                                 candidate
 //
 // Row 4 is for a set that this user may not read, for a queue if a thread of any process cannot be
 // seen, since it may be waiting, and for both if there may be processes out of sight. The threads
@@ -42,7 +42,6 @@ const (
 type Verdict struct {
 	Class   Class
 	Rule    int      // the row of the table, from 1; 0 if nobody has judged
-	Backup  bool     // an orphan whose contents are to be saved first: it has a key, so somebody may look for it
 	Reasons []string // sentences, the decisive one first
 }
 
@@ -98,18 +97,17 @@ func (j *judge) decide(o *Object) {
 	case o.Segment != nil && j.remembered(o):
 	case j.Time.Sub(o.LastUse()) < j.minAge:
 		v.set(Unknown, 7, "it was used %s ago, which is less than %s", j.Time.Sub(o.LastUse()).Round(time.Second), j.minAge)
-	case o.Segment != nil && o.Key == 0:
-		v.set(Orphan, 8, "nobody has it attached, and it has no key by which a program could find it")
+	case o.Segment != nil && o.Key == 0 && !j.ownerActive(o):
+		v.set(Orphan, 8, "nobody has it attached, it has no key, and no process runs as its owner")
 		j.gone(o)
-	case o.Segment != nil:
+	case o.Segment != nil && o.Key != 0:
 		v.set(Orphan, 9, "nobody has it attached")
-		v.Backup = true
 		j.gone(o)
 	case o.Key == 0 && !j.ownerActive(o):
 		v.set(Orphan, 10, "nobody waits on it, it has no key, and no process runs as its owner")
 		j.gone(o)
 	default:
-		v.set(Candidate, 11, "nobody waits on it")
+		v.set(Candidate, 11, "nobody is seen to use it")
 		if o.Key != 0 {
 			v.because("it has a key, by which a program may look for it")
 		} else {
@@ -193,7 +191,7 @@ func (j *judge) unseen(o *Object) bool {
 
 func (o *Object) hiddenUser() *User {
 	for i := range o.Users {
-		if o.Users[i].Status == Hidden {
+		if o.Users[i].unsure() {
 			return &o.Users[i]
 		}
 	}
@@ -205,11 +203,11 @@ func (j *judge) remembered(o *Object) bool {
 	v := &o.Verdict
 	for i := range o.Users {
 		u := &o.Users[i]
-		switch u.Status {
-		case Alive:
+		switch {
+		case u.Status == Alive:
 			v.set(Unknown, 6, "nobody has it attached, but %s, which %s, is alive", u.who(), u.did())
 			return true
-		case Hidden:
+		case u.unsure():
 			v.set(Unknown, 6, "nobody has it attached, but who %s cannot be seen: %s", u.did(), u.Evidence())
 			return true
 		}

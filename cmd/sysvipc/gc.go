@@ -42,10 +42,10 @@ decides:
   has-data    a queue has messages: read them first (see "sysvipc msg drain")
   unknown     the creator or the last user of a segment is alive, or cannot be seen
   unknown     it was used less than --min-age ago
-  orphan      a segment without a key: removed
   orphan      a segment with a key: removed
+  orphan      a segment without a key, whose owner has no process: removed
   orphan      a set or queue without a key, whose owner has no process: removed
-  candidate   any other set or queue: removed only with --include candidate
+  candidate   any other object: removed only with --include candidate
 
 What is removed is saved first, to one file for each run in /var/lib/sysvipc/removed (for
 others than root in ~/.local/state/sysvipc/removed, or as XDG_STATE_HOME or SYSVIPC_STATE
@@ -53,8 +53,9 @@ say), and "sysvipc undo" brings it back. Files older than --keep, and the oldest
 that are larger together, are removed then. What cannot be saved is kept.
 
 After that each object is looked at again: one that somebody has used meanwhile stays. A
-pid counts as reused if its process started more than two seconds after the time that the
-kernel noted. What is in use, protected, unknown or has data is never removed;
+pid whose process started later than the time that the kernel noted is no evidence, since
+somebody may have set the clock: the object is unknown, unless a thread of the kernel has
+the pid. What is in use, protected, unknown or has data is never removed;
 "sysvipc rm" can remove single objects.`,
 		Example: `  sysvipc gc
   sysvipc gc --owner apache --min-age 1d

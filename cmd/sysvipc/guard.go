@@ -113,6 +113,8 @@ func guardUsers(o *inspect.Object) error {
 			return inUse("%s, which %s, is alive", userName(u), what)
 		case u.Status == inspect.Hidden:
 			return notKnown("the process that %s cannot be seen from here", what)
+		case u.Status == inspect.Reused && !u.Gone():
+			return notKnown("process %d, which %s, has ended, or the clock was set: its pid belongs to a process that started later", u.PID, what)
 		}
 	}
 	return nil

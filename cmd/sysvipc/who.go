@@ -28,7 +28,7 @@ changes nothing.
 
 "attached 4 times, 3 explained" means that one attach belongs to a process that cannot be
 seen from here. A pid whose process started later than the time that the kernel noted is
-shown as reused.
+shown as reused: it is that of another process, or the clock was set since.
 
 Root sees all users. What others may not see is told, and then the exit code is 4.`,
 		Example: `  sysvipc who shm:5
