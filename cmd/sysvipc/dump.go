@@ -35,7 +35,7 @@ with their bytes, semaphore sets with their values, queues with their messages i
 and of each its ID, key, mode and owner. "sysvipc restore" makes them again.
 
 The file is packed and has checksums. It gets its name when it is whole and on the disk;
-until then, what had that name stays. Only its owner may read it. With - as FILE the dump
+until then, what had that name stays, also if there is nothing to save (exit code 5). Only its owner may read it. With - as FILE the dump
 goes to standard output. Memory that nobody has touched takes no room in it.
 
 Looking changes nothing, except for segments that nobody has attached, or whose users'
@@ -45,7 +45,8 @@ them that nobody has touched take memory once they are read. --no-attach leaves 
 (exit code 4).
 
 It is no snapshot: who must have objects that fit together stops their users first. A
-segment that others write meanwhile may be torn. What cannot be saved: times, pids, the
+segment that others write meanwhile may be torn. A queue that others use all the time is
+saved and told (exit code 4), since messages may be missing. What cannot be saved: times, pids, the
 creator, attaches, what SEM_UNDO would give back, huge pages.
 
 An object that cannot be read is told, the others are saved, and the exit code is that of
@@ -230,6 +231,12 @@ func (d *dumping) save(targets []target) (size int64, err error) {
 			return 0, err
 		}
 	}
+	if info, err := os.Stat(d.file); len(d.kinds) == 0 && err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+		if d.first != nil {
+			return 0, d.first
+		}
+		return 0, fail(exitRefused, "there is nothing to save, and %s stays as it is: remove it first, if an empty dump is wanted", escapeText(d.file))
+	}
 	if err := out.commit(); err != nil {
 		return 0, fmt.Errorf("the dump is not whole: %w", err)
 	}
@@ -255,16 +262,18 @@ func (d *dumping) saveOne(ctx context.Context, w *archive.Writer, t target) erro
 	if t.kind != sysvipc.KindSegment {
 		d.bar.add(t.bytes)
 	}
+	d.tellSaved(s)
+	return nil
+}
+
+// tellSaved tells of an object that is in the file.
+func (d *dumping) tellSaved(s archive.Saved) {
 	if s.InUse {
-		d.bar.clear()
-		err := fmt.Errorf("%s was in use while it was saved: messages may be missing, or not belong together", s.Ref())
-		report(d.cmd.ErrOrStderr(), d.cmd, err)
-		d.note(err)
+		d.failed(fail(exitNotPermitted, "%s was in use while it was saved: messages may be missing, or not belong together", s.Ref()))
 	}
 	if d.doc != nil {
 		d.doc.add(append(archivedRecord(d.v, &s.Object), field{"saved", true}, field{"was_attached", s.Attached}, field{"in_use", s.InUse}))
 	}
-	return nil
 }
 
 // sink is where a dump goes.

@@ -126,11 +126,7 @@ func (o *gcOptions) run(cmd *cobra.Command) error {
 	}
 	err = c.remove(doomed)
 	if c.doc != nil {
-		var warnings []string
-		if c.kept[inspect.Unknown] > 0 {
-			warnings = snap.Warnings
-		}
-		if endErr := c.doc.end(warnings); err == nil {
+		if endErr := c.doc.end(listOf(snap.Warnings)); err == nil {
 			err = endErr
 		}
 	} else if err == nil {

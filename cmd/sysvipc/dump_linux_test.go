@@ -1,0 +1,22 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+)
+
+// A queue that others used while it was saved may be in the file without some of its messages: that is no success.
+func TestDumpOfQueueInUse(t *testing.T) {
+	t.Parallel()
+	var stderr bytes.Buffer
+	cmd := newDumpCommand()
+	cmd.SetErr(&stderr)
+	d := &dumping{dumpOptions: &dumpOptions{}, cmd: cmd, v: newView(), bar: newProgress(&stderr, 0)}
+	d.tellSaved(archive.Saved{Object: archive.Object{Kind: "msg", ID: 5}, InUse: true})
+	if exitCode(d.first) != exitNotPermitted || !strings.Contains(stderr.String(), "msg:5 was in use while it was saved: messages may be missing") || len(d.warnings) != 1 {
+		t.Errorf("got %v, %s, %q, want exit code 4, and that messages may be missing", d.first, &stderr, d.warnings)
+	}
+}
