@@ -20,5 +20,8 @@ func CountInterrupts(n *atomic.Int64) {
 	}
 }
 
+// HideThreads makes this process interrupt waits as if /proc were not mounted.
+func HideThreads() { findsThreads = func() bool { return false } }
+
 // MaxInKernel is how many wait in the kernel at least, if that many wait for different objects.
 const MaxInKernel = maxSlots

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -182,9 +183,21 @@ func interruptThread(tid int) { tgkill(tid, syscall.Signal(interruptSignal)) }
 // tgkill is a variable for the tests, which count the signals.
 var tgkill = sysv.Tgkill
 
+// findsThreads reports whether /proc lists the threads of this process by the numbers that
+// tgkill(2) takes: not where it is not mounted, and not where it is of another PID namespace.
+var findsThreads = sync.OnceValue(func() bool {
+	status, err := os.ReadFile("/proc/self/status")
+	_, ids, found := strings.Cut(string(status), "\nNSpid:") // one for each namespace from that of /proc on
+	ids, _, _ = strings.Cut(ids, "\n")
+	return err == nil && (!found || len(strings.Fields(ids)) == 1)
+})
+
 // interruptAll signals every thread of this process. To those that wait for something else
 // it means no more than the runtime's own signals.
 func interruptAll() {
+	if !findsThreads() {
+		return // then no waiter has moved: see block
+	}
 	threads, _ := os.ReadDir("/proc/self/task")
 	for _, thread := range threads {
 		if tid, err := strconv.Atoi(thread.Name()); err == nil {

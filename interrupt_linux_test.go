@@ -15,6 +15,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/internal/sysv"
 )
 
 // cancelStorm cancels all waits of a process at once, again and again, and says how many
@@ -93,6 +94,52 @@ func TestCancelStorm(t *testing.T) {
 		})
 	}
 }
+
+// movingContext moves who asks it to another thread, as the Go scheduler may.
+type movingContext struct{ context.Context }
+
+func (c movingContext) Err() error {
+	for tid, tries := sysv.Gettid(), 0; sysv.Gettid() == tid && tries < 10; tries++ {
+		taken := make(chan struct{})
+		go func() {
+			runtime.LockOSThread() // and unlocks it no more: the thread ends with the goroutine
+			close(taken)
+			<-c.Done()
+		}()
+		<-taken
+	}
+	return c.Context.Err()
+}
+
+// A waiter that has moved to another thread before it entered the kernel is found there, and
+// where the threads cannot be found it does not move.
+func TestMovedWaiter(t *testing.T) {
+	t.Parallel()
+	for _, arg := range []string{"with /proc", "without"} {
+		p := ipctest.Start(t, movedWaiter, &ipctest.Options{Env: []string{"GOMAXPROCS=1"}}, arg)
+		p.Expect("context canceled")
+		p.Finish()
+	}
+}
+
+var movedWaiter = ipctest.Register("moved waiter", func(c *ipctest.ChildEnv) {
+	if c.Args[0] == "without" {
+		sysvipc.HideThreads()
+	}
+	set, err := sysvipc.CreateSemaphores(sysvipc.Private, 0o600, 0)
+	c.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- set.At(0).Acquire(movingContext{ctx}, 1) }()
+	for n := 0; n < 1; {
+		n, _, err = set.At(0).Waiters()
+		c.Check(err)
+	}
+	cancel()
+	err = <-done
+	c.Check(set.Remove())
+	c.Say("%v", errors.Unwrap(err))
+})
 
 // A context is not kept for longer than the wait under it, save for a moment.
 func TestContextIsReleased(t *testing.T) {

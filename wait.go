@@ -2,6 +2,7 @@ package sysvipc
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -42,9 +43,14 @@ func block(ctx context.Context, c call) (errno syscall.Errno, cancelled bool) {
 		}
 	}
 	in := cancellationFor(ctx)
-	// The goroutine is not locked to the thread: a locked one that comes back from the
-	// kernel and finds no free processor costs two more switches of threads. It may thus
-	// move between here and the kernel, if it is pre-empted there: see broadcastPause.
+	// Where it can be helped, the goroutine is not locked to the thread: a locked one that
+	// comes back from the kernel and finds no free processor costs two more switches of
+	// threads. It may thus move between here and the kernel, if it is pre-empted there: see
+	// broadcastPause.
+	if !findsThreads() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
 	in.tid.Store(int32(sysv.Gettid()))
 	// A context that ended before is noticed here, and later by the cancellation.
 	for cancelled = ctx.Err() != nil; !cancelled; cancelled = ctx.Err() != nil {
