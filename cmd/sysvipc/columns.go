@@ -7,6 +7,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // column is one thing that can be said of an object: a column of the table, a field of
@@ -195,7 +196,7 @@ func columnNamed(name string) (*column, error) {
 	if hint == "" {
 		hint = "; there are " + strings.Join(columnNames(), " ")
 	}
-	return nil, usage("%q is no column%s", name, hint)
+	return nil, cli.Usage("%q is no column%s", name, hint)
 }
 
 func columnNames() []string {

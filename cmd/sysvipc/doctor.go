@@ -8,6 +8,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // errnos are those whose causes doctor explains.
@@ -44,7 +45,7 @@ With --nagios it writes one line, and the exit code is 0 if all is well, 1 for a
 		Args: func(cmd *cobra.Command, args []string) error {
 			for _, arg := range args {
 				if inspect.Explain(sysvipc.Limits{}, arg) == nil {
-					return usage("%q is no error that a limit can be behind: choose of %s", arg, strings.Join(errnos, ", "))
+					return cli.Usage("%q is no error that a limit can be behind: choose of %s", arg, strings.Join(errnos, ", "))
 				}
 			}
 			return nil
@@ -103,7 +104,7 @@ func runNagios(cmd *cobra.Command) error {
 	snap, err := snapshot(cmd.Context(), nil)
 	if err != nil {
 		fmt.Fprintf(w, "SYSVIPC UNKNOWN - %s\n", unprefixed(err))
-		return &exitError{code: nagiosUnknown}
+		return &cli.Error{Code: nagiosUnknown}
 	}
 	worst, texts := inspect.Fine, []string{}
 	for _, f := range inspect.Examine(snap, "") {
@@ -121,7 +122,7 @@ func runNagios(cmd *cobra.Command) error {
 	if worst == inspect.Fine {
 		return nil
 	}
-	return &exitError{code: int(worst)}
+	return &cli.Error{Code: int(worst)}
 }
 
 // performance is what is used of each limit: name=used;warning;critical;least;most.

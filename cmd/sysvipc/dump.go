@@ -13,6 +13,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -82,10 +83,10 @@ type target struct {
 
 func (o *dumpOptions) run(cmd *cobra.Command) error {
 	if o.file == "" && !o.dryRun {
-		return usage("to which file? Give -f FILE, or -f - for standard output")
+		return cli.Usage("to which file? Give -f FILE, or -f - for standard output")
 	}
 	if o.file == "-" && !o.dryRun && isTerminal(cmd.OutOrStdout()) {
-		return usage("-f -: standard output is a terminal, which a dump would confuse")
+		return cli.Usage("-f -: standard output is a terminal, which a dump would confuse")
 	}
 	d := &dumping{dumpOptions: o, cmd: cmd, v: newView()}
 	targets, err := d.targets()
@@ -191,7 +192,7 @@ func (d *dumping) failed(err error) {
 	report(d.cmd.ErrOrStderr(), d.cmd, err)
 	d.note(err)
 	if d.first == nil {
-		d.first = &exitError{code: exitCode(err)}
+		d.first = &cli.Error{Code: cli.ExitCode(err)}
 	}
 }
 
@@ -235,7 +236,7 @@ func (d *dumping) save(targets []target) (size int64, err error) {
 		if d.first != nil {
 			return 0, d.first
 		}
-		return 0, fail(exitRefused, "there is nothing to save, and %s stays as it is: remove it first, if an empty dump is wanted", escapeText(d.file))
+		return 0, cli.Fail(cli.ExitRefused, "there is nothing to save, and %s stays as it is: remove it first, if an empty dump is wanted", escapeText(d.file))
 	}
 	if err := out.commit(); err != nil {
 		return 0, fmt.Errorf("the dump is not whole: %w", err)
@@ -254,7 +255,7 @@ func (d *dumping) saveOne(ctx context.Context, w *archive.Writer, t target) erro
 	case errors.Is(err, fs.ErrNotExist) && !t.named:
 		return nil // it was removed meanwhile
 	case err != nil:
-		d.failed(fail(exitCode(err), "%s is not saved: %s", refName(t.kind, t.id), unprefixed(err)))
+		d.failed(cli.Fail(cli.ExitCode(err), "%s is not saved: %s", refName(t.kind, t.id), unprefixed(err)))
 		return nil
 	}
 	d.kinds[t.kind]++
@@ -269,7 +270,7 @@ func (d *dumping) saveOne(ctx context.Context, w *archive.Writer, t target) erro
 // tellSaved tells of an object that is in the file.
 func (d *dumping) tellSaved(s archive.Saved) {
 	if s.InUse {
-		d.failed(fail(exitNotPermitted, "%s was in use while it was saved: messages may be missing, or not belong together", s.Ref()))
+		d.failed(cli.Fail(cli.ExitNotPermitted, "%s was in use while it was saved: messages may be missing, or not belong together", s.Ref()))
 	}
 	if d.doc != nil {
 		d.doc.add(append(archivedRecord(d.v, &s.Object), field{"saved", true}, field{"was_attached", s.Attached}, field{"in_use", s.InUse}))

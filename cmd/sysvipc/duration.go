@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // durationUnits are those of time.ParseDuration, and those that ages come in.
@@ -27,7 +29,7 @@ var durationUnits = []struct {
 // parseDuration reads 30, 1.5s, 200ms, 5m, 2h, 1d, 1d12h. A bare number is seconds, as
 // for sleep(1) and timeout(1).
 func parseDuration(s string) (time.Duration, error) {
-	bad := usage("%q is no duration: write 30 (seconds), 1.5s, 200ms, 5m, 2h, 1d or 1d12h", s)
+	bad := cli.Usage("%q is no duration: write 30 (seconds), 1.5s, 200ms, 5m, 2h, 1d or 1d12h", s)
 	total := 0.0
 	for rest := s; rest != "" || s == ""; {
 		i := strings.IndexFunc(rest, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })

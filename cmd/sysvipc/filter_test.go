@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func filterEntries() (*view, map[string]*entry) {
@@ -104,7 +105,7 @@ func FuzzFilter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		c, err := parseFilter(s)
 		if err != nil {
-			if exitCode(err) != exitUsage {
+			if cli.ExitCode(err) != cli.ExitUsage {
 				t.Errorf("%q: got %v, want a usage error", s, err)
 			}
 			return

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // parseFilter reads the argument of --filter:
@@ -35,8 +37,8 @@ type filterParser struct {
 
 // bad is an error that shows where in the filter it is.
 func (p *filterParser) bad(format string, args ...any) error {
-	err := usage(format, args...)
-	return usage("--filter: at character %d: %w\n\t%s\n\t%s^", p.at+1, err, p.text, strings.Repeat(" ", p.at))
+	err := cli.Usage(format, args...)
+	return cli.Usage("--filter: at character %d: %w\n\t%s\n\t%s^", p.at+1, err, p.text, strings.Repeat(" ", p.at))
 }
 
 func (p *filterParser) skip() {
@@ -173,7 +175,7 @@ func (p *filterParser) value() (text string, quoted bool, err error) {
 func (c *comparison) read(s string, quoted bool) (err error) {
 	if c.op == "~" {
 		if c.match, err = regexp.Compile(s); err != nil {
-			return usage("%q is no regular expression: %w", s, err)
+			return cli.Usage("%q is no regular expression: %w", s, err)
 		}
 		return nil
 	}
@@ -188,7 +190,7 @@ func (c *comparison) read(s string, quoted bool) (err error) {
 	case typeNumber:
 		c.want.n, err = strconv.ParseInt(s, 10, 64)
 		if err != nil {
-			return usage("%q is no number, which %s needs", s, c.column.name)
+			return cli.Usage("%q is no number, which %s needs", s, c.column.name)
 		}
 	case typeSize:
 		c.want.n, err = parseSize(s)
@@ -226,7 +228,7 @@ func (c *comparison) readOwner(s string) error {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		return usage("there is no %s %q", what, s)
+		return cli.Usage("there is no %s %q", what, s)
 	}
 	c.column, err = columnNamed(byNumber)
 	c.want = number64(n)
@@ -240,7 +242,7 @@ func parseBool(s string) (int64, error) {
 	case "no", "false", "0":
 		return 0, nil
 	}
-	return 0, usage("%q is neither yes nor no", s)
+	return 0, cli.Usage("%q is neither yes nor no", s)
 }
 
 // parseTime reads a point in time, in the local zone unless it says otherwise.
@@ -250,5 +252,5 @@ func parseTime(s string) (int64, error) {
 			return t.Unix(), nil
 		}
 	}
-	return 0, usage("%q is no time: write 2026-01-31, '2026-01-31 12:00', 2026-01-31T12:00:00Z or never", s)
+	return 0, cli.Usage("%q is no time: write 2026-01-31, '2026-01-31 12:00', 2026-01-31T12:00:00Z or never", s)
 }

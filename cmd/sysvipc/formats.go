@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // format is how the objects of a listing are written.
@@ -142,7 +143,7 @@ func (c *choice) String() string {
 func (c *choice) Type() string { return "FORMAT" }
 func (c *choice) Set(s string) error {
 	if !slices.Contains(c.words, s) {
-		return usage("choose one of %s", strings.Join(c.words, ", "))
+		return cli.Usage("choose one of %s", strings.Join(c.words, ", "))
 	}
 	*c.to = s
 	return nil

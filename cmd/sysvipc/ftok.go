@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func newFtokCommand() *cobra.Command {
@@ -29,7 +30,7 @@ With --name, print the key that package sysvipc makes of a name, as in msg:name=
 		Args: func(cmd *cobra.Command, args []string) error {
 			named := cmd.Flags().Changed("name")
 			if named && len(args) > 0 || !named && len(args) != 2 {
-				return usage("give PATH and PROJ, or --name and nothing else")
+				return cli.Usage("give PATH and PROJ, or --name and nothing else")
 			}
 			return nil
 		},

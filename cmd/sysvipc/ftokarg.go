@@ -5,13 +5,14 @@ import (
 	"strings"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // parseFtok reads PATH:PROJ. The path may have colons.
 func parseFtok(s string) (sysvipc.Key, error) {
 	colon := strings.LastIndexByte(s, ':')
 	if colon < 1 {
-		return 0, usage("ftok=%s: write ftok=PATH:PROJ, such as ftok=/srv/app:R", s)
+		return 0, cli.Usage("ftok=%s: write ftok=PATH:PROJ, such as ftok=/srv/app:R", s)
 	}
 	proj, err := parseProj(s[colon+1:])
 	if err != nil {
@@ -29,5 +30,5 @@ func parseProj(s string) (byte, error) {
 	if len(s) == 1 {
 		return s[0], nil
 	}
-	return 0, usage("PROJ %q: give one character (R), or a number from 0 to 255 (1, 0x52); for the digit 1 as a character write 0x31", s)
+	return 0, cli.Usage("PROJ %q: give one character (R), or a number from 0 to 255 (1, 0x52); for the digit 1 as a character write 0x31", s)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -93,11 +94,11 @@ type collection struct {
 func (o *gcOptions) run(cmd *cobra.Command) error {
 	for _, class := range o.include {
 		if class != string(inspect.Candidate) {
-			return usage("--include %s: only %q can be included", class, inspect.Candidate)
+			return cli.Usage("--include %s: only %q can be included", class, inspect.Candidate)
 		}
 	}
 	if _, err := os.Lstat(o.removal.backup); o.yes && o.removal.backup != "" && err == nil {
-		return usage("--backup %s: it exists, and may be the backup of an earlier run: choose another name", o.removal.backup)
+		return cli.Usage("--backup %s: it exists, and may be the backup of an earlier run: choose another name", o.removal.backup)
 	}
 	opts := &inspect.Options{MinAge: o.minAge.d}
 	if o.minAge.d <= 0 {
@@ -220,12 +221,12 @@ func (c *collection) failed(o *inspect.Object, err error) {
 		}
 		return
 	}
-	err = fail(exitCode(err), "%s is kept: %w", o.Ref(), err)
+	err = cli.Fail(cli.ExitCode(err), "%s is kept: %w", o.Ref(), err)
 	report(c.cmd.ErrOrStderr(), c.cmd, err)
 	if c.doc != nil {
 		c.add(o, "keep", unprefixed(err))
 	}
-	c.first = cmp.Or(c.first, error(&exitError{code: exitCode(err)}))
+	c.first = cmp.Or(c.first, error(&cli.Error{Code: cli.ExitCode(err)}))
 }
 
 // summary says in one line what came of it.
@@ -273,7 +274,7 @@ stays. "sysvipc restore -f FILE" also brings back only some.`,
   sysvipc undo /var/backups/ipc.sysv`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 || list && len(args) > 0 {
-				return usage("%q brings back what one FILE has, or without it what was removed last", cmd.CommandPath())
+				return cli.Usage("%q brings back what one FILE has, or without it what was removed last", cmd.CommandPath())
 			}
 			return nil
 		},

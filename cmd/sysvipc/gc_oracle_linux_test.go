@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -422,7 +423,7 @@ func (w *world) gc() (idle bool) {
 		args = append(args, "--include", "candidate")
 	}
 	var stdout, stderr bytes.Buffer
-	if code := execute(args, strings.NewReader(""), &stdout, &stderr); code != exitDone {
+	if code := execute(args, strings.NewReader(""), &stdout, &stderr); code != cli.ExitDone {
 		w.t.Fatalf("gc: exit code %d\n%s%s", code, &stdout, &stderr)
 	}
 	os.Remove(args[5])

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -30,18 +31,18 @@ func guard(snap *inspect.Snapshot, o *inspect.Object) error {
 }
 
 func inUse(format string, args ...any) error {
-	return fail(exitRefused, "%s", escapeText(fmt.Sprintf(format, args...)))
+	return cli.Fail(cli.ExitRefused, "%s", escapeText(fmt.Sprintf(format, args...)))
 }
 
 func notKnown(format string, args ...any) error {
-	return fail(exitNotPermitted, "%s, so it may be in use", escapeText(fmt.Sprintf(format, args...)))
+	return cli.Fail(cli.ExitNotPermitted, "%s, so it may be in use", escapeText(fmt.Sprintf(format, args...)))
 }
 
 // orForce adds to what a guard refused that --force does it all the same.
 func orForce(err error, does string) error {
-	var refused *exitError
+	var refused *cli.Error
 	if errors.As(err, &refused) {
-		return fail(refused.code, "%w (--force %s it all the same)", err, does)
+		return cli.Fail(refused.Code, "%w (--force %s it all the same)", err, does)
 	}
 	return err
 }

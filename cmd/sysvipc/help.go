@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // newHelpCommand replaces cobra's own, which is content with topics that do not exist.
@@ -33,7 +35,7 @@ func newHelpCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)
 			if err != nil {
-				return usage("%w", err)
+				return cli.Usage("%w", err)
 			}
 			if len(rest) > 0 {
 				return verbs(about, rest)
@@ -115,6 +117,6 @@ func (v namedValue) Type() string { return v.word }
 // text that only looks like one.
 func textMayBeginWithDash(cmd *cobra.Command) {
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return usage("%w (if it is text that is meant, put -- before it)", err)
+		return cli.Usage("%w (if it is text that is meant, put -- before it)", err)
 	})
 }

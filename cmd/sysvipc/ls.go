@@ -14,6 +14,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 type lsOptions struct {
@@ -53,7 +54,7 @@ bytes) unless --bytes is given. See "sysvipc help formats" for the columns and
 		Args: func(cmd *cobra.Command, args []string) error {
 			for _, arg := range args {
 				if _, ok := kindOf(arg); !ok {
-					return usage("%q is no kind of object: choose of shm, sem and msg, or use \"sysvipc show REF\" for one object", arg)
+					return cli.Usage("%q is no kind of object: choose of shm, sem and msg, or use \"sysvipc show REF\" for one object", arg)
 				}
 			}
 			return nil
@@ -208,10 +209,10 @@ func (o *lsOptions) everywhere(cmd *cobra.Command, v *view, kinds []sysvipc.Kind
 			err = insideOf(&again.All[at], take)
 		}
 		if err != nil {
-			err = fail(exitCode(err), "IPC namespace %d: %w", ns.Inode, err)
+			err = cli.Fail(cli.ExitCode(err), "IPC namespace %d: %w", ns.Inode, err)
 			report(cmd.ErrOrStderr(), cmd, err)
 			v.warnings = append(v.warnings, unprefixed(err))
-			failed = cmp.Or(failed, error(&exitError{code: exitCode(err)}))
+			failed = cmp.Or(failed, error(&cli.Error{Code: cli.ExitCode(err)}))
 		}
 	}
 	v.warnings = slices.Compact(v.warnings)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // mkOptions are those of every kind.
@@ -72,7 +73,7 @@ type maker struct {
 // limited: the kernel says EINVAL to what is larger than one object may be.
 func (m maker) limited(err error) error {
 	if lim, limErr := sysvipc.ReadLimits(); limErr == nil && errors.Is(err, syscall.EINVAL) && m.over(lim) {
-		return &exitError{exitLimit, err}
+		return &cli.Error{Code: cli.ExitLimit, Err: err}
 	}
 	return err
 }
@@ -86,7 +87,7 @@ func (o *mkOptions) run(cmd *cobra.Command, m maker, c sysvipc.Creator) error {
 	}
 	if cmd.Flags().Changed("id") {
 		if o.id < 0 {
-			return usage("--id %d: an ID is not negative", o.id)
+			return cli.Usage("--id %d: an ID is not negative", o.id)
 		}
 		c.ID = &o.id
 	}
@@ -104,7 +105,7 @@ func (o *mkOptions) run(cmd *cobra.Command, m maker, c sysvipc.Creator) error {
 		id, err = m.ensure(c, key, o.mode.mode)
 	}
 	if errors.Is(err, fs.ErrExist) && c.ID == nil {
-		return fail(exitFailed, "a %s with key %s exists already, and --excl is given: without it, it would be found", m.kind, key)
+		return cli.Fail(cli.ExitFailed, "a %s with key %s exists already, and --excl is given: without it, it would be found", m.kind, key)
 	}
 	if err != nil {
 		return m.limited(err)

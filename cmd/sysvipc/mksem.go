@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func newMkSemCommand() *cobra.Command {
@@ -60,17 +61,17 @@ func initialValues(cmd *cobra.Command, init valuesFlag, nsems int) ([]int, error
 	counted := cmd.Flags().Changed("nsems")
 	switch {
 	case counted && nsems < 1:
-		return nil, usage("--nsems %d: a set has at least one semaphore", nsems)
+		return nil, cli.Usage("--nsems %d: a set has at least one semaphore", nsems)
 	case !counted && len(init.values) == 0:
-		return nil, usage("say how many semaphores and their values: --init 1 for one with the value 1, --init 1,0 for two, --nsems 8 for eight with the value 0")
+		return nil, cli.Usage("say how many semaphores and their values: --init 1 for one with the value 1, --init 1,0 for two, --nsems 8 for eight with the value 0")
 	case !counted:
 		return init.values, nil
 	case len(init.values) == nsems:
 		return init.values, nil
 	case len(init.values) > 1:
-		return nil, usage("--nsems %d and --init with %d values contradict each other", nsems, len(init.values))
+		return nil, cli.Usage("--nsems %d and --init with %d values contradict each other", nsems, len(init.values))
 	case nsems > maxSet:
-		return nil, fail(exitLimit, "--nsems %d: no kernel makes a set of more than %d semaphores", nsems, maxSet)
+		return nil, cli.Fail(cli.ExitLimit, "--nsems %d: no kernel makes a set of more than %d semaphores", nsems, maxSet)
 	}
 	values := make([]int, nsems)
 	for i := range values {

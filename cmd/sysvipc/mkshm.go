@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func newMkShmCommand() *cobra.Command {
@@ -23,7 +24,7 @@ func newMkShmCommand() *cobra.Command {
   sysvipc mk shm --size 1G --huge=2M`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if size.n < 1 {
-				return usage("--size is missing or 0: a segment has at least 1 byte")
+				return cli.Usage("--size is missing or 0: a segment has at least 1 byte")
 			}
 			return o.run(cmd, maker{
 				kind: sysvipc.KindSegment,
@@ -64,7 +65,7 @@ func (f *hugeFlag) Set(s string) (err error) {
 		return nil
 	}
 	if f.n, err = parseSize(s); err == nil && (f.n < 2 || f.n&(f.n-1) != 0) {
-		return usage("the size of a page is a power of two, such as 2M or 1G")
+		return cli.Usage("the size of a page is a power of two, such as 2M or 1G")
 	}
 	return err
 }

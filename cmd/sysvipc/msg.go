@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func newMsgCommand() *cobra.Command {
@@ -50,7 +51,7 @@ func (s *selectFlags) chosen(cmd *cobra.Command) (sysvipc.Selector, func(typ int
 			continue
 		}
 		if c.typ < 1 {
-			return sysvipc.Any, nil, usage("--%s %d: a message has a type of at least 1", c.flag, c.typ)
+			return sysvipc.Any, nil, cli.Usage("--%s %d: a message has a type of at least 1", c.flag, c.typ)
 		}
 		return c.selector(c.typ), c.matches, nil
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -72,7 +73,7 @@ func (o *msgDrainOptions) run(cmd *cobra.Command, arg string) error {
 	}
 	f, err := os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return fail(exitFailed, "%s exists already: a drain takes a new file", escapeText(o.file))
+		return cli.Fail(cli.ExitFailed, "%s exists already: a drain takes a new file", escapeText(o.file))
 	}
 	if err != nil {
 		return err

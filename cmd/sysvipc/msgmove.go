@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -42,14 +43,14 @@ another receiver takes in that moment is in both places, too, which is told.`,
 
 func (o *msgMoveOptions) run(cmd *cobra.Command, args []string) error {
 	if cmd.Flags().Changed("type") && o.typ < 1 {
-		return usage("--type %d: a message has a type of at least 1", o.typ)
+		return cli.Usage("--type %d: a message has a type of at least 1", o.typ)
 	}
 	refs, err := parseRefs(cmd, args, sysvipc.KindQueue)
 	if err != nil {
 		return err
 	}
 	if len(refs) != 2 {
-		return usage("give two queues: from where, and where to")
+		return cli.Usage("give two queues: from where, and where to")
 	}
 	m := &moving{wait: &o.wait}
 	for i, q := range []**sysvipc.Queue{&m.from, &m.to} {
@@ -63,7 +64,7 @@ func (o *msgMoveOptions) run(cmd *cobra.Command, args []string) error {
 		}
 	}
 	if m.from.ID() == m.to.ID() {
-		return usage("both are msg:%d: nothing would end", m.from.ID())
+		return cli.Usage("both are msg:%d: nothing would end", m.from.ID())
 	}
 	m.selector, m.matches = sysvipc.Any, func(int64) bool { return true }
 	if o.typ > 0 {

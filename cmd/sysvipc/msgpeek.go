@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 type msgPeekOptions struct {
@@ -41,7 +42,7 @@ receive, a message may be missing.`,
 
 func (o *msgPeekOptions) run(cmd *cobra.Command, arg string) error {
 	if o.count < 0 || o.count == 0 && cmd.Flags().Changed("count") {
-		return usage("--count %d: at least 1", o.count)
+		return cli.Usage("--count %d: at least 1", o.count)
 	}
 	_, matches, err := o.selection.chosen(cmd)
 	if err != nil {

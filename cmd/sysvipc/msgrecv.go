@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -59,7 +60,7 @@ not: to take three messages, use --count 3 rather than head -n 3.`,
 
 func (o *msgRecvOptions) run(cmd *cobra.Command, arg string) error {
 	if o.count < 1 {
-		return usage("--count %d: at least 1", o.count)
+		return cli.Usage("--count %d: at least 1", o.count)
 	}
 	selector, _, err := o.selection.chosen(cmd)
 	if err != nil {
@@ -77,7 +78,7 @@ func (o *msgRecvOptions) run(cmd *cobra.Command, arg string) error {
 	if errors.Is(context.Cause(ctx), errReaderGone) {
 		return errReaderGone
 	}
-	return errors.Join(err, o.out.end(cause(cmd.Context(), err)))
+	return errors.Join(err, o.out.end(cli.Cause(cmd.Context(), err)))
 }
 
 func (o *msgRecvOptions) receive(ctx context.Context, q *sysvipc.Queue, selector sysvipc.Selector) error {
@@ -108,11 +109,11 @@ func (o *msgRecvOptions) receive(ctx context.Context, q *sysvipc.Queue, selector
 func putBack(q *sysvipc.Queue, m sysvipc.Message, why error) error {
 	what := fmt.Sprintf("a message of type %d and %d bytes was taken from msg:%d and could not be written: %v", m.Type, len(m.Data), q.ID(), why)
 	if ok, err := q.TrySend(m.Type, m.Data); err != nil || !ok {
-		return fail(exitFailed, "%s; it could not be put back, and is lost: %q", what, m.Data)
+		return cli.Fail(cli.ExitFailed, "%s; it could not be put back, and is lost: %q", what, m.Data)
 	}
-	err := fail(exitFailed, "%s; it was put back at the end of the queue", what)
+	err := cli.Fail(cli.ExitFailed, "%s; it was put back at the end of the queue", what)
 	if errors.Is(why, syscall.EPIPE) {
-		return &exitError{exitSignal + int(syscall.SIGPIPE), err}
+		return &cli.Error{Code: cli.ExitSignal + int(syscall.SIGPIPE), Err: err}
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -61,11 +62,11 @@ some may have been sent when an error comes, and the error says how many.`,
 func (o *msgSendOptions) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case args[0] == "-":
-		return usage("standard input is what is to be sent: give the REF as an argument")
+		return cli.Usage("standard input is what is to be sent: give the REF as an argument")
 	case len(args) > 1 && (o.lines || o.jsonl):
-		return usage("--lines and --jsonl read standard input: give no TEXT")
+		return cli.Usage("--lines and --jsonl read standard input: give no TEXT")
 	case o.typ < 1:
-		return usage("--type %d: a message has a type of at least 1", o.typ)
+		return cli.Usage("--type %d: a message has a type of at least 1", o.typ)
 	}
 	id, err := parseOneRef(cmd, args[0], sysvipc.KindQueue)
 	if err != nil {
@@ -120,7 +121,7 @@ func (o *msgSendOptions) whole(stdin io.Reader) iter.Seq2[sysvipc.Message, error
 		case err != nil:
 			err = fmt.Errorf("read standard input: %w", err)
 		case len(data) > most:
-			err = fail(exitLimit, "standard input is too long for one message: kernel.msgmax allows %d bytes; nothing was sent (--lines sends each line)", most)
+			err = cli.Fail(cli.ExitLimit, "standard input is too long for one message: kernel.msgmax allows %d bytes; nothing was sent (--lines sends each line)", most)
 		}
 		yield(sysvipc.Message{Type: o.typ, Data: data}, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 type msgTailOptions struct {
@@ -50,9 +51,9 @@ on, or use --interval 1ms and believe little.`,
 func (o *msgTailOptions) run(cmd *cobra.Command, arg string) error {
 	switch {
 	case o.last < 0:
-		return usage("--last %d: at least 0", o.last)
+		return cli.Usage("--last %d: at least 0", o.last)
 	case o.interval.d < time.Millisecond:
-		return usage("--interval %v: at least 1ms", o.interval.d)
+		return cli.Usage("--interval %v: at least 1ms", o.interval.d)
 	}
 	id, err := parseOneRef(cmd, arg, sysvipc.KindQueue)
 	if err != nil {
@@ -93,7 +94,7 @@ func (o *msgTailOptions) follow(ctx context.Context, cmd *cobra.Command, q *sysv
 		case <-again.C:
 		}
 		if fresh, err = t.look(); errors.Is(err, sysvipc.ErrRemoved) {
-			return fail(exitRemoved, "msg:%d was removed", q.ID())
+			return cli.Fail(cli.ExitRemoved, "msg:%d was removed", q.ID())
 		}
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -63,8 +64,8 @@ func TestMsgTail(t *testing.T) {
 	if lines.Scan() {
 		t.Errorf("got %q more", lines.Text())
 	}
-	if cmd.Wait(); cmd.ProcessState.ExitCode() != exitRemoved {
-		t.Errorf("got exit code %d, want %d; it said %q", cmd.ProcessState.ExitCode(), exitRemoved, stderr.String())
+	if cmd.Wait(); cmd.ProcessState.ExitCode() != cli.ExitRemoved {
+		t.Errorf("got exit code %d, want %d; it said %q", cmd.ProcessState.ExitCode(), cli.ExitRemoved, stderr.String())
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func newNsCommand() *cobra.Command {
@@ -50,7 +51,7 @@ func insideOf(ns *inspect.Namespace, f func() error) error {
 		return f()
 	}
 	if ns.Path == "" {
-		return fail(exitNotFound, "nothing leads there: %w", fs.ErrNotExist)
+		return cli.Fail(cli.ExitNotFound, "nothing leads there: %w", fs.ErrNotExist)
 	}
 	return inspect.In(ns.Path, f)
 }

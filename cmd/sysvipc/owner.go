@@ -4,6 +4,8 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // names turns numbers of users or groups into names, each once.
@@ -76,7 +78,7 @@ func (o *owner) Set(s string) error {
 		}
 	}
 	if uid < 0 && gid < 0 {
-		return usage("write USER, USER:GROUP or :GROUP")
+		return cli.Usage("write USER, USER:GROUP or :GROUP")
 	}
 	*o = owner{s, uid, gid}
 	return nil
@@ -88,7 +90,7 @@ func userNumber(name string) (int, error) {
 	}
 	u, err := user.Lookup(name)
 	if err != nil {
-		return 0, usage("there is no user %q", name)
+		return 0, cli.Usage("there is no user %q", name)
 	}
 	return strconv.Atoi(u.Uid)
 }
@@ -99,7 +101,7 @@ func groupNumber(name string) (int, error) {
 	}
 	g, err := user.LookupGroup(name)
 	if err != nil {
-		return 0, usage("there is no group %q", name)
+		return 0, cli.Usage("there is no group %q", name)
 	}
 	return strconv.Atoi(g.Gid)
 }

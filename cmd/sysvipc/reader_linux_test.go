@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -87,8 +88,8 @@ func TestReceiveToFullDisk(t *testing.T) {
 		cmd := command(t, "msg", "recv", ref, "-o", format)
 		var stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = full, &stderr
-		if err := cmd.Run(); shellCode(cmd.ProcessState) != exitFailed {
-			t.Errorf("-o %s: got %v, want exit code %d", format, err, exitFailed)
+		if err := cmd.Run(); shellCode(cmd.ProcessState) != cli.ExitFailed {
+			t.Errorf("-o %s: got %v, want exit code %d", format, err, cli.ExitFailed)
 		}
 		if want := "no space left on device; it was put back at the end of the queue"; !strings.Contains(stderr.String(), want) {
 			t.Errorf("-o %s: got %q on stderr, want %q", format, &stderr, want)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // ref names one object as the user does: by its ID, or by its key in one of the ways
@@ -71,24 +72,24 @@ func parseRef(s string) (ref, error) {
 		inode, rest, ok := strings.Cut(text, "/")
 		ns, err := strconv.ParseUint(inode, 10, 64)
 		if !ok || err != nil {
-			return ref{}, usage("REF %q: write an IPC namespace as ns=INODE/shm:5, with the number that \"sysvipc ns\" shows", s)
+			return ref{}, cli.Usage("REF %q: write an IPC namespace as ns=INODE/shm:5, with the number that \"sysvipc ns\" shows", s)
 		}
 		if here := inspect.Here(); ns != here {
-			return ref{}, fail(exitRefused, "%s is in IPC namespace %d, and this command in %d: run it there with \"nsenter --ipc=PATH sysvipc …\" (\"sysvipc ns\" shows what leads there)", s, ns, here)
+			return ref{}, cli.Fail(cli.ExitRefused, "%s is in IPC namespace %d, and this command in %d: run it there with \"nsenter --ipc=PATH sysvipc …\" (\"sysvipc ns\" shows what leads there)", s, ns, here)
 		}
 		object = rest
 	}
 	front, rest, ok := strings.Cut(object, ":")
 	kind, known := kindOf(front)
 	if !ok || !known {
-		return ref{}, usage("REF %q names no object: %s", s, refForms)
+		return ref{}, cli.Usage("REF %q names no object: %s", s, refForms)
 	}
 	r := ref{kind: kind, text: s, id: -1}
 	how, what, byKey := strings.Cut(rest, "=")
 	if !byKey {
 		id, err := strconv.ParseInt(rest, 10, 32)
 		if err != nil || id < 0 {
-			return r, usage("REF %q: %q is no ID: %s", s, rest, refForms)
+			return r, cli.Usage("REF %q: %q is no ID: %s", s, rest, refForms)
 		}
 		r.id = int(id)
 		return r, nil
@@ -98,7 +99,7 @@ func parseRef(s string) (ref, error) {
 		return r, err
 	}
 	if key == sysvipc.Private {
-		return r, usage("REF %q: key 0 (IPC_PRIVATE) names no object: use its ID, as %s:ID", s, front)
+		return r, cli.Usage("REF %q: key 0 (IPC_PRIVATE) names no object: use its ID, as %s:ID", s, front)
 	}
 	r.key, r.how = key, rest
 	return r, nil
@@ -113,18 +114,18 @@ func parseKeyAs(how, what string) (sysvipc.Key, error) {
 		return parseFtok(what)
 	case "name":
 		if what == "" {
-			return 0, usage("name=: the name is empty")
+			return 0, cli.Usage("name=: the name is empty")
 		}
 		return sysvipc.KeyOf(what), nil
 	}
-	return 0, usage("unknown way %q to name an object: %s", how, refForms)
+	return 0, cli.Usage("unknown way %q to name an object: %s", how, refForms)
 }
 
 // parseKey is [sysvipc.ParseKey] for the command line.
 func parseKey(s string) (sysvipc.Key, error) {
 	key, err := sysvipc.ParseKey(s)
 	if err != nil {
-		return 0, usage("%s", unprefixed(err))
+		return 0, cli.Usage("%s", unprefixed(err))
 	}
 	return key, nil
 }

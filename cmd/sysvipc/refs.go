@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // anyKind is what verbs take that work on all kinds.
@@ -17,7 +18,7 @@ var anyKind = []sysvipc.Kind{sysvipc.KindSegment, sysvipc.KindSemaphores, sysvip
 // input, one on each line. All are read before anything is done.
 func parseRefs(cmd *cobra.Command, args []string, kinds ...sysvipc.Kind) ([]ref, error) {
 	if len(args) == 0 {
-		return nil, usage("which object? Give a REF such as %s:0 (\"sysvipc ls\" shows them), or - to read REFs from standard input", word(kinds[0]))
+		return nil, cli.Usage("which object? Give a REF such as %s:0 (\"sysvipc ls\" shows them), or - to read REFs from standard input", word(kinds[0]))
 	}
 	var texts []string
 	for _, arg := range args {
@@ -32,7 +33,7 @@ func parseRefs(cmd *cobra.Command, args []string, kinds ...sysvipc.Kind) ([]ref,
 			}
 		}
 		if err := lines.Err(); err != nil {
-			return nil, fail(exitFailed, "read REFs from standard input: %w", err)
+			return nil, cli.Fail(cli.ExitFailed, "read REFs from standard input: %w", err)
 		}
 	}
 	refs := make([]ref, 0, len(texts))
@@ -42,7 +43,7 @@ func parseRefs(cmd *cobra.Command, args []string, kinds ...sysvipc.Kind) ([]ref,
 			return nil, err
 		}
 		if !slices.Contains(kinds, r.kind) {
-			return nil, usage("%q takes a %s (%s:…), and %s is a %s", cmd.CommandPath(), kinds[0], word(kinds[0]), text, r.kind)
+			return nil, cli.Usage("%q takes a %s (%s:…), and %s is a %s", cmd.CommandPath(), kinds[0], word(kinds[0]), text, r.kind)
 		}
 		r.seen = typedNamesOf(cmd.Context())
 		refs = append(refs, r)
@@ -57,7 +58,7 @@ func parseOneRef(cmd *cobra.Command, arg string, kind sysvipc.Kind) (int, error)
 		return -1, err
 	}
 	if len(refs) != 1 {
-		return -1, usage("standard input has %d REFs, and %q takes one", len(refs), cmd.CommandPath())
+		return -1, cli.Usage("standard input has %d REFs, and %q takes one", len(refs), cmd.CommandPath())
 	}
 	return refs[0].find()
 }
@@ -68,13 +69,13 @@ func withRef(kind sysvipc.Kind, least, most int, what string) cobra.PositionalAr
 	return func(cmd *cobra.Command, args []string) error {
 		switch n := len(args) - 1; {
 		case n < 0:
-			return usage("which %s? Give a REF such as %s:0; \"sysvipc ls %s\" shows them", kind, word(kind), word(kind))
+			return cli.Usage("which %s? Give a REF such as %s:0; \"sysvipc ls %s\" shows them", kind, word(kind), word(kind))
 		case n < least:
-			return usage("give %s after the REF", what)
+			return cli.Usage("give %s after the REF", what)
 		case most >= 0 && n > most && most == 0:
-			return usage("%q takes one REF and nothing else, not %q", cmd.CommandPath(), args[1])
+			return cli.Usage("%q takes one REF and nothing else, not %q", cmd.CommandPath(), args[1])
 		case most >= 0 && n > most:
-			return usage("too many arguments: %q takes %s (quote what has spaces)", cmd.CommandPath(), what)
+			return cli.Usage("too many arguments: %q takes %s (quote what has spaces)", cmd.CommandPath(), what)
 		}
 		return nil
 	}
@@ -100,7 +101,7 @@ func each(cmd *cobra.Command, refs []ref, note func(error), do func(ref, int) er
 			note(err)
 		}
 		if first == nil {
-			first = &exitError{code: exitCode(err)}
+			first = &cli.Error{Code: cli.ExitCode(err)}
 		}
 	}
 	return first

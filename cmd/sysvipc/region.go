@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -52,11 +53,11 @@ func withRegion(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch n := len(args) - 1; {
 		case n < 0:
-			return usage("which region? Give its name, or its segment as shm:ID; \"sysvipc region ls\" shows them")
+			return cli.Usage("which region? Give its name, or its segment as shm:ID; \"sysvipc region ls\" shows them")
 		case n < least:
-			return usage("give %s after the region", what)
+			return cli.Usage("give %s after the region", what)
 		case most >= 0 && n > most:
-			return usage("too many arguments: %q takes a region%s (quote what has spaces)", cmd.CommandPath(), strings.TrimSuffix(", "+what, ", "))
+			return cli.Usage("too many arguments: %q takes a region%s (quote what has spaces)", cmd.CommandPath(), strings.TrimSuffix(", "+what, ", "))
 		}
 		return nil
 	}
@@ -75,11 +76,11 @@ func findRegion(arg string) (p place, err error) {
 	kind, known := kindOf(front)
 	switch {
 	case arg == "" || arg == "file:":
-		return p, usage("the name of the region is empty")
+		return p, cli.Usage("the name of the region is empty")
 	case ok && front == "file":
 		return place{path: rest}, nil
 	case ok && known && kind != sysvipc.KindSegment:
-		return p, usage("a region lies in a segment (shm:…), and %s is a %s", arg, kind)
+		return p, cli.Usage("a region lies in a segment (shm:…), and %s is a %s", arg, kind)
 	case ok && known:
 		r, err := parseRef(arg)
 		if err != nil {
@@ -93,7 +94,7 @@ func findRegion(arg string) (p place, err error) {
 	p = place{name: arg}
 	p.seg, err = sysvipc.OpenSegment(sysvipc.KeyOf(arg))
 	if errors.Is(err, fs.ErrNotExist) {
-		return p, fail(exitNotFound, "no region is called %q (\"sysvipc region ls\" shows those that there are)", arg)
+		return p, cli.Fail(cli.ExitNotFound, "no region is called %q (\"sysvipc region ls\" shows those that there are)", arg)
 	}
 	return p, err
 }
@@ -117,7 +118,7 @@ func (p place) look() (*shared.Observer, error) {
 	}
 	info, err := o.Info()
 	if err == nil && p.name != "" && info.Name != p.name {
-		err = fail(exitNotFound, "no region is called %q: %s, which has the same key, is region %q", p.name, p.ref(), info.Name)
+		err = cli.Fail(cli.ExitNotFound, "no region is called %q: %s, which has the same key, is region %q", p.name, p.ref(), info.Name)
 	}
 	if err != nil {
 		_ = o.Close()
@@ -164,7 +165,7 @@ func regionError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, shared.ErrFull):
-		return &exitError{exitLimit, plainError{err}}
+		return &cli.Error{Code: cli.ExitLimit, Err: plainError{err}}
 	}
 	return plainError{err}
 }
@@ -188,7 +189,7 @@ func completeRegions(cmd *cobra.Command, args []string, begun string) ([]cobra.C
 // theKey reads the key of a map's entry.
 func theKey(a *shared.Any, text string) ([]byte, error) {
 	if a.Key == nil {
-		return nil, usage("--key is for maps, and %q is a %s", a.Name, a.Kind)
+		return nil, cli.Usage("--key is for maps, and %q is a %s", a.Name, a.Kind)
 	}
 	key := make([]byte, a.Key.Size())
 	return key, setFromText(a.Key, key, text, "--key")
@@ -207,7 +208,7 @@ func setFromText(typ *shared.Type, value []byte, text, what string) error {
 		}
 	}
 	if err != nil {
-		return usage("%s: %s", what, plainError{err})
+		return cli.Usage("%s: %s", what, plainError{err})
 	}
 	return nil
 }
@@ -223,7 +224,7 @@ func lockRecord(s shared.LockState) record {
 
 // thingError says what a kind of thing cannot do.
 func thingError(a *shared.Any, format string, args ...any) error {
-	return fail(exitFailed, "%q is a %s: "+format, append([]any{a.Name, a.Kind}, args...)...)
+	return cli.Fail(cli.ExitFailed, "%q is a %s: "+format, append([]any{a.Name, a.Kind}, args...)...)
 }
 
 // rawJSON is a value that is JSON already.

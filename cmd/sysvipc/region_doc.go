@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -47,7 +48,7 @@ func setDoc(a *shared.Any, text string) (func([]byte) ([]byte, error), error) {
 	}
 	var line bytes.Buffer
 	if err := json.Compact(&line, []byte(text)); err != nil {
-		return nil, usage("VALUE: this is not JSON: %w", err)
+		return nil, cli.Usage("VALUE: this is not JSON: %w", err)
 	}
 	return func([]byte) ([]byte, error) { return line.Bytes(), nil }, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -42,7 +43,7 @@ how many messages it has, which stay where they are, and so do records.
 func (o *regionGetOptions) run(cmd *cobra.Command, args []string) error {
 	byKey := cmd.Flags().Changed("key")
 	if byKey && len(args) != 2 {
-		return usage("--key is for one map: give its NAME")
+		return cli.Usage("--key is for one map: give its NAME")
 	}
 	region, err := lookAt(args[0])
 	if err != nil {
@@ -148,7 +149,7 @@ func (o *valueWriter) entry(a *shared.Any, text string) error {
 		return err
 	}
 	if !ok {
-		return fail(exitNotFound, "map %q has no entry with the key %s", a.Name, jsonOf(a.Key, key))
+		return cli.Fail(cli.ExitNotFound, "map %q has no entry with the key %s", a.Name, jsonOf(a.Key, key))
 	}
 	o.put(a, jsonOf(a.Type, value))
 	return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -42,7 +43,7 @@ func runRegionHeader(cmd *cobra.Command, arg, prefix string) error {
 		return err
 	}
 	if p.seg == nil {
-		return fail(exitFailed, "%s: C programs take part in regions in segments only", p.ref())
+		return cli.Fail(cli.ExitFailed, "%s: C programs take part in regions in segments only", p.ref())
 	}
 	o, err := p.look()
 	if err != nil {

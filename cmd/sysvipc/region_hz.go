@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -52,9 +53,9 @@ type rate struct {
 func (o *regionHzOptions) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case o.count < 0 || o.count == 0 && cmd.Flags().Changed("count"):
-		return usage("--count %d: at least 1", o.count)
+		return cli.Usage("--count %d: at least 1", o.count)
 	case o.interval.d < time.Millisecond:
-		return usage("--interval %v: at least 1ms", o.interval.d)
+		return cli.Usage("--interval %v: at least 1ms", o.interval.d)
 	}
 	p, err := findRegion(args[0])
 	if err != nil {
@@ -117,7 +118,7 @@ func ratesOf(region *shared.Observer, names []string) (rates []*rate, err error)
 		rates = append(rates, &rate{a, time.Now(), p})
 	}
 	if len(rates) == 0 {
-		return nil, fail(exitNotFound, "nothing in this region counts how often it changes")
+		return nil, cli.Fail(cli.ExitNotFound, "nothing in this region counts how often it changes")
 	}
 	return rates, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
 )
@@ -67,7 +68,7 @@ func runRegionPub(cmd *cobra.Command, args []string, wait *waitFlags) error {
 			})
 		}
 		if err != nil && sent > 0 {
-			return &exitError{exitCode(cause(cmd.Context(), regionError(err))), fmt.Errorf("after %s: %w", plural.Of(sent, "message"), plainError{err})}
+			return &cli.Error{Code: cli.ExitCode(cli.Cause(cmd.Context(), regionError(err))), Err: fmt.Errorf("after %s: %w", plural.Of(sent, "message"), plainError{err})}
 		}
 		if err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
 )
@@ -68,11 +69,11 @@ type sample struct {
 func (o *regionRecordOptions) run(cmd *cobra.Command, args []string) (err error) {
 	switch {
 	case o.file == "":
-		return usage("where to? Give a file with -f, or -f - for standard output")
+		return cli.Usage("where to? Give a file with -f, or -f - for standard output")
 	case o.file == "-" && isTerminal(cmd.OutOrStdout()):
-		return usage("-f -: standard output is a terminal, which a recording would confuse")
+		return cli.Usage("-f -: standard output is a terminal, which a recording would confuse")
 	case o.count < 0 || o.count == 0 && cmd.Flags().Changed("count"):
-		return usage("--count %d: at least 1", o.count)
+		return cli.Usage("--count %d: at least 1", o.count)
 	}
 	r, err := join(cmd, args[0])
 	if err != nil {
@@ -152,7 +153,7 @@ func recordable(r *shared.Region, names []string) (all []*shared.Any, err error)
 		}
 	}
 	if len(all) == 0 {
-		return nil, fail(exitNotFound, "nothing in this region can be recorded: it has no var, counter, doc, map or topic")
+		return nil, cli.Fail(cli.ExitNotFound, "nothing in this region can be recorded: it has no var, counter, doc, map or topic")
 	}
 	return all, nil
 }

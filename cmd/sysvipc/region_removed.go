@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // errRegionRemoved is why a wait in a region ends when its segment is removed: whoever has
 // it attached keeps it, and would wait for ever for programs that make a new one.
-var errRegionRemoved = fail(exitRemoved, "the region was removed")
+var errRegionRemoved = cli.Fail(cli.ExitRemoved, "the region was removed")
 
 // whileThere returns a context that ends when the segment is removed. The kernel tells
 // nobody of that, so it is asked twice a second. A region in a file has no segment.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
 )
@@ -50,9 +51,9 @@ as far as it goes, with exit code 4; one that is damaged is not replayed at all.
 func (o *regionReplayOptions) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case o.file == "":
-		return usage("which recording? Give its file with -f")
+		return cli.Usage("which recording? Give its file with -f")
 	case !(o.speed >= 0):
-		return usage("--speed %v: 0 or more", o.speed)
+		return cli.Usage("--speed %v: 0 or more", o.speed)
 	}
 	file, err := o.open(cmd.InOrStdin())
 	if err != nil {
@@ -83,7 +84,7 @@ func (o *regionReplayOptions) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if !whole {
-		return fail(exitNotPermitted, "%s: %w; %s replayed", o.file, errCutOff, plural.Of(int(in.count), "value"))
+		return cli.Fail(cli.ExitNotPermitted, "%s: %w; %s replayed", o.file, errCutOff, plural.Of(int(in.count), "value"))
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "replayed %s\n", plural.Of(int(in.count), "value"))
 	return nil
@@ -142,7 +143,7 @@ func (o *regionReplayOptions) targets(r *shared.Region, head recordHead) (puts [
 			return nil, err
 		}
 		if here := describeThing(a); !d.fits(here) {
-			return nil, fail(exitFailed, "%q is a %s here, and was recorded as a %s", a.Name, here.said(), d.said())
+			return nil, cli.Fail(cli.ExitFailed, "%q is a %s here, and was recorded as a %s", a.Name, here.said(), d.said())
 		}
 		put, err := replayer(a)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -51,11 +52,11 @@ func (o *regionSetOptions) run(cmd *cobra.Command, args []string) error {
 	byKey := cmd.Flags().Changed("key")
 	switch {
 	case o.delete && !byKey:
-		return usage("--delete deletes an entry of a map: give its --key")
+		return cli.Usage("--delete deletes an entry of a map: give its --key")
 	case o.delete && len(args) > 2:
-		return usage("--delete takes no VALUE")
+		return cli.Usage("--delete takes no VALUE")
 	case !o.delete && len(args) < 3:
-		return usage("give a VALUE after the NAME, or - to read it from standard input")
+		return cli.Usage("give a VALUE after the NAME, or - to read it from standard input")
 	}
 	text := ""
 	if !o.delete {
@@ -76,12 +77,12 @@ func (o *regionSetOptions) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 		if int64(len(input)) > longest(a) {
-			return fail(exitFailed, "the input has more than %d bytes, and no value of %q has so many", longest(a), a.Name)
+			return cli.Fail(cli.ExitFailed, "the input has more than %d bytes, and no value of %q has so many", longest(a), a.Name)
 		}
 		text = string(input)
 	}
 	if a.Kind == "map" && !byKey {
-		return usage("%q is a map: say which entry with --key", a.Name)
+		return cli.Usage("%q is a map: say which entry with --key", a.Name)
 	}
 	var key []byte
 	if byKey {
@@ -114,7 +115,7 @@ func (o *regionSetOptions) run(cmd *cobra.Command, args []string) error {
 func deleteEntry(ctx context.Context, a *shared.Any, key []byte) error {
 	deleted, err := a.DeleteKey(ctx, key)
 	if err == nil && !deleted {
-		return fail(exitNotFound, "map %q has no entry with the key %s", a.Name, jsonOf(a.Key, key))
+		return cli.Fail(cli.ExitNotFound, "map %q has no entry with the key %s", a.Name, jsonOf(a.Key, key))
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
 )
@@ -49,7 +50,7 @@ lost because it was too slow.`,
 
 func (o *regionSubOptions) run(cmd *cobra.Command, args []string) error {
 	if o.count < 0 || o.count == 0 && cmd.Flags().Changed("count") {
-		return usage("--count %d: at least 1", o.count)
+		return cli.Usage("--count %d: at least 1", o.count)
 	}
 	r, err := join(cmd, args[0])
 	if err != nil {
@@ -112,7 +113,7 @@ func (o *regionSubOptions) receive(ctx context.Context, out *streamWriter, a *sh
 		})
 		if errors.Is(err, io.EOF) {
 			if out.lines < o.count {
-				return fail(exitFailed, "%q is closed after %s", a.Name, plural.Of(out.lines, "message"))
+				return cli.Fail(cli.ExitFailed, "%q is closed after %s", a.Name, plural.Of(out.lines, "message"))
 			}
 			return nil
 		}
@@ -141,11 +142,11 @@ func putBackMessage(a *shared.Any, message []byte, why error) error {
 	over, cancel := context.WithTimeout(context.Background(), -1)
 	defer cancel()
 	if err := send(over, message); err != nil {
-		return fail(exitFailed, "%s; it could not be put back, and is lost: %s", what, messageJSON(a, message))
+		return cli.Fail(cli.ExitFailed, "%s; it could not be put back, and is lost: %s", what, messageJSON(a, message))
 	}
-	err = fail(exitFailed, "%s; it was put back at the end", what)
+	err = cli.Fail(cli.ExitFailed, "%s; it was put back at the end", what)
 	if errors.Is(why, syscall.EPIPE) {
-		return &exitError{exitSignal + int(syscall.SIGPIPE), err}
+		return &cli.Error{Code: cli.ExitSignal + int(syscall.SIGPIPE), Err: err}
 	}
 	return err
 }

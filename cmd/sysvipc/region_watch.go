@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -59,9 +60,9 @@ instructions of their own.`,
 func (o *regionWatchOptions) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case o.count < 0 || o.count == 0 && cmd.Flags().Changed("count"):
-		return usage("--count %d: at least 1", o.count)
+		return cli.Usage("--count %d: at least 1", o.count)
 	case o.interval.set && o.interval.d < time.Millisecond:
-		return usage("--interval %v: at least 1ms", o.interval.d)
+		return cli.Usage("--interval %v: at least 1ms", o.interval.d)
 	}
 	ignoreSIGPIPE()
 	ctx, stop := whileRead(cmd.Context(), cmd.OutOrStdout())
@@ -89,13 +90,13 @@ func (o *regionWatchOptions) watch(ctx context.Context, cmd *cobra.Command, args
 	var key []byte
 	switch byKey := cmd.Flags().Changed("key"); {
 	case byKey && a.Kind != "map":
-		return usage("--key is for maps, and %q is a %s", a.Name, a.Kind)
+		return cli.Usage("--key is for maps, and %q is a %s", a.Name, a.Kind)
 	case byKey:
 		if key, err = theKey(a, o.key); err != nil {
 			return err
 		}
 	case a.Kind == "map" && o.interval.set:
-		return usage("%q is a map: with --interval, say which entry with --key", a.Name)
+		return cli.Usage("%q is a map: with --interval, say which entry with --key", a.Name)
 	case !slices.Contains([]string{"var", "doc", "counter", "map"}, a.Kind):
 		return thingError(a, "what can be watched is a var, a doc, a counter or a map; \"sysvipc region sub\" is for a chan or topic")
 	}
@@ -182,7 +183,7 @@ func (o *regionWatchOptions) limited(ctx context.Context) (context.Context, cont
 }
 
 func (o *regionWatchOptions) late(name string) error {
-	return fail(exitWouldBlock, "%q: no change: timed out after %v", name, o.timeout.d)
+	return cli.Fail(cli.ExitWouldBlock, "%q: no change: timed out after %v", name, o.timeout.d)
 }
 
 // follow prints the changes that a thing tells of. The timeout counts anew from each.

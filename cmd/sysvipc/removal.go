@@ -15,6 +15,7 @@ import (
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // removal is how objects are removed: all are saved first, then looked at again, and those that nobody has touched go.
@@ -92,7 +93,7 @@ func (r *removal) check(now *inspect.Snapshot, o *inspect.Object, held *sysvipc.
 	case now != nil:
 		again := now.Object(o.Kind, o.ID)
 		if again == nil {
-			return fail(exitNotFound, "it was removed meanwhile")
+			return cli.Fail(cli.ExitNotFound, "it was removed meanwhile")
 		}
 		if err := r.may(now, again); err != nil {
 			return err

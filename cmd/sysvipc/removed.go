@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // removedDir is where everything that is removed is saved first, in one file for each run.
@@ -149,7 +150,7 @@ func lastRemoved() (string, error) {
 		}
 		return f.path, nil
 	}
-	return "", fail(exitNotFound, "nothing was removed from this IPC namespace that could be brought back: %s has no file of it", escapeText(dir))
+	return "", cli.Fail(cli.ExitNotFound, "nothing was removed from this IPC namespace that could be brought back: %s has no file of it", escapeText(dir))
 }
 
 func headerOf(path string) (archive.Header, error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 type restoreOptions struct {
@@ -63,7 +64,7 @@ code 5), and what has the key stays; --skip-existing leaves it out without a fai
 
 func (o *restoreOptions) run(cmd *cobra.Command) error {
 	if o.file == "" {
-		return usage("from which file? Give -f FILE, or -f - for standard input")
+		return cli.Usage("from which file? Give -f FILE, or -f - for standard input")
 	}
 	d := &restoring{restoreOptions: o, cmd: cmd, v: newView()}
 	for _, text := range o.only {
@@ -160,7 +161,7 @@ func (d *restoring) all(r *archive.Reader) error {
 	}
 	for _, w := range d.wanted {
 		if !w.found {
-			d.failed(fail(exitNotFound, "%s is not in %s", w.text, d.name()))
+			d.failed(cli.Fail(cli.ExitNotFound, "%s is not in %s", w.text, d.name()))
 		}
 	}
 	return nil
@@ -247,21 +248,21 @@ func (d *restoring) explain(o *archive.Object, err error) error {
 	var damage *archive.Damage
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return fail(exitRefused, "%s is not restored: %s (--skip-existing leaves such out)", o.Ref(), d.taken(o))
+		return cli.Fail(cli.ExitRefused, "%s is not restored: %s (--skip-existing leaves such out)", o.Ref(), d.taken(o))
 	case errors.As(err, &damage):
-		return fail(exitFailed, "%w; it is not restored", err)
+		return cli.Fail(cli.ExitFailed, "%w; it is not restored", err)
 	}
-	return fail(codeFor(o, err), "%s is not restored: %s", o.Ref(), unprefixed(err))
+	return cli.Fail(codeFor(o, err), "%s is not restored: %s", o.Ref(), unprefixed(err))
 }
 
 // codeFor is the exit code for an object that the kernel did not make: it says EINVAL to what is larger than one may be.
 func codeFor(o *archive.Object, err error) int {
 	if lim, limErr := sysvipc.ReadLimits(); limErr == nil && errors.Is(err, syscall.EINVAL) {
 		if uint64(o.Size) > lim.Segments.MaxSize || o.Len > lim.Semaphores.MaxPerSet {
-			return exitLimit
+			return cli.ExitLimit
 		}
 	}
-	return exitCode(err)
+	return cli.ExitCode(err)
 }
 
 // failed tells of an object that is not restored.
@@ -270,6 +271,6 @@ func (d *restoring) failed(err error) {
 	report(d.cmd.ErrOrStderr(), d.cmd, err)
 	d.warnings = append(d.warnings, unprefixed(err))
 	if d.first == nil {
-		d.first = &exitError{code: exitCode(err)}
+		d.first = &cli.Error{Code: cli.ExitCode(err)}
 	}
 }

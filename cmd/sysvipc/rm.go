@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 type rmOptions struct {
@@ -111,11 +112,11 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 		case o.ifExists && errors.Is(err, fs.ErrNotExist):
 			return
 		case errors.Is(err, inspect.ErrChanged):
-			err = fail(exitRefused, "%w", err)
+			err = cli.Fail(cli.ExitRefused, "%w", err)
 		}
 		err = orForce(fmt.Errorf("%s is kept: %w", names[obj], err), "removes")
 		report(cmd.ErrOrStderr(), cmd, err)
-		first = cmp.Or(first, error(&exitError{code: exitCode(err)}))
+		first = cmp.Or(first, error(&cli.Error{Code: cli.ExitCode(err)}))
 	})
 	return cmp.Or(err, first)
 }
@@ -162,13 +163,13 @@ func (o *rmOptions) doomed(cmd *cobra.Command, r ref, id int) (*inspect.Object, 
 func (o *rmOptions) guard(r ref, id int) error {
 	obj := o.snap.Object(r.kind, id)
 	if obj == nil {
-		return fail(exitRefused, "it came while this was looking: try again")
+		return cli.Fail(cli.ExitRefused, "it came while this was looking: try again")
 	}
 	if err := guard(o.snap, obj); err != nil {
 		return err
 	}
 	if err := obj.Unchanged(); errors.Is(err, inspect.ErrChanged) {
-		return fail(exitRefused, "%w", err)
+		return cli.Fail(cli.ExitRefused, "%w", err)
 	} else if err != nil {
 		return err
 	}

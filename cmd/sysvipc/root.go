@@ -7,11 +7,13 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // execute runs one command line and returns the exit code.
 func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := interruptible(withTypedNames(context.Background()))
+	ctx, stop := cli.Interruptible(withTypedNames(context.Background()))
 	defer stop()
 	root := newRoot()
 	root.SetArgs(args)
@@ -21,16 +23,16 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ran := false
 	noteRun(root, &ran)
 	cmd, err := runLine(ctx, root, args)
-	var own *exitError
+	var own *cli.Error
 	if err != nil && !ran && !errors.As(err, &own) {
-		err = &exitError{exitUsage, err}
+		err = &cli.Error{Code: cli.ExitUsage, Err: err}
 	}
-	err = cause(ctx, err)
+	err = cli.Cause(ctx, err)
 	if err != nil {
 		report(stderr, cmd, err)
 	}
-	dieBySignal(err)
-	return exitCode(err)
+	cli.DieBySignal(err)
+	return cli.ExitCode(err)
 }
 
 // runLine executes the command line. For a verb that does not exist cobra would answer --help
@@ -102,7 +104,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 		DisableFlagsInUseLine: true,
 	}
 	root.Flags().BoolVar(&version, "version", false, "print the version")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage("%w", err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return cli.Usage("%w", err) })
 	root.AddGroup(
 		&cobra.Group{ID: groupLook, Title: "See what there is:"},
 		&cobra.Group{ID: groupChange, Title: "Make, change and remove:"},
@@ -136,7 +138,7 @@ func verbs(cmd *cobra.Command, args []string) error {
 	if text != "" {
 		text = "\nDid you mean this?" + text
 	}
-	return usage("%q has no verb %q%s", cmd.CommandPath(), args[0], text)
+	return cli.Usage("%q has no verb %q%s", cmd.CommandPath(), args[0], text)
 }
 
 // missingVerb is what happens without a verb.
@@ -145,13 +147,13 @@ func missingVerb(cmd *cobra.Command, _ []string) error {
 	if err := cmd.Help(); err != nil {
 		return err
 	}
-	return &exitError{code: exitUsage}
+	return &cli.Error{Code: cli.ExitUsage}
 }
 
 // noArgs is for verbs that take flags only.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usage("%q takes no argument, and %q is one", cmd.CommandPath(), args[0])
+		return cli.Usage("%q takes no argument, and %q is one", cmd.CommandPath(), args[0])
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/run"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func newRunCommand() *cobra.Command { return runCommand(runUnderLock) }
@@ -90,17 +91,17 @@ failed; 126 if CMD cannot be executed; 127 if it is not found; 2 for wrong usage
 func checkRun(cmd *cobra.Command, c *run.Config) error {
 	switch {
 	case c.Name == "":
-		return usage("--name is missing: under which name is the command to run?")
+		return cli.Usage("--name is missing: under which name is the command to run?")
 	case len(c.Command) == 0:
-		return usage("there is no command to run")
+		return cli.Usage("there is no command to run")
 	case cmd.Flags().Changed("slots") && (c.Slots < 1 || c.Slots > run.MaxSlots):
-		return usage("--slots %d: there can be from 1 to %d", c.Slots, run.MaxSlots)
+		return cli.Usage("--slots %d: there can be from 1 to %d", c.Slots, run.MaxSlots)
 	case c.Busy < 0 || c.Busy > math.MaxUint8:
-		return usage("-E %d: an exit code is from 0 to 255", c.Busy)
+		return cli.Usage("-E %d: an exit code is from 0 to 255", c.Busy)
 	case slices.Contains(c.Owners, -1):
-		return usage("--owner wants a user")
+		return cli.Usage("--owner wants a user")
 	case c.Mode&0o600 != 0o600:
-		return usage("--mode %04o: whoever makes the lock must be able to use it, as with 0600", uint32(c.Mode))
+		return cli.Usage("--mode %04o: whoever makes the lock must be able to use it, as with 0600", uint32(c.Mode))
 	}
 	return nil
 }
@@ -110,12 +111,12 @@ func runUnderLock(ctx context.Context, c *run.Config) error {
 	slot, err := c.Take(ctx)
 	switch {
 	case err == nil:
-		if err := releaseSignals(ctx); err != nil {
+		if err := cli.ReleaseSignals(ctx); err != nil {
 			return err
 		}
 		err = slot.Become()
 	case ctx.Err() != nil:
 		return err
 	}
-	return &exitError{run.Code(err), err}
+	return &cli.Error{Code: run.Code(err), Err: err}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -149,8 +150,8 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 // wrongUsage runs a command line in this process: one that is wrong changes nothing, and processes are what the scripts
 // take their time for.
 func wrongUsage(ts *testscript.TestScript, _ bool, args []string) {
-	if code := execute(args, strings.NewReader(""), ts.Stdout(), ts.Stderr()); code != exitUsage {
-		ts.Fatalf("got exit code %d, want %d", code, exitUsage)
+	if code := execute(args, strings.NewReader(""), ts.Stdout(), ts.Stderr()); code != cli.ExitUsage {
+		ts.Fatalf("got exit code %d, want %d", code, cli.ExitUsage)
 	}
 }
 

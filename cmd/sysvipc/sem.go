@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
+)
 
 func newSemCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -27,7 +31,7 @@ func addIndex(cmd *cobra.Command, index *int, help string) {
 // checkIndex refuses an index that no set has.
 func checkIndex(index int) error {
 	if index < 0 {
-		return usage("-n %d: an index is not negative", index)
+		return cli.Usage("-n %d: an index is not negative", index)
 	}
 	return nil
 }

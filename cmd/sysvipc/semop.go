@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func newSemOpCommand() *cobra.Command {
@@ -48,7 +49,7 @@ and :undo behind it has it undone when this command ends, which is at once.`,
 
 // parseOp reads INDEX=0, INDEX+N or INDEX-N, and :undo.
 func parseOp(s string) (sysvipc.Op, error) {
-	bad := usage("%q is no operation: write 0=0 (wait for zero), 0+1 (give), 0-1 (take), and perhaps :undo behind it", s)
+	bad := cli.Usage("%q is no operation: write 0=0 (wait for zero), 0+1 (give), 0-1 (take), and perhaps :undo behind it", s)
 	text, undo := strings.CutSuffix(s, ":undo")
 	i := strings.IndexAny(text, "=+-")
 	if i < 1 || i+1 == len(text) || strings.ContainsAny(text[i+1:i+2], "+-") {

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func newSemSetCommand() *cobra.Command {
@@ -38,7 +39,7 @@ is in use; this does not.`,
 				return setValues(cmd.Context(), id, values, true)
 			}
 			if len(values) != 1 {
-				return usage("-n %d is for one value, and %d are given", index, len(values))
+				return cli.Usage("-n %d is for one value, and %d are given", index, len(values))
 			}
 			return sysvipc.SemaphoresByID(id).At(index).SetValue(values[0])
 		},

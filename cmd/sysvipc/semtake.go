@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 type semOptions struct {
@@ -97,7 +98,7 @@ func (o *semOptions) run(cmd *cobra.Command, arg string, op sysvipc.Op) error {
 		return err
 	}
 	if o.by < 1 || o.by > maxValue {
-		return usage("--by %d: from 1 to %d", o.by, maxValue)
+		return cli.Usage("--by %d: from 1 to %d", o.by, maxValue)
 	}
 	if o.undo {
 		op = op.Undo()

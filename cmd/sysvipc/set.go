@@ -11,6 +11,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -92,12 +93,12 @@ func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	changes := o.changes(cmd)
 	if len(changes) == 0 {
-		return usage("say what to change: --mode, --owner, --qbytes, --init, --lock or --unlock")
+		return cli.Usage("say what to change: --mode, --owner, --qbytes, --init, --lock or --unlock")
 	}
 	for _, r := range refs {
 		for _, c := range changes {
 			if c.kind != 0 && c.kind != r.kind {
-				return usage("--%s is for a %s, and %s is a %s", c.flag, c.kind, r.text, r.kind)
+				return cli.Usage("--%s is for a %s, and %s is a %s", c.flag, c.kind, r.text, r.kind)
 			}
 		}
 	}
@@ -125,7 +126,7 @@ func setValues(ctx context.Context, id int, values []int, force bool) error {
 		return err
 	}
 	if len(values) != st.Len {
-		return usage("%s for sem:%d, which has %s: give all values", plural.Of(len(values), "value"), id, plural.Of(st.Len, "semaphore"))
+		return cli.Usage("%s for sem:%d, which has %s: give all values", plural.Of(len(values), "value"), id, plural.Of(st.Len, "semaphore"))
 	}
 	if !force {
 		if err := guardValues(ctx, id); err != nil {
@@ -159,7 +160,7 @@ func guardValues(ctx context.Context, id int) error {
 	}
 	o := snap.Object(sysvipc.KindSemaphores, id)
 	if o == nil {
-		return fail(exitRefused, "it came or went while this was looking: try again")
+		return cli.Fail(cli.ExitRefused, "it came or went while this was looking: try again")
 	}
 	return guard(snap, o)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -84,7 +85,7 @@ func TestLookWithoutAttach(t *testing.T) {
 	if err := mem.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, talk := runHere("shm", "read", ref, "--no-attach"); code != exitNotPermitted || !strings.Contains(talk, "no process has it attached") {
-		t.Errorf("without anybody who has it attached: got exit code %d and %q, want %d", code, talk, exitNotPermitted)
+	if code, _, talk := runHere("shm", "read", ref, "--no-attach"); code != cli.ExitNotPermitted || !strings.Contains(talk, "no process has it attached") {
+		t.Errorf("without anybody who has it attached: got exit code %d and %q, want %d", code, talk, cli.ExitNotPermitted)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/glimpse"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 type shmReadOptions struct {
@@ -68,9 +69,9 @@ func (o *shmReadOptions) run(cmd *cobra.Command, arg string) error {
 	length := size - o.offset.n
 	switch {
 	case length < 0:
-		return fail(exitFailed, "shm:%d has %d bytes: there is nothing at offset %d", id, size, o.offset.n)
+		return cli.Fail(cli.ExitFailed, "shm:%d has %d bytes: there is nothing at offset %d", id, size, o.offset.n)
 	case o.length.n > length:
-		return fail(exitFailed, "shm:%d has %d bytes: there are not %d at offset %d", id, size, o.length.n, o.offset.n)
+		return cli.Fail(cli.ExitFailed, "shm:%d has %d bytes: there are not %d at offset %d", id, size, o.length.n, o.offset.n)
 	case cmd.Flags().Changed("length"):
 		length = o.length.n
 	}

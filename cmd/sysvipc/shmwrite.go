@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 type shmWriteOptions struct {
@@ -39,7 +40,7 @@ does.`,
 
 func (o *shmWriteOptions) run(cmd *cobra.Command, args []string) error {
 	if args[0] == "-" {
-		return usage("standard input is what is to be written: give the REF as an argument")
+		return cli.Usage("standard input is what is to be written: give the REF as an argument")
 	}
 	id, err := parseOneRef(cmd, args[0], sysvipc.KindSegment)
 	if err != nil {
@@ -51,7 +52,7 @@ func (o *shmWriteOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	room := st.Size - o.offset.n
 	if room < 0 {
-		return fail(exitFailed, "shm:%d has %d bytes: there is nothing at offset %d", id, st.Size, o.offset.n)
+		return cli.Fail(cli.ExitFailed, "shm:%d has %d bytes: there is nothing at offset %d", id, st.Size, o.offset.n)
 	}
 	data, length, source, err := readData(cmd, args[1:], room)
 	if err != nil {
@@ -60,12 +61,12 @@ func (o *shmWriteOptions) run(cmd *cobra.Command, args []string) error {
 	end := o.offset.n + length
 	if cmd.Flags().Changed("pad") {
 		if length > o.pad.n {
-			return fail(exitFailed, "%s is longer than --pad %d; nothing was written", source, o.pad.n)
+			return cli.Fail(cli.ExitFailed, "%s is longer than --pad %d; nothing was written", source, o.pad.n)
 		}
 		length, source = o.pad.n, fmt.Sprintf("--pad %d", o.pad.n)
 	}
 	if length > room {
-		return fail(exitFailed, "%s is too long: shm:%d has room for %d bytes at offset %d; nothing was written", source, id, room, o.offset.n)
+		return cli.Fail(cli.ExitFailed, "%s is too long: shm:%d has room for %d bytes at offset %d; nothing was written", source, id, room, o.offset.n)
 	}
 	mem, err := sysvipc.SegmentByID(id).Attach(nil)
 	if err != nil {

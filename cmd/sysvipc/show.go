@@ -13,6 +13,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func newShowCommand() *cobra.Command {
@@ -106,7 +107,7 @@ func runShow(cmd *cobra.Command, args []string, output string) error {
 		}
 	}
 	if first == nil && len(warnings) > 0 {
-		return &exitError{exitNotPermitted, errors.New(strings.Join(warnings, "; "))}
+		return &cli.Error{Code: cli.ExitNotPermitted, Err: errors.New(strings.Join(warnings, "; "))}
 	}
 	return first
 }

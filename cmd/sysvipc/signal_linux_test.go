@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -139,18 +140,18 @@ func TestReleaseSignals(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for range 200 {
-		ctx, stop := interruptible(t.Context())
+		ctx, stop := cli.Interruptible(t.Context())
 		if err := unix.Tgkill(os.Getpid(), unix.Gettid(), syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := releaseSignals(ctx), (interrupt{syscall.SIGTERM}); got != want {
+		if got, want := cli.ReleaseSignals(ctx), (cli.Interrupt{Signal: syscall.SIGTERM}); got != want {
 			t.Fatalf("got %v, want %v", got, want)
 		}
 		stop()
 	}
-	ctx, stop := interruptible(t.Context())
+	ctx, stop := cli.Interruptible(t.Context())
 	defer stop()
-	if err := releaseSignals(ctx); err != nil {
+	if err := cli.ReleaseSignals(ctx); err != nil {
 		t.Errorf("no signal came: got %v", err)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // sizeUnits are those of util-linux: K and KiB are 1024, KB is 1000.
@@ -19,14 +21,14 @@ func parseSize(s string) (int64, error) {
 	digits, unit := s[:i], strings.ToUpper(s[i:])
 	factor, ok := sizeFactor(unit)
 	if !ok || digits == "" {
-		return 0, usage("%q is no size: write 2000, 10K, 10M, 1.5G (1K is 1024 bytes, 1KB is 1000)", s)
+		return 0, cli.Usage("%q is no size: write 2000, 10K, 10M, 1.5G (1K is 1024 bytes, 1KB is 1000)", s)
 	}
 	if n, err := strconv.ParseInt(digits, 10, 64); err == nil && n <= math.MaxInt64/factor {
 		return n * factor, nil
 	}
 	f, err := strconv.ParseFloat(digits, 64)
 	if f *= float64(factor); err != nil || f >= math.MaxInt64 || f != math.Trunc(f) {
-		return 0, usage("%q is no whole number of bytes below 2^63", s)
+		return 0, cli.Usage("%q is no whole number of bytes below 2^63", s)
 	}
 	return int64(f), nil
 }

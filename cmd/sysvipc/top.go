@@ -18,6 +18,7 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/glimpse"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/top"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 type topOptions struct {
@@ -72,7 +73,7 @@ or it has 80 columns and 24 lines.`,
 
 func topArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 1 {
-		return usage("%q shows the details of one object: %q is one too many", cmd.CommandPath(), args[1])
+		return cli.Usage("%q shows the details of one object: %q is one too many", cmd.CommandPath(), args[1])
 	}
 	return nil
 }
@@ -82,7 +83,7 @@ const leastInterval = 100 * time.Millisecond
 
 func (o *topOptions) run(cmd *cobra.Command, args []string) error {
 	if o.interval.d < leastInterval {
-		return usage("--interval %s: at least %s", o.interval.String(), leastInterval)
+		return cli.Usage("--interval %s: at least %s", o.interval.String(), leastInterval)
 	}
 	w := cmd.OutOrStdout()
 	terminal := isTerminal(w)
@@ -90,13 +91,13 @@ func (o *topOptions) run(cmd *cobra.Command, args []string) error {
 	paint.Plain = paint.Plain || !terminal
 	m := top.New(theMachine(), paint, o.interval.d)
 	if !m.SortBy(o.sort) {
-		return usage("--sort %s: there are %s", o.sort, strings.Join(top.Orders(), ", "))
+		return cli.Usage("--sort %s: there are %s", o.sort, strings.Join(top.Orders(), ", "))
 	}
 	if err := m.FilterBy(o.filter); err != nil {
 		return err
 	}
 	if !m.Tab(o.shown) {
-		return usage("--show %s: there are users, inside, why and trend", o.shown)
+		return cli.Usage("--show %s: there are users, inside, why and trend", o.shown)
 	}
 	if len(args) > 0 {
 		refs, err := parseRefs(cmd, args, anyKind...)
@@ -104,7 +105,7 @@ func (o *topOptions) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 		if len(refs) != 1 {
-			return usage("%q shows the details of one object", cmd.CommandPath())
+			return cli.Usage("%q shows the details of one object", cmd.CommandPath())
 		}
 		id, err := refs[0].find()
 		if err == nil {
@@ -119,7 +120,7 @@ func (o *topOptions) run(cmd *cobra.Command, args []string) error {
 		return topOnce(cmd, m)
 	}
 	if !terminal {
-		return usage("standard output is no terminal: give --once, or use \"sysvipc ls\"")
+		return cli.Usage("standard output is no terminal: give --once, or use \"sysvipc ls\"")
 	}
 	// The command's own handler of signals ends the context. A program that is asked to quit restores the
 	// terminal, and one whose context ends does not do so in full.

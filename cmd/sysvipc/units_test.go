@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func TestParseSize(t *testing.T) {
@@ -18,7 +20,7 @@ func TestParseSize(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"", "K", "-1", "1Q", "1 K", "1KK", "1iB", "0.3", "1.2.3", "8E", "9223372036854775808", "1e3", "0x10", "1Kib!"} {
-		if got, err := parseSize(s); exitCode(err) != exitUsage {
+		if got, err := parseSize(s); cli.ExitCode(err) != cli.ExitUsage {
 			t.Errorf("%q: got %d, %v, want a usage error", s, got, err)
 		}
 	}
@@ -50,7 +52,7 @@ func TestParseDuration(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"", "-1", "s", "1x", "1 s", "1d5", "1.s.", "..", "1000000y", "inf", "1e9"} {
-		if got, err := parseDuration(s); exitCode(err) != exitUsage {
+		if got, err := parseDuration(s); cli.ExitCode(err) != cli.ExitUsage {
 			t.Errorf("%q: got %v, %v, want a usage error", s, got, err)
 		}
 	}
@@ -73,7 +75,7 @@ func TestParseProj(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"", "RR", "256", "-1", "010", "0b1", "0o7", "0x100", "ü"} {
-		if got, err := parseProj(s); exitCode(err) != exitUsage {
+		if got, err := parseProj(s); cli.ExitCode(err) != cli.ExitUsage {
 			t.Errorf("%q: got %d, %v, want a usage error", s, got, err)
 		}
 	}

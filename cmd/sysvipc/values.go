@@ -3,6 +3,8 @@ package main
 import (
 	"strconv"
 	"strings"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // maxValue is the highest value of a semaphore (SEMVMX).
@@ -14,7 +16,7 @@ func parseValues(s string) ([]int, error) {
 	for _, word := range strings.Split(s, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(word))
 		if err != nil || n < 0 || n > maxValue {
-			return nil, usage("%q is no value: a semaphore has a value from 0 to %d", word, maxValue)
+			return nil, cli.Usage("%q is no value: a semaphore has a value from 0 to %d", word, maxValue)
 		}
 		values = append(values, n)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // waitFlags are those of verbs that may have to wait.
@@ -29,7 +31,7 @@ func (w *waitFlags) do(ctx context.Context, what string, try func() (bool, error
 	if w.atOnce() {
 		ok, err := try()
 		if err == nil && !ok {
-			return fail(exitWouldBlock, "%s now, and it shall not wait", what)
+			return cli.Fail(cli.ExitWouldBlock, "%s now, and it shall not wait", what)
 		}
 		return err
 	}
@@ -40,7 +42,7 @@ func (w *waitFlags) do(ctx context.Context, what string, try func() (bool, error
 	}
 	err := wait(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fail(exitWouldBlock, "%s: timed out after %v", what, w.timeout.d)
+		return cli.Fail(cli.ExitWouldBlock, "%s: timed out after %v", what, w.timeout.d)
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -33,7 +34,7 @@ event. With --jsonl each line is a JSON object.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			for _, arg := range args {
 				if _, ok := kindOf(arg); !ok {
-					return usage("%q is no kind of object: choose of shm, sem and msg", arg)
+					return cli.Usage("%q is no kind of object: choose of shm, sem and msg", arg)
 				}
 			}
 			return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -69,7 +70,7 @@ func runWho(cmd *cobra.Command, args []string, output string) error {
 			if err != nil {
 				return err
 			}
-			return fail(exitFailed, "%s came while this was looking: try again", refName(e.Kind, e.ID))
+			return cli.Fail(cli.ExitFailed, "%s came while this was looking: try again", refName(e.Kind, e.ID))
 		}
 		e := inspected(snap, o)
 		hidden = hidden || len(o.Unknown) > 0
@@ -112,7 +113,7 @@ func runWho(cmd *cobra.Command, args []string, output string) error {
 func incomplete(cmd *cobra.Command, snap *inspect.Snapshot, tell bool) error {
 	text := "not all users can be seen: " + escapeText(strings.Join(unseen(snap), "; "))
 	if os.Geteuid() != 0 {
-		return fail(exitNotPermitted, "%s (root sees more)", text)
+		return cli.Fail(cli.ExitNotPermitted, "%s (root sees more)", text)
 	}
 	if tell {
 		fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: "+text)

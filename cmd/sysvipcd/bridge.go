@@ -14,6 +14,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // bridgeFlags are what the verb bridge is told.
@@ -60,7 +61,7 @@ the journal, and the next bridge goes on with it. A second signal ends it at onc
 				return nil
 			}
 			if len(args) > 0 {
-				return usage("unexpected argument %q", args[0])
+				return cli.Usage("unexpected argument %q", args[0])
 			}
 			return nil
 		},
@@ -155,25 +156,25 @@ func (b *bridgeFlags) check(cmd *cobra.Command) (func() (*sysvipc.Queue, error),
 	selects := is("type") || is("except")
 	switch {
 	case b.queue == "":
-		return nil, usage("--queue is missing: which kernel queue?")
+		return nil, cli.Usage("--queue is missing: which kernel queue?")
 	case b.subject == "":
-		return nil, usage("--subject is missing: which queue of the cluster?")
+		return nil, cli.Usage("--subject is missing: which queue of the cluster?")
 	case directions != 1:
-		return nil, usage("one of --send, --recv and --both is needed")
+		return nil, cli.Usage("one of --send, --recv and --both is needed")
 	case (b.url != "") == b.embedded:
-		return nil, usage("one of --nats and --embedded is needed")
+		return nil, cli.Usage("one of --nats and --embedded is needed")
 	case is("type") && b.typ < 1, is("except") && b.except < 1, is("type") && is("except"):
-		return nil, usage("--type or --except takes a type, which is at least 1")
+		return nil, cli.Usage("--type or --except takes a type, which is at least 1")
 	case b.both && !selects:
-		return nil, usage("--both needs --type or --except: else what came from the cluster would go there again")
+		return nil, cli.Usage("--both needs --type or --except: else what came from the cluster would go there again")
 	case b.receive && selects:
-		return nil, usage("--recv carries all types: --type and --except are for --send and --both")
+		return nil, cli.Usage("--recv carries all types: --type and --except are for --send and --both")
 	case is("max-messages") && b.messages < 1, is("max-bytes") && b.bytes < 1:
-		return nil, usage("--max-messages and --max-bytes are at least 1: leave them out for what is usual")
+		return nil, cli.Usage("--max-messages and --max-bytes are at least 1: leave them out for what is usual")
 	case b.window.d < time.Second:
-		return nil, usage("--window %v: it is from 1s, and to be longer than servers are away", b.window.d)
+		return nil, cli.Usage("--window %v: it is from 1s, and to be longer than servers are away", b.window.d)
 	case is("listen") && !b.embedded, is("sync") && !b.embedded:
-		return nil, usage("--listen and --sync are for --embedded")
+		return nil, cli.Usage("--listen and --sync are for --embedded")
 	}
 	if err := b.checkFlags(cmd); err != nil {
 		return nil, err

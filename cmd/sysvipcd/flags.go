@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // durationFlag is a time such as 30s, or a number of seconds.
@@ -23,7 +24,7 @@ func (f *durationFlag) Set(s string) error {
 		d, err = time.Duration(n*float64(time.Second)), nil
 	}
 	if err != nil || d < 0 {
-		return usage("%q is no time such as 30s or 1.5", s)
+		return cli.Usage("%q is no time such as 30s or 1.5", s)
 	}
 	f.d, f.set = d, true
 	return nil
@@ -34,13 +35,13 @@ func local(ref string) (func() (*sysvipc.Queue, error), error) {
 	const forms = "write it as msg:5, msg:key=0x4d2, msg:name=NAME or msg:ftok=PATH:PROJ"
 	rest, ok := strings.CutPrefix(ref, "msg:")
 	if !ok {
-		return nil, usage("REF %q names no message queue: %s", ref, forms)
+		return nil, cli.Usage("REF %q names no message queue: %s", ref, forms)
 	}
 	how, what, byKey := strings.Cut(rest, "=")
 	if !byKey {
 		id, err := strconv.ParseInt(rest, 10, 32)
 		if err != nil || id < 0 {
-			return nil, usage("REF %q: %q is no ID: %s", ref, rest, forms)
+			return nil, cli.Usage("REF %q: %q is no ID: %s", ref, rest, forms)
 		}
 		return func() (*sysvipc.Queue, error) { return sysvipc.QueueByID(int(id)), nil }, nil
 	}
@@ -54,17 +55,17 @@ func local(ref string) (func() (*sysvipc.Queue, error), error) {
 	case "ftok":
 		at := strings.LastIndexByte(what, ':')
 		if at < 1 || at != len(what)-2 {
-			return nil, usage("REF %q: ftok= needs a path and one character, as in ftok=/srv/app:R", ref)
+			return nil, cli.Usage("REF %q: ftok= needs a path and one character, as in ftok=/srv/app:R", ref)
 		}
 		key, err = sysvipc.Ftok(what[:at], what[at+1])
 	default:
-		return nil, usage("REF %q: unknown way %q to name a queue: %s", ref, how, forms)
+		return nil, cli.Usage("REF %q: unknown way %q to name a queue: %s", ref, how, forms)
 	}
 	if err != nil {
-		return nil, usage("%v", err)
+		return nil, cli.Usage("%v", err)
 	}
 	if key == sysvipc.Private || how == "name" && what == "" {
-		return nil, usage("REF %q names no queue: %s", ref, forms)
+		return nil, cli.Usage("REF %q names no queue: %s", ref, forms)
 	}
 	return func() (*sysvipc.Queue, error) { return sysvipc.OpenQueue(key) }, nil
 }

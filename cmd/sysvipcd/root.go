@@ -5,47 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
-
-// The exit codes, as those of sysvipc.
-const (
-	exitFailed   = 1
-	exitUsage    = 2
-	exitNotFound = 3
-	exitBusy     = 6
-	exitRemoved  = 7
-	exitRun      = 125 // run itself failed
-	exitCannot   = 126 // the command cannot be executed
-	exitNoCmd    = 127 // it is not found
-	exitSignal   = 128
-)
-
-// exitError is an error that says itself what the exit code is.
-type exitError struct {
-	code int
-	err  error // nil if all has been said
-}
-
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return fmt.Sprintf("exit code %d", e.code)
-	}
-	return e.err.Error()
-}
-
-func (e *exitError) Unwrap() error { return e.err }
-
-func fail(code int, format string, args ...any) error {
-	return &exitError{code, fmt.Errorf(format, args...)}
-}
-
-func usage(format string, args ...any) error { return fail(exitUsage, format, args...) }
 
 // newRoot returns the command with all its verbs.
 func newRoot() *cobra.Command {
@@ -64,10 +29,8 @@ that several machines share (run). Both need NATS servers with JetStream, from v
 
 // execute runs one command line and returns the exit code.
 func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	// The first signal ends the work in order; the second kills.
-	ctx, stop := signal.NotifyContext(context.Background(), attended(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)...)
+	ctx, stop := cli.Interruptible(context.Background())
 	defer stop()
-	context.AfterFunc(ctx, stop)
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -83,20 +46,20 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		}
 	}
 	cmd, err := root.ExecuteContextC(ctx)
-	var own *exitError
+	var own *cli.Error
 	switch {
 	case err == nil:
 		return 0
 	case !errors.As(err, &own) && !began:
-		own = &exitError{exitUsage, err}
+		own = &cli.Error{Code: cli.ExitUsage, Err: err}
 	case own == nil:
-		own = &exitError{exitFailed, err}
+		own = &cli.Error{Code: cli.ExitCode(err), Err: err}
 	}
-	if own.err != nil {
-		fmt.Fprintln(stderr, "sysvipcd: "+strings.TrimPrefix(strings.TrimPrefix(own.err.Error(), "cluster: "), "sysvipc: "))
-		if own.code == exitUsage {
+	if own.Err != nil {
+		fmt.Fprintln(stderr, "sysvipcd: "+strings.TrimPrefix(strings.TrimPrefix(own.Err.Error(), "cluster: "), "sysvipc: "))
+		if own.Code == cli.ExitUsage {
 			fmt.Fprintf(stderr, "Usage: %s\nSee \"%s --help\".\n", cmd.UseLine(), cmd.CommandPath())
 		}
 	}
-	return own.code
+	return own.Code
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // tokenVariable tells the command its fencing token.
@@ -73,17 +74,17 @@ wrong usage.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch slots := cmd.Flags().Changed("slots"); {
 			case r.url == "":
-				return usage("--cluster is missing: which servers?")
+				return cli.Usage("--cluster is missing: which servers?")
 			case r.name == "":
-				return usage("--name is missing: under which name is the command to run?")
+				return cli.Usage("--name is missing: under which name is the command to run?")
 			case len(args) == 0:
-				return usage("there is no command to run")
+				return cli.Usage("there is no command to run")
 			case slots && (r.slots < 1 || r.slots > maxSlots):
-				return usage("--slots %d: there can be from 1 to %d", r.slots, maxSlots)
+				return cli.Usage("--slots %d: there can be from 1 to %d", r.slots, maxSlots)
 			case r.nowait && r.timeout.set:
-				return usage("--nowait and --timeout: one of them")
+				return cli.Usage("--nowait and --timeout: one of them")
 			case r.busy < 0 || r.busy > math.MaxUint8:
-				return usage("-E %d: an exit code is from 0 to 255", r.busy)
+				return cli.Usage("-E %d: an exit code is from 0 to 255", r.busy)
 			}
 			if err := r.checkFlags(cmd); err != nil {
 				return err
@@ -97,7 +98,7 @@ wrong usage.`,
 	f.IntVar(&r.slots, "slots", 0, "at most `K` at once (default: as the lock was made, 1 if it is new)")
 	f.Var(&r.timeout, "timeout", "how long to wait for a slot")
 	f.BoolVar(&r.nowait, "nowait", false, "do not wait for a slot")
-	f.IntVarP(&r.busy, "conflict-exit-code", "E", exitBusy, "exit `CODE` if no slot was free in time")
+	f.IntVarP(&r.busy, "conflict-exit-code", "E", cli.ExitWouldBlock, "exit `CODE` if no slot was free in time")
 	f.Var(&r.grace, "grace", "after a lost lease, how long CMD has between SIGTERM and SIGKILL")
 	r.add(cmd, "cluster")
 	return cmd
@@ -108,9 +109,9 @@ func (r *runFlags) run(cmd *cobra.Command, args []string) error {
 	path, err := exec.LookPath(args[0])
 	switch {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EISDIR):
-		return fail(exitCannot, "%s cannot be executed: %w", args[0], err)
+		return cli.Fail(cli.ExitCannotExec, "%s cannot be executed: %w", args[0], err)
 	case err != nil:
-		return fail(exitNoCmd, "%s: command not found", args[0])
+		return cli.Fail(cli.ExitNoCommand, "%s: command not found", args[0])
 	}
 	if !cmd.Flags().Changed("log") {
 		r.log = "none" // CMD's standard error is CMD's
@@ -124,7 +125,7 @@ func (r *runFlags) run(cmd *cobra.Command, args []string) error {
 	ctx, told := untilSignal(cmd.Context(), signals)
 	conn, stop, err := r.connect(ctx, log, nil)
 	if err != nil {
-		return orSignal(told(), &exitError{exitRun, err})
+		return orSignal(told(), &cli.Error{Code: cli.ExitRunFailed, Err: err})
 	}
 	defer stop()
 	defer func() {
@@ -147,18 +148,18 @@ func (r *runFlags) take(ctx context.Context, conn *cluster.Conn) (*cluster.Grant
 	slots := max(r.slots, 1)
 	set, err := conn.EnsureSemaphores(ctx, "run/"+r.name, slots, slots)
 	if err != nil {
-		return nil, &exitError{exitRun, err}
+		return nil, &cli.Error{Code: cli.ExitRunFailed, Err: err}
 	}
 	if has, err := set.At(1).Value(ctx); err != nil {
-		return nil, &exitError{exitRun, err}
+		return nil, &cli.Error{Code: cli.ExitRunFailed, Err: err}
 	} else if r.slots > 0 && has != r.slots {
-		return nil, fail(exitRun, "the lock %q has %d slots, not %d, as whoever made it said: leave out --slots", r.name, has, r.slots)
+		return nil, cli.Fail(cli.ExitRunFailed, "the lock %q has %d slots, not %d, as whoever made it said: leave out --slots", r.name, has, r.slots)
 	}
-	busy := fail(r.busy, "no slot of %q was free in time", r.name)
+	busy := cli.Fail(r.busy, "no slot of %q was free in time", r.name)
 	if r.nowait {
 		grant, err := set.TryTake(ctx, sysvipc.Add(0, -1))
 		if err != nil {
-			return nil, &exitError{exitRun, err}
+			return nil, &cli.Error{Code: cli.ExitRunFailed, Err: err}
 		}
 		if grant == nil {
 			return nil, busy
@@ -178,14 +179,14 @@ func (r *runFlags) take(ctx context.Context, conn *cluster.Conn) (*cluster.Grant
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, busy
 	}
-	return nil, &exitError{exitRun, err}
+	return nil, &cli.Error{Code: cli.ExitRunFailed, Err: err}
 }
 
 // supervise runs the command, hands signals on, and stops it if the lease is lost.
 func (r *runFlags) supervise(cmd *cobra.Command, signals <-chan os.Signal, grant *cluster.Grant, c *exec.Cmd) error {
 	t, err := startTree(c)
 	if err != nil {
-		return &exitError{exitRun, err}
+		return &cli.Error{Code: cli.ExitRunFailed, Err: err}
 	}
 	type result struct {
 		status syscall.WaitStatus
@@ -217,15 +218,15 @@ func (r *runFlags) supervise(cmd *cobra.Command, signals <-chan os.Signal, grant
 			var cannot *cannotStart
 			switch {
 			case errors.As(e.err, &cannot):
-				return fail(exitCannot, "%s cannot be executed: %w", c.Path, e.err)
+				return cli.Fail(cli.ExitCannotExec, "%s cannot be executed: %w", c.Path, e.err)
 			case wasLost:
-				return &exitError{exitRun, nil}
+				return &cli.Error{Code: cli.ExitRunFailed, Err: nil}
 			case e.err != nil:
-				return &exitError{exitRun, e.err}
+				return &cli.Error{Code: cli.ExitRunFailed, Err: e.err}
 			case e.status.Signaled():
-				return &exitError{exitSignal + int(e.status.Signal()), nil}
+				return &cli.Error{Code: cli.ExitSignal + int(e.status.Signal()), Err: nil}
 			case e.status.ExitStatus() != 0:
-				return &exitError{e.status.ExitStatus(), nil}
+				return &cli.Error{Code: e.status.ExitStatus(), Err: nil}
 			}
 			return nil
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sysvipc/sysvipc/cluster"
 	"github.com/sysvipc/sysvipc/cluster/embedded"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // servers say which NATS servers to use, and how.
@@ -50,9 +51,9 @@ func (s *servers) addEmbedded(cmd *cobra.Command) {
 func (s *servers) checkFlags(cmd *cobra.Command) error {
 	switch {
 	case cmd.Flags().Changed("replicas") && s.replicas != 1 && s.replicas != 3 && s.replicas != 5:
-		return usage("--replicas %d: there can be 1, 3 or 5", s.replicas)
+		return cli.Usage("--replicas %d: there can be 1, 3 or 5", s.replicas)
 	case s.lease.set && s.lease.d < time.Second:
-		return usage("--lease %v: it is from 1s", s.lease.d)
+		return cli.Usage("--lease %v: it is from 1s", s.lease.d)
 	}
 	return nil
 }
@@ -67,7 +68,7 @@ func (s *servers) logger(cmd *cobra.Command) (*slog.Logger, error) {
 	case "none":
 		return slog.New(slog.DiscardHandler), nil
 	}
-	return nil, usage("--log %q: text, json or none", s.log)
+	return nil, cli.Usage("--log %q: text, json or none", s.log)
 }
 
 // connect connects, and starts the server if there is to be one. Close it with the

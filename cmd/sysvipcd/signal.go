@@ -6,23 +6,14 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
-)
 
-// attended returns those of some signals that were not ignored when we were started, as they
-// are by nohup and for jobs in the background: ignored ones stay so, for the command as well.
-func attended(all ...os.Signal) (heard []os.Signal) {
-	for _, s := range all {
-		if !signal.Ignored(s) {
-			heard = append(heard, s)
-		}
-	}
-	return heard
-}
+	"github.com/sysvipc/sysvipc/internal/cli"
+)
 
 // heed has the signals that are for the command come on a channel.
 func heed() (signals chan os.Signal, stop func()) {
 	signals = make(chan os.Signal, 8)
-	for _, s := range attended(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT) {
+	for _, s := range cli.Attended(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT) {
 		signal.Notify(signals, s)
 	}
 	return signals, func() { signal.Stop(signals) }
@@ -52,7 +43,7 @@ func untilSignal(parent context.Context, signals <-chan os.Signal) (ctx context.
 // orSignal is the exit code for a signal that ended the work, or else the error.
 func orSignal(s os.Signal, err error) error {
 	if s, ok := s.(syscall.Signal); ok {
-		return &exitError{exitSignal + int(s), nil}
+		return &cli.Error{Code: cli.ExitSignal + int(s), Err: nil}
 	}
 	return err
 }

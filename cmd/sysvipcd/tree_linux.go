@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // tree is a command and all that it starts, whatever sessions and groups they are in, also
@@ -112,7 +114,7 @@ func keepWatch(orders io.Reader, args []string) (syscall.WaitStatus, error) {
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, syscall.SIGCHLD)
 	// What ends others does not end it, and is not ignored by the command therefore.
-	signal.Notify(make(chan os.Signal, 1), attended(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)...)
+	signal.Notify(make(chan os.Signal, 1), cli.Attended(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)...)
 	group, err := syscall.Getpgid(os.Getppid())
 	if err != nil {
 		return 0, err

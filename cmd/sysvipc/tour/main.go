@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/demo"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func main() {
@@ -22,36 +22,17 @@ func main() {
 	}
 	if len(os.Args) > 1 {
 		fmt.Fprintln(os.Stderr, "usage: tour")
-		os.Exit(2)
+		os.Exit(cli.ExitUsage)
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 1)
-	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		if !signal.Ignored(s) { // as nohup(1) has it
-			signal.Notify(signals, s)
-		}
-	}
-	go func() {
-		s := <-signals
-		signal.Stop(signals) // the second one kills
-		cancel(stopped{s.(syscall.Signal)})
-	}()
+	ctx, _ := cli.Interruptible(context.Background())
 	exit(demo.Run(ctx, os.Stdout, `Here this program, which has only the library, stands in for "sysvipc",
 		which takes longer to compile: write "go run ./cmd/sysvipc" for it.`))
 }
 
-// stopped is why the tour ends early.
-type stopped struct{ signal syscall.Signal }
-
-func (s stopped) Error() string { return "tour: " + s.signal.String() }
-
 func exit(err error) {
-	var s stopped
-	if errors.As(err, &s) {
-		os.Exit(128 + int(s.signal))
-	}
-	if err != nil && !errors.Is(err, syscall.EPIPE) {
+	var stopped cli.Interrupt
+	if err != nil && !errors.As(err, &stopped) && !errors.Is(err, syscall.EPIPE) {
 		fmt.Fprintln(os.Stderr, "sysvipc: "+strings.TrimPrefix(err.Error(), "sysvipc: "))
 	}
-	os.Exit(demo.Code(err))
+	os.Exit(cli.ExitCode(err))
 }

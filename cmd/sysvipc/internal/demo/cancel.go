@@ -7,6 +7,7 @@ import (
 	"os/signal"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // tellCancel shows that a wait can end without its object: from outside, by a time, and
@@ -41,7 +42,7 @@ func tellCancel(t *tour) {
 	t.check(unchanged(), "the value is 0 as before, and nobody waits")
 
 	code, _ := t.fails("sem", "take", ref, "--timeout", "20ms")
-	checkEqual(t, code, codeWouldBlock, "a take with a time limit ends with exit code %d", codeWouldBlock)
+	checkEqual(t, code, cli.ExitWouldBlock, "a take with a time limit ends with exit code %d", cli.ExitWouldBlock)
 	t.check(unchanged(), "the value is 0 as before, and nobody waits")
 
 	t.say(`In a Go program, a context does it:`)

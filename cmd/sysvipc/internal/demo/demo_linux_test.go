@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
-		os.Exit(Code(err))
+		os.Exit(cli.ExitCode(err))
 	}})
 }
 
@@ -79,7 +80,7 @@ func TestWrong(t *testing.T) {
 			t.check(true, "and it goes on")
 		}},
 	)
-	if Code(err) != 1 || !strings.Contains(err.Error(), "1 of 3 checks went wrong") {
+	if cli.ExitCode(err) != 1 || !strings.Contains(err.Error(), "1 of 3 checks went wrong") {
 		t.Errorf("got %v", err)
 	}
 	for _, want := range []string{

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/run"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // tellKilled shows what SEM_UNDO is for.
@@ -45,7 +46,7 @@ func tellKilled(t *tour) {
 		return value == 0, err
 	})
 	code, who := t.fails("run", "--name", name, "--nowait", "--", "echo", "my turn")
-	checkEqual(t, code, codeWouldBlock, "who will not wait gets exit code %d, and is told who holds it", codeWouldBlock)
+	checkEqual(t, code, cli.ExitWouldBlock, "who will not wait gets exit code %d, and is told who holds it", cli.ExitWouldBlock)
 	t.check(strings.Contains(who, fmt.Sprintf("process %d ", holder.pid())), "that is process %d", holder.pid())
 	waiter := t.start("run", "--name", name, "--", "echo", "my turn")
 	t.until("the second waits", waiter, func() (bool, error) {

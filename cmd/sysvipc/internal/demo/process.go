@@ -7,12 +7,8 @@ import (
 	"os/exec"
 	"strings"
 	"unicode"
-)
 
-// The exit codes that the tour looks for: would have to wait, or waited long enough; and 128 + the signal that ended it.
-const (
-	codeWouldBlock = 6
-	codeSignal     = 128
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // child is a process of the tour.
@@ -153,7 +149,7 @@ func shellLine(program string, args []string) string {
 // shellStatus is what a shell calls the exit code.
 func shellStatus(state *os.ProcessState) int {
 	if sig := deathSignal(state); sig != 0 {
-		return codeSignal + sig
+		return cli.ExitSignal + sig
 	}
 	return state.ExitCode()
 }

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // tellQueue is the page's last program: msgsnd and msgrcv with a type in front.
@@ -24,5 +25,5 @@ func tellQueue(t *tour) {
 	checkEqual(t, t.run("msg", "recv", ref, "--up-to", "9"), "urgent", "by priority: the lowest type up to 9")
 	checkEqual(t, t.run("msg", "recv", ref), "when you have time", "in order: whatever is first")
 	code, _ := t.fails("msg", "recv", ref, "--nowait")
-	checkEqual(t, code, codeWouldBlock, "the queue is empty: who will not wait gets exit code %d", codeWouldBlock)
+	checkEqual(t, code, cli.ExitWouldBlock, "the queue is empty: who will not wait gets exit code %d", cli.ExitWouldBlock)
 }

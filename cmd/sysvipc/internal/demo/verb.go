@@ -90,20 +90,6 @@ func Verb(ctx context.Context, args []string, stdout io.Writer) error {
 	return err
 }
 
-// Code returns the exit code that the command has for an error of Verb.
-func Code(err error) int {
-	var own *run.Error
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &own):
-		return own.Code
-	case errors.Is(err, sysvipc.ErrWouldBlock), errors.Is(err, context.DeadlineExceeded):
-		return codeWouldBlock
-	}
-	return 1
-}
-
 // line is a command line of the tour.
 type line struct {
 	words []string

@@ -2,10 +2,14 @@
 
 package run
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
+)
 
 func mayExecute(string) error { return nil }
 
 func become(string, []string, []string) error {
-	return &Error{CodeFailed, errors.ErrUnsupported}
+	return &cli.Error{Code: cli.ExitRunFailed, Err: errors.ErrUnsupported}
 }

@@ -2,7 +2,11 @@
 
 package run
 
-import "syscall"
+import (
+	"syscall"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
+)
 
 // mayExecute asks the kernel, which knows of users, ACLs and file systems mounted noexec.
 func mayExecute(file string) error { return syscall.Access(file, 1) }
@@ -18,7 +22,7 @@ func become(path string, args, env []string) error {
 		err = syscall.Exec("/bin/sh", append([]string{"/bin/sh", path}, args[1:]...), env)
 	}
 	if err == syscall.ENOENT {
-		return fail(CodeNotFound, "run: %s: the program that its first line, or its loader, names is not there (%w)", printable(path), err)
+		return cli.Fail(cli.ExitNoCommand, "run: %s: the program that its first line, or its loader, names is not there (%w)", printable(path), err)
 	}
 	return cannotExec(path, err)
 }

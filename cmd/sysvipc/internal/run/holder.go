@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -20,16 +21,16 @@ const shownHolders = 20
 // explain turns the error of take into one for people. If all slots are taken, it says
 // by whom.
 func (l *lock) explain(ctx context.Context, c *Config, err error) error {
-	var own *Error
+	var own *cli.Error
 	switch {
 	case errors.As(err, &own):
 		return err
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return ctx.Err()
 	case errors.Is(err, sysvipc.ErrRemoved):
-		return fail(CodeFailed, "run: lock %q was removed meanwhile (%w)", l.name, err)
+		return cli.Fail(cli.ExitRunFailed, "run: lock %q was removed meanwhile (%w)", l.name, err)
 	case err != errBusy:
-		return fail(CodeFailed, "run: lock %q: %w", l.name, err)
+		return cli.Fail(cli.ExitRunFailed, "run: lock %q: %w", l.name, err)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "run: lock %q is taken", l.name)
@@ -51,7 +52,7 @@ func (l *lock) explain(ctx context.Context, c *Config, err error) error {
 	if n := l.slots - len(holders); n > 0 {
 		fmt.Fprintf(&b, "\n  %s given back, or changing hands, just now: try again", plural.Of(n, "slot"))
 	}
-	return fail(c.Busy, "%s", b.String())
+	return cli.Fail(c.Busy, "%s", b.String())
 }
 
 // holders describes who has the slots that are taken now.

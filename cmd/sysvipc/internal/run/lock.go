@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -51,11 +52,11 @@ func openError(ctx context.Context, c *Config, err error) error {
 	what := fmt.Sprintf("run: lock %q", c.Name)
 	switch {
 	case errors.Is(err, sysvipc.ErrUninitialized):
-		return fail(CodeFailed, "%s is half made: whoever made it was killed before it had set the values. Nobody holds it; remove it with \"sysvipc rm %s\" and run again", what, ref(c.Name))
+		return cli.Fail(cli.ExitRunFailed, "%s is half made: whoever made it was killed before it had set the values. Nobody holds it; remove it with \"sysvipc rm %s\" and run again", what, ref(c.Name))
 	case errors.Is(err, sysvipc.ErrUnsafe):
-		return fail(CodeFailed, "%s belongs to %s, and lets in others than --mode %04o does, who could keep it for ever. Choose another name, have the lock removed (\"sysvipc rm %s\"), or take it as it is: with --owner USER if it may belong to USER, with --mode 0666 if it is for everyone", what, ownerOf(c.Name), uint32(c.Mode), ref(c.Name))
+		return cli.Fail(cli.ExitRunFailed, "%s belongs to %s, and lets in others than --mode %04o does, who could keep it for ever. Choose another name, have the lock removed (\"sysvipc rm %s\"), or take it as it is: with --owner USER if it may belong to USER, with --mode 0666 if it is for everyone", what, ownerOf(c.Name), uint32(c.Mode), ref(c.Name))
 	case errors.Is(err, syscall.EACCES): // EPERM is a sandbox's
-		return fail(CodeFailed, "%s belongs to %s, and permission is denied. They can share it: \"sysvipc set %s --mode 0666\"", what, ownerOf(c.Name), ref(c.Name))
+		return cli.Fail(cli.ExitRunFailed, "%s belongs to %s, and permission is denied. They can share it: \"sysvipc set %s --mode 0666\"", what, ownerOf(c.Name), ref(c.Name))
 	case errors.Is(err, syscall.EINVAL):
 		if set, e := sysvipc.OpenSemaphores(Key(c.Name)); e == nil {
 			l := &lock{name: c.Name, set: set}
@@ -65,14 +66,14 @@ func openError(ctx context.Context, c *Config, err error) error {
 			return l.otherSlots(max(c.Slots, 1))
 		}
 	}
-	return fail(CodeFailed, "%s: %w", what, err)
+	return cli.Fail(cli.ExitRunFailed, "%s: %w", what, err)
 }
 
 // count asks the kernel how many slots there are.
 func (l *lock) count() error {
 	st, err := l.set.Stat()
 	if err != nil {
-		return fail(CodeFailed, "run: lock %q: %w", l.name, err)
+		return cli.Fail(cli.ExitRunFailed, "run: lock %q: %w", l.name, err)
 	}
 	l.slots = st.Len - 1
 	return nil
@@ -81,9 +82,9 @@ func (l *lock) count() error {
 // otherSlots is the error for a lock that exists with another number of slots.
 func (l *lock) otherSlots(want int) error {
 	if l.slots < 1 {
-		return fail(CodeFailed, "run: semaphore set %d has the key of lock %q (%s) and only one semaphore: another program made it. Choose another name, or remove it with \"sysvipc rm sem:%d\"", l.set.ID(), l.name, Key(l.name), l.set.ID())
+		return cli.Fail(cli.ExitRunFailed, "run: semaphore set %d has the key of lock %q (%s) and only one semaphore: another program made it. Choose another name, or remove it with \"sysvipc rm sem:%d\"", l.set.ID(), l.name, Key(l.name), l.set.ID())
 	}
-	return fail(CodeFailed, "run: lock %q exists with %s, not %d. Leave --slots away to use it as it is, or, when nobody runs under it, remove it with \"sysvipc rm %s\"", l.name, plural.Of(l.slots, "slot"), want, ref(l.name))
+	return cli.Fail(cli.ExitRunFailed, "run: lock %q exists with %s, not %d. Leave --slots away to use it as it is, or, when nobody runs under it, remove it with \"sysvipc rm %s\"", l.name, plural.Of(l.slots, "slot"), want, ref(l.name))
 }
 
 // ref is how a person names the lock's set to the other verbs, in a shell.
@@ -111,7 +112,7 @@ func (l *lock) take(ctx context.Context, timeout time.Duration) (int, error) {
 		return l.choose()
 	}
 	if l.mine() {
-		return 0, fail(CodeFailed, "run: this process holds lock %q already: it would wait for itself for ever", l.name)
+		return 0, cli.Fail(cli.ExitRunFailed, "run: this process holds lock %q already: it would wait for itself for ever", l.name)
 	}
 	if timeout > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, timeout, errBusy)
@@ -166,7 +167,7 @@ func (l *lock) choose() (int, error) {
 			}
 		}
 		if !free {
-			return 0, fail(CodeFailed, "run: lock %q counts a free slot, and all %d are taken: somebody changed semaphore set %d by hand. Mend it with \"sysvipc set\", or remove it with \"sysvipc rm %s\"", l.name, l.slots, l.set.ID(), ref(l.name))
+			return 0, cli.Fail(cli.ExitRunFailed, "run: lock %q counts a free slot, and all %d are taken: somebody changed semaphore set %d by hand. Mend it with \"sysvipc set\", or remove it with \"sysvipc rm %s\"", l.name, l.slots, l.set.ID(), ref(l.name))
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // look finds the file of a command as execvp(3) does. It differs from exec.LookPath in
@@ -13,7 +15,7 @@ import (
 // from what cannot be executed (126).
 func look(name string) (string, error) {
 	if name == "" {
-		return "", fail(CodeNotFound, "run: the command is an empty word")
+		return "", cli.Fail(cli.ExitNoCommand, "run: the command is an empty word")
 	}
 	if strings.Contains(name, "/") {
 		if err := executable(name); err != nil {
@@ -52,7 +54,7 @@ func look(name string) (string, error) {
 	if denied != nil {
 		return "", denied
 	}
-	return "", fail(CodeNotFound, "run: %s: not found in PATH", printable(name))
+	return "", cli.Fail(cli.ExitNoCommand, "run: %s: not found in PATH", printable(name))
 }
 
 // executable returns nil for a file that this process may execute.
@@ -69,14 +71,14 @@ func executable(file string) error {
 
 // cannotExec is the error for a command that there is no becoming.
 func cannotExec(file string, err error) error {
-	code := CodeCannotExec
+	code := cli.ExitCannotExec
 	switch {
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ENOTDIR):
-		code = CodeNotFound
+		code = cli.ExitNoCommand
 	}
 	hint := ""
-	if code == CodeCannotExec && errors.Is(err, syscall.EACCES) {
+	if code == cli.ExitCannotExec && errors.Is(err, syscall.EACCES) {
 		hint = " (is it executable? chmod +x " + printable(filepath.Clean(file)) + ")"
 	}
-	return fail(code, "run: %s: %w%s", printable(file), err, hint)
+	return cli.Fail(code, "run: %s: %w%s", printable(file), err, hint)
 }

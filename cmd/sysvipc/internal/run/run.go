@@ -13,20 +13,13 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strconv"
 	"time"
 
 	"github.com/sysvipc/sysvipc"
-)
-
-// The exit codes of env(1) and timeout(1), for what goes wrong before the command runs.
-const (
-	CodeFailed     = 125 // the lock could not be taken, for another reason than its holders
-	CodeCannotExec = 126 // the command was found and cannot be executed
-	CodeNotFound   = 127 // the command was not found
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // Forever is the Timeout of those who wait as long as it takes.
@@ -53,19 +46,8 @@ type Config struct {
 
 // Default is what the flags change. Its Busy is the exit code of all verbs for "would
 // have to wait, or waited long enough".
-func Default() Config { return Config{Timeout: Forever, Mode: 0o600, AnyMode: true, Busy: 6} }
-
-// Error is why the command was not run, with the exit code for it.
-type Error struct {
-	Code int
-	Err  error
-}
-
-func (e *Error) Error() string { return e.Err.Error() }
-func (e *Error) Unwrap() error { return e.Err }
-
-func fail(code int, format string, args ...any) error {
-	return &Error{code, fmt.Errorf(format, args...)}
+func Default() Config {
+	return Config{Timeout: Forever, Mode: 0o600, AnyMode: true, Busy: cli.ExitWouldBlock}
 }
 
 // Key returns the key of the lock with this name: what "sysvipc rm sem:name=run/NAME"
@@ -80,7 +62,7 @@ type Slot struct {
 	args   []string
 }
 
-// Take takes a slot for the command. It fails with an *Error, or with ctx's error if
+// Take takes a slot for the command. It fails with an [*cli.Error], or with ctx's error if
 // that ends the wait.
 //
 // The command is looked up first, so that nobody waits an hour for a misspelt command.
@@ -101,10 +83,10 @@ func (c *Config) Take(ctx context.Context) (*Slot, error) {
 }
 
 // Become replaces this process by the command, which has the slot from then on. It
-// returns only if that is not possible, with an *Error.
+// returns only if that is not possible, with an [*cli.Error].
 func (s *Slot) Become() error {
 	if err := os.Setenv(SlotVariable, strconv.Itoa(s.number)); err != nil {
-		return &Error{CodeFailed, err}
+		return &cli.Error{Code: cli.ExitRunFailed, Err: err}
 	}
 	return become(s.path, s.args, os.Environ())
 }
@@ -114,9 +96,9 @@ var errBusy = errors.New("taken")
 
 // Code returns the exit code for an error of Take or Become.
 func Code(err error) int {
-	var own *Error
+	var own *cli.Error
 	if errors.As(err, &own) {
 		return own.Code
 	}
-	return CodeFailed
+	return cli.ExitRunFailed
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package cli
 
 import (
 	"errors"
@@ -10,23 +10,23 @@ import (
 	"time"
 )
 
-// dieBySignal ends the process by the signal that ended its work, so that a shell knows
+// DieBySignal ends the process by the signal that ended its work, so that a shell knows
 // that its loop or script shall end, too. It returns if err is something else, or if the
 // signal does nothing (process 1 of a container).
-func dieBySignal(err error) {
-	var stopped interrupt
+func DieBySignal(err error) {
+	var stopped Interrupt
 	switch {
 	case errors.As(err, &stopped):
 	case errors.Is(err, syscall.EPIPE):
-		stopped.signal = syscall.SIGPIPE
+		stopped.Signal = syscall.SIGPIPE
 	default:
 		return
 	}
-	if signal.Ignored(stopped.signal) {
+	if signal.Ignored(stopped.Signal) {
 		return
 	}
-	signal.Reset(stopped.signal)
-	if syscall.Kill(os.Getpid(), stopped.signal) == nil {
+	signal.Reset(stopped.Signal)
+	if syscall.Kill(os.Getpid(), stopped.Signal) == nil {
 		time.Sleep(100 * time.Millisecond) // the signal may come to another thread
 	}
 }
