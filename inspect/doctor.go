@@ -3,6 +3,7 @@ package inspect
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"math"
 	"path"
 	"strconv"
@@ -47,6 +48,7 @@ func Examine(s *Snapshot, root string) []Finding {
 	e.queues()
 	e.waits()
 	e.modes()
+	e.unfinished()
 	e.unused()
 	e.settings()
 	return e.found
@@ -157,6 +159,15 @@ func (e *examination) waits() {
 func (e *examination) modes() {
 	e.many("world-writable", func(o *Object) bool { return o.Mode&0o002 != 0 },
 		"everybody may change", "sysvipc set %s --mode 0660")
+}
+
+// Unfinished is the mode of an object that "sysvipc restore" has not finished: one that was killed leaves it.
+const Unfinished fs.FileMode = 0o611
+
+// unfinished tells of objects that are not whole.
+func (e *examination) unfinished() {
+	e.many("unfinished", func(o *Object) bool { return o.Mode == Unfinished },
+		"not whole, left by a restore that was killed, or is at it, are", "restore them again, which replaces them, or sysvipc rm %s")
 }
 
 // unused tells of orphans and candidates.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
@@ -39,7 +41,8 @@ Programs that know the key find it; those that know the ID need --same-id.
 An object is restored whole or not at all: one whose part of the file is damaged or
 missing is left out, and so is one that the kernel refuses; the others are restored, each
 failure is told, and the exit code is that of the first one. Until it is whole, only its
-owner may use it. An object whose key is taken, or its ID with --same-id, is refused (exit
+owner may use it, and its mode is 0611: what a restore that was killed has left of it is
+replaced by the next one, and "sysvipc doctor" names it. An object whose key is taken, or its ID with --same-id, is refused (exit
 code 5), and what has the key stays; --skip-existing leaves it out without a failure.
 --dry-run also checks the whole file.`,
 		Example: `  sysvipc restore -f before-upgrade.sysv --dry-run
@@ -181,11 +184,23 @@ func (d *restoring) wants(o *archive.Object) bool {
 
 // one restores an object, or finds out whether that would be possible.
 func (d *restoring) one(r *archive.Reader, o *archive.Object) (int, error) {
+	half, err := d.half(o)
+	if err != nil {
+		return -1, err
+	}
 	if !d.dryRun {
+		if half != nil {
+			if err := half.Remove(); err != nil {
+				return -1, err
+			}
+		}
 		return r.Restore(d.cmd.Context(), o, archive.RestoreOptions{SameID: d.sameID})
 	}
 	if err := r.Content(true, func(int64, []byte) error { return d.cmd.Context().Err() }); err != nil {
 		return -1, err
+	}
+	if half != nil {
+		return -1, nil
 	}
 	if o.Key != 0 {
 		if _, err := (ref{kind: o.SysvKind(), id: -1, key: o.SysvKey()}).find(); err == nil {
@@ -198,6 +213,32 @@ func (d *restoring) one(r *archive.Reader, o *archive.Object) (int, error) {
 		}
 	}
 	return -1, nil
+}
+
+// half is what a restore that was killed has left of an object: it has its key, or its ID, is not whole, and no living
+// process has to do with it, such as a restore that is at it. It is nil if there is none.
+func (d *restoring) half(o *archive.Object) (object, error) {
+	id := o.ID
+	if o.Key != 0 {
+		var err error
+		if id, err = (ref{kind: o.SysvKind(), id: -1, key: o.SysvKey()}).find(); err != nil {
+			return nil, nil
+		}
+	} else if !d.sameID {
+		return nil, nil
+	}
+	if e, err := stat(o.SysvKind(), id); err != nil || e.Mode != inspect.Unfinished || e.Key != o.SysvKey() {
+		return nil, nil
+	}
+	snap, err := snapshot(d.cmd.Context(), &inspect.Options{Only: []sysvipc.Kind{o.SysvKind()}, MinAge: -1})
+	if err != nil {
+		return nil, err
+	}
+	found := snap.Object(o.SysvKind(), id)
+	if found == nil || slices.ContainsFunc(found.Users, func(u inspect.User) bool { return !u.Gone() }) {
+		return nil, nil
+	}
+	return objectByID(o.SysvKind(), id), nil
 }
 
 // tell says what became of an object; id is its new one.

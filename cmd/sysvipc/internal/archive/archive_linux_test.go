@@ -16,6 +16,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -447,5 +448,30 @@ func TestFullDisk(t *testing.T) {
 	err = errors.Join(err, w.Close())
 	if err == nil || w.Err() == nil {
 		t.Errorf("got %v and %v, want that the disk is full", err, w.Err())
+	}
+}
+
+// What is not whole yet is marked: a process that is killed meanwhile leaves it so.
+func TestUnfinishedIsMarked(t *testing.T) {
+	t.Parallel()
+	seg := sparse(t)
+	st := must(seg.Stat())
+	file := dump(t, seg)
+	check(seg.Remove())
+	looked := 0
+	restore(t, file, archive.RestoreOptions{Progress: func(int64) {
+		s, err := sysvipc.OpenSegment(st.Key)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if now := must(s.Stat()); now.Mode != inspect.Unfinished {
+			t.Errorf("its mode is %v while it is filled, want %v", now.Mode, inspect.Unfinished)
+		}
+		looked++
+	}})
+	s := must(sysvipc.OpenSegment(st.Key))
+	if now := must(s.Stat()); now.Mode != st.Mode || looked == 0 {
+		t.Errorf("its mode is %v in the end, after %d looks, want %v", now.Mode, looked, st.Mode)
 	}
 }

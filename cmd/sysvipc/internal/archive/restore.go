@@ -11,6 +11,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/glimpse"
+	"github.com/sysvipc/sysvipc/inspect"
 )
 
 // RestoreOptions are choices of [Reader.Restore].
@@ -51,8 +52,9 @@ type made interface {
 	Chown(uid, gid int) error
 }
 
-// private is the mode of an object that is not yet whole.
-const private = 0o600
+// private is the mode of an object that is not yet whole: only its owner may use it, and x bits that nobody gives an
+// object mark it, should this process be killed.
+const private = inspect.Unfinished
 
 // finish gives an object its owner and mode, or removes it if err is not nil, or becomes it.
 func finish(m made, o *Object, uid, gid int, err error) (int, error) {
