@@ -104,7 +104,7 @@ func parseLine(args []string) line {
 		case a == "--":
 			l.rest = args[i+1:]
 			return l
-		case a == "--text", a == "--nowait", a == "--with-type":
+		case a == "--text", a == "--nowait", a == "--with-type", a == "--no-backup":
 			l.flags[a] = ""
 		case strings.HasPrefix(a, "--") && i+1 < len(args):
 			i++
