@@ -9,11 +9,11 @@ import (
 
 // Check reports whether Ensure with c's options and this mode takes an object that
 // exists. The error is [ErrUnsafe] where the object lets in anyone whom perm would keep
-// out if this process had made it: names are first come, first served, and whoever comes
+// out if this process had made it: names are first come, first served, and the
 // first may be a stranger. SECURITY.md has the whole model.
 //
 // An owner may do anything with an object, and so may its creator, who stays that for
-// ever. So both must be this user, root, one of c.Owners, or somebody whom perm lets in: a
+// ever. So both must be this user, root, one of c.Owners, or a user whom perm lets in: a
 // member of the group of this process, where perm lets that read and write, or everyone.
 // Nor may the group and the others have bits that perm has not, unless c has AnyMode.
 func (c Creator) Check(o Object, perm fs.FileMode) error {
@@ -62,7 +62,7 @@ func (a asked) owner(o Object, uid int) bool {
 	case a.group != readWrite:
 		return false
 	}
-	// Whoever makes an object has its group at that moment: nobody can change it later.
+	// The creator has the group of the object when it makes it, which nothing changes later.
 	return a.others == readWrite || uid == o.CUID && a.sameGroup(o.CGID)
 }
 

@@ -39,17 +39,17 @@ const maxWaiting = 1 << (28 + 8*(^uint(0)>>63))
 // maxKept is how many ranges may be kept. The kernel's limit of mappings is 65,530.
 const maxKept = 1 << 12
 
-// closedRange is the range of a closed memory in which a goroutine may still be at work.
+// closedRange is the range of a closed memory that a goroutine may still use.
 // Zeros have taken the segment's place there.
 type closedRange struct {
 	span
-	mapping  weak.Pointer[mapping] // nil when nobody is at work there
-	entered  bool                  // somebody may have been, other than by a slice, which is valid until Close
+	mapping  weak.Pointer[mapping] // nil when it is not in use
+	entered  bool                  // it may be in use, other than by a slice, which is valid until Close
 	lent     bool                  // a slice of it was handed out: the range is kept, and not given back
 	attached bool                  // the kernel refused the zeros: the segment is still there
 }
 
-// free reports whether nobody is at work in the range.
+// free reports whether the range is not in use.
 func (r *closedRange) free() bool { return !r.entered || r.mapping.Value() == nil }
 
 // add notes that m has its mapping.
@@ -83,7 +83,7 @@ func (a *addressSpace) drop(m *Memory, r *closedRange) {
 	}
 }
 
-// release gives a range in which nobody is at work back to the kernel, or keeps it.
+// release gives a range that is not in use back to the kernel, or keeps it.
 func (a *addressSpace) release(r *closedRange, keep bool) {
 	a.mu.Lock()
 	_, there := a.closed[r]
@@ -141,7 +141,7 @@ func (a *addressSpace) gaps(s, besides span) spans {
 	return gaps
 }
 
-// collect has the collector find the ranges in which nobody is at work any more, and
+// collect has the collector find the ranges that are not in use any more, and
 // releases them.
 func (a *addressSpace) collect() {
 	runtime.GC()

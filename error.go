@@ -69,7 +69,7 @@ type Error struct {
 	Kind Kind   // on what kind of object
 	Key  Key    // its key; Private if it has none or none is known
 	ID   int    // its ID, or -1 if it has none yet
-	Name string // what the caller calls it; this package knows none, and whoever does can set it
+	Name string // what the caller calls it; this package knows none, and callers can set it
 	Err  error  // why it failed: mostly a syscall.Errno
 
 	is   error  // the sentinel that Err amounts to, or nil

@@ -298,7 +298,7 @@ var setComplaints = []complaint{
 	},
 	{
 		"SemaphoreSet.Initialize after use", func(b *bench) error { return b.set.Initialize(4, 4, 4) }, eexist,
-		`initialise semaphore set {set}: exists already (somebody has operated on it, or set its values, already)`,
+		`initialise semaphore set {set}: exists already (it has been operated on, or its values were set, already)`,
 	},
 	{
 		"SemaphoreSet.Initialize with too few values", func(b *bench) error { return b.set.Initialize(4) }, invalid,

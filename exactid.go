@@ -24,7 +24,7 @@ var nextID = map[Kind]string{
 var nextIDMutex sync.Mutex
 
 // withID calls create, and has the kernel give the object the ID c.ID. The kernel's
-// file serves whoever creates next, so the outcome is checked: if another process came
+// file serves the process that creates next, so the outcome is checked: if another process came
 // between, ours has a wrong ID, goes away again, and the next attempt follows.
 func (c Creator) withID(o object, create func(Key) (int, syscall.Errno)) (int, syscall.Errno, string) {
 	if c.ID == nil {
@@ -44,7 +44,7 @@ func (c Creator) withID(o object, create func(Key) (int, syscall.Errno)) (int, s
 	}
 	defer file.Close()
 	// The file is written only when creation is certain to succeed, as far as it can be:
-	// an ID that was asked for and not used would go to whoever creates next.
+	// an ID that was asked for and not used would go to the process that creates next.
 	if errno := tryCreation(o, create); errno != 0 {
 		return noID, errno, ""
 	}
@@ -123,8 +123,8 @@ func exists(kind Kind, id int) bool {
 	return errno == 0 || errno == syscall.EACCES
 }
 
-// consumeNextID uses up an ID that was asked for and not taken: else whoever creates
-// next would get it. The kernel lets nobody write back the -1 that means none.
+// consumeNextID uses up an ID that was asked for and not taken: else the process that
+// creates next would get it. The kernel lets nobody write back the -1 that means none.
 func consumeNextID(kind Kind) {
 	var id int
 	var errno syscall.Errno

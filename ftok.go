@@ -13,7 +13,7 @@ import (
 // Programs in C, Perl (IPC::SysV), Python and PHP compute the same key.
 //
 // What it cannot promise: two files may have one key, since 40 bits and more are
-// thrown away; a file that is removed and written anew (as editors and package
+// thrown away; a file that is removed and written again (as editors and package
 // managers do) has another key; and a file on overlayfs or in a container may have
 // other numbers than the same file outside. [KeyOf] has none of these traps, where
 // all programs can use it.

@@ -20,7 +20,7 @@ type cancellation struct {
 
 	tid   atomic.Int32 // the thread that waits; 0 while none does: it may be doing other work
 	ended atomic.Bool  // the context has ended
-	used  atomic.Bool  // somebody waited since [releaseIdle] looked last
+	used  atomic.Bool  // a waiter had it since [releaseIdle] looked last
 }
 
 // idle are cancellations without a waiter that are still registered with their context:

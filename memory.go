@@ -35,9 +35,9 @@ type Memory struct {
 	before, after *Memory // of those that are attached
 }
 
-// mapping is the address range of a [Memory]. Whoever reads or writes it, or has got a
+// mapping is the address range of a [Memory]. Code that reads or writes it, or has a
 // hold of it, has a pointer to the mapping, and a closed Memory has none: so the collector
-// finds out when nobody is at work in the range any more.
+// finds out when the range is not in use any more.
 type mapping struct {
 	start uintptr // no pointer: it is not the collector's
 	size  int     // of the segment; the last page may have more
@@ -47,8 +47,8 @@ type mapping struct {
 // The bits of a mapping's state.
 const (
 	closed   = 1 << iota
-	used     // somebody has read or written: see Close
-	lent     // somebody has got the slice itself: see Bytes
+	used     // it has been read or written: see Close
+	lent     // the slice itself was handed out: see Bytes
 	readOnly // writing faults
 )
 
@@ -151,7 +151,7 @@ func (m *Memory) Addr() uintptr {
 
 // enter notes that the memory is used, and returns its mapping and the state of that, or
 // nil after Close. Either this sees that it is closed, or Close sees that it is used.
-// Whoever has entered may touch the bytes as long as the mapping is reachable: only then
+// Code that has entered may touch the bytes as long as the mapping is reachable: only then
 // does the range go back to the kernel.
 func (m *Memory) enter() (*mapping, uint32) {
 	p := m.mapping.Load()

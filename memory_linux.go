@@ -67,7 +67,7 @@ func (m *Memory) attachOver(addr uintptr, flags int) (errno syscall.Errno, hint 
 		if errno != syscall.EBUSY || time.Now().After(end) {
 			break
 		}
-		runtime.GC() // which finds out whether somebody is still at work there
+		runtime.GC() // which finds out whether it is still in use
 	}
 	if errno != 0 {
 		_ = m.Close()
@@ -76,7 +76,7 @@ func (m *Memory) attachOver(addr uintptr, flags int) (errno syscall.Errno, hint 
 }
 
 // move moves a mapping that nobody knows of yet to another address. It answers EBUSY if
-// somebody may be at work in memory that was there and is closed.
+// memory that was there and is closed may be in use.
 func (m *Memory) move(addr uintptr, flags int) (errno syscall.Errno, hint string) {
 	addresses.Lock()
 	defer addresses.Unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/sysv"
 )
 
-// Message is one message of a queue. Data belongs to whoever received it.
+// Message is one message of a queue. Data belongs to the receiver.
 type Message struct {
 	Type int64 // at least 1
 	Data []byte
@@ -61,7 +61,7 @@ func (q *Queue) send(typ int64, data []byte, block bool) (errno syscall.Errno) {
 // text.
 type scratch struct {
 	room []byte
-	busy atomic.Bool // of a queue's own scratch: somebody is using it
+	busy atomic.Bool // of a queue's own scratch: it is in use
 }
 
 // textAt is where the text begins: with a cache line, since it is copied twice.
@@ -76,7 +76,7 @@ const (
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // getScratch returns room for a text of n bytes: the queue's own, which is cheaper
-// than one of the pool, unless somebody else is using it.
+// than one of the pool, unless that is in use.
 func (q *Queue) getScratch(n int) *scratch {
 	s := &q.own
 	if n > maxOwn || !s.busy.CompareAndSwap(false, true) {

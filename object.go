@@ -82,7 +82,7 @@ func describe(kind Kind, key Key, id int) string {
 // noID is the ID of an object that is not made yet, or cannot be.
 const noID = -1
 
-// byID returns the object with an ID that somebody gave. The kernel looks at the lower
+// byID returns the object with an ID that a caller gave. The kernel looks at the lower
 // 32 bits only, and would find another object for an ID beyond.
 func byID(kind Kind, id int) object {
 	if id < 0 || id > math.MaxInt32 {

@@ -136,8 +136,8 @@ func queueStat(id int, ds sysv.MsqidDS) QueueStat {
 	}
 }
 
-// Remove removes the queue and its messages at once (IPC_RMID). Whoever waits on it
-// gets ErrRemoved.
+// Remove removes the queue and its messages at once (IPC_RMID). Waiters
+// get ErrRemoved.
 func (q *Queue) Remove() error {
 	if errno := sysv.MsgctlRmid(q.ID()); errno != 0 {
 		return q.failOwner("remove", errno)

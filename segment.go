@@ -101,8 +101,8 @@ func segmentStat(id int, ds sysv.ShmidDS) SegmentStat {
 }
 
 // Remove marks the segment for removal (IPC_RMID): its key is free at once, and its
-// memory lives until the last process detaches. Whoever has the ID can attach it
-// until then.
+// memory lives until the last process detaches. A process that has the ID can
+// attach it until then.
 func (s *Segment) Remove() error {
 	if errno := sysv.Shmctl(s.ID(), sysv.IPC_RMID); errno != 0 {
 		return s.failOwner("remove", errno)

@@ -84,7 +84,7 @@ func (m Semaphore) check(op string, n int) error {
 // Value returns the value now (GETVAL).
 func (m Semaphore) Value() (int, error) { return m.get("read the value of", sysv.GETVAL) }
 
-// SetValue sets the value (SETVAL), wakes whoever can go on, and makes every process
+// SetValue sets the value (SETVAL), wakes the waiters that can go on, and makes every process
 // forget what it would undo. Programs that only take and give never need it.
 func (m Semaphore) SetValue(value int) error {
 	const op = "set the value of"

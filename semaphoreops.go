@@ -102,7 +102,7 @@ func (s *SemaphoreSet) checkOps(op string, ops []Op) error {
 func (s *SemaphoreSet) waitKey(sops []sysv.Sembuf) *waitKey {
 	key := &waitKey{object: objectKey{s.kind, s.ID()}, call: 'o'}
 	if n := copy(key.ops[:], sops); n < len(sops) {
-		// A copy, since what is printed escapes to the heap: sops shall stay where they are.
+		// A copy, since what is printed escapes to the heap: sops are to stay where they are.
 		key.rest = fmt.Sprint(slices.Clone(sops[n:]))
 	}
 	return key

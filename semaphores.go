@@ -90,7 +90,7 @@ func (s *SemaphoreSet) Len() (int, error) {
 	return st.Len, err
 }
 
-// Remove removes the set at once (IPC_RMID). Whoever waits on it gets ErrRemoved.
+// Remove removes the set at once (IPC_RMID). Waiters get ErrRemoved.
 func (s *SemaphoreSet) Remove() error {
 	if errno := sysv.SemctlRmid(s.ID()); errno != 0 {
 		return s.failOwner("remove", errno)

@@ -56,7 +56,7 @@ func (c Creator) CreateSemaphores(key Key, perm fs.FileMode, values ...int) (*Se
 
 // semaphores makes a set with values that were checked.
 func (c Creator) semaphores(op string, o object, perm fs.FileMode, values []int) (*SemaphoreSet, error) {
-	// Its values can be set only by whoever may alter it.
+	// Its values can be set only by a process that may alter it.
 	first := perm | 0o600
 	id, errno, hint := c.withID(o, func(key Key) (int, syscall.Errno) {
 		return sysv.Semget(int32(key), len(values), sysv.IPC_CREAT|sysv.IPC_EXCL|int(first))
@@ -71,7 +71,7 @@ func (c Creator) semaphores(op string, o object, perm fs.FileMode, values []int)
 	s := &SemaphoreSet{object: o}
 	err := s.initialize(op, make([]int, len(values)), values)
 	if errors.Is(err, fs.ErrExist) && !slices.ContainsFunc(values, notZero) {
-		err = nil // whoever wants zeros too may operate on it at once
+		err = nil // those that want zeros too may operate on it at once
 	}
 	if err == nil && first != perm {
 		err = s.chmod(op, perm)
@@ -119,7 +119,7 @@ func (c Creator) EnsureSemaphores(ctx context.Context, key Key, perm fs.FileMode
 			err = s.awaitValues(ctx, op, values)
 		}
 		if errors.Is(err, ErrRemoved) {
-			continue // its creator has given up, or somebody repairs it
+			continue // its creator has given up, or another process repairs it
 		}
 		if err != nil {
 			return nil, err
@@ -185,7 +185,7 @@ func notZero(v int) bool { return v != 0 }
 
 // Initialize repairs a set whose creator was killed before it had set the values, for
 // which [EnsureSemaphores] answers ErrUninitialized. It sets the values once: where
-// somebody has operated on the set already, or has set all its values, it changes nothing
+// the set has been operated on already, or all its values are set, it changes nothing
 // and fails with [fs.ErrExist]. A creator that was only slow cannot set them a second
 // time, as long as it is no program of another language and the set has at most half
 // as many semaphores as one call may have operations.
@@ -216,7 +216,7 @@ func (s *SemaphoreSet) Initialize(values ...int) error {
 
 // taken is the error for a set whose values are set.
 func (s *SemaphoreSet) taken(op string) error {
-	return s.fail(op, syscall.EEXIST, "somebody has operated on it, or set its values, already")
+	return s.fail(op, syscall.EEXIST, "it has been operated on, or its values were set, already")
 }
 
 // initialize sets the values by an operation, so that the set counts as operated on.

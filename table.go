@@ -26,7 +26,7 @@ const (
 	queueFields   = 14
 )
 
-// readTable reads the file, which belongs to the IPC namespace of whoever opens it. The
+// readTable reads the file, which belongs to the IPC namespace of the process that opens it. The
 // kernel does not say how long it is: with 8,000 objects, starting as small as
 // os.ReadFile does takes twice as long.
 func readTable(kind Kind) ([]byte, error) {

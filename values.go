@@ -58,7 +58,7 @@ func (s *SemaphoreSet) values(op string) ([]int, error) {
 }
 
 // SetValues sets all values at one instant (SETALL), and forgets all that was to be
-// undone in every process. It wakes whoever can go on. There must be as many values
+// undone in every process. It wakes the waiters that can go on. There must be as many values
 // as the set has semaphores.
 func (s *SemaphoreSet) SetValues(values ...int) error {
 	const op = "set the values of"

@@ -90,7 +90,7 @@ type objectQueues struct {
 	elem     *list.Element // in waitQueues.overflow
 }
 
-// queued reports whether somebody of this process waits for the same already, so
+// queued reports whether another goroutine of this process waits for the same already, so
 // that a newcomer has to queue.
 func (r *waitQueues) queued(key *waitKey) bool {
 	if r.count.Load() == 0 {
@@ -152,7 +152,7 @@ func (r *waitQueues) enqueue(ctx context.Context, key *waitKey, c call) (errno s
 	return gone(errno), cancelled
 }
 
-// gone: whoever waited has seen the object, so that EINVAL is no wrong argument, but
+// gone: a waiter has seen the object, so that EINVAL is no wrong argument, but
 // the answer to a call that was made again after the object was removed.
 func gone(errno syscall.Errno) syscall.Errno {
 	if errno == syscall.EINVAL {
