@@ -76,7 +76,7 @@ func (o *msgSendOptions) run(cmd *cobra.Command, args []string) error {
 	sent := 0
 	for m, err := range o.messages(cmd.InOrStdin(), args[1:]) {
 		if err == nil {
-			err = o.wait.do(cmd.Context(), fmt.Sprintf("msg:%d: no room for %d bytes", id, len(m.Data)), func() (bool, error) {
+			err = o.wait.do(cmd.Context(), fmt.Sprintf("msg:%d: no room for %s", id, plural.Of(len(m.Data), "byte")), func() (bool, error) {
 				return q.TrySend(m.Type, m.Data)
 			}, func(ctx context.Context) error {
 				return q.Send(ctx, m.Type, m.Data)

@@ -40,13 +40,13 @@ SIGTERM and SIGPIPE among them, have their default effect in CMD. To ignore one 
 "-- env --ignore-signal=PIPE CMD". A blocked SIGHUP, SIGINT, SIGQUIT, SIGTERM or SIGCHLD
 is unblocked.
 
-The name stands for the semaphore set sem:name=run/NAME, which stays until somebody
-removes it: "sysvipc rm sem:name=run/NAME". Commands of one user share it; if it is made
+The name stands for the semaphore set sem:name=run/NAME, which stays until it is
+removed: "sysvipc rm sem:name=run/NAME". Commands of one user share it; if it is made
 with --mode 0660, those of the group, too, and with 0666 those of all users.
-Anybody can be the first to make it. So one that was made by a user whom --mode does not
+Any user can be the first to make it. So one that was made by a user whom --mode does not
 let in is refused, unless that is root or --owner.
 
-If no slot is free in time, whoever holds them is named: process, user, since when.
+If no slot is free in time, the holders are named: process, user, since when.
 
 Exit codes: those of CMD; 6, or -E CODE, if no slot was free in time; 125 if run itself
 failed; 126 if CMD cannot be executed; 127 if it is not found; 2 for wrong usage.`,
@@ -101,7 +101,7 @@ func checkRun(cmd *cobra.Command, c *run.Config) error {
 	case slices.Contains(c.Owners, -1):
 		return cli.Usage("--owner wants a user")
 	case c.Mode&0o600 != 0o600:
-		return cli.Usage("--mode %04o: whoever makes the lock must be able to use it, as with 0600", uint32(c.Mode))
+		return cli.Usage("--mode %04o: the user who makes the lock must be able to use it, as with 0600", uint32(c.Mode))
 	}
 	return nil
 }

@@ -504,7 +504,7 @@ func TestRunHalfMade(t *testing.T) {
 		t.Fatal(errno)
 	}
 	code, _, stderr := try(t, "--name", name, "true")
-	if code != 125 || !strings.Contains(stderr, "is half made") || !strings.Contains(stderr, `sysvipc rm sem:name=run/`+name) {
+	if code != 125 || !strings.Contains(stderr, "is not initialised") || !strings.Contains(stderr, `sysvipc rm sem:name=run/`+name) {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 }

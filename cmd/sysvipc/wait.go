@@ -31,7 +31,7 @@ func (w *waitFlags) do(ctx context.Context, what string, try func() (bool, error
 	if w.atOnce() {
 		ok, err := try()
 		if err == nil && !ok {
-			return cli.Fail(cli.ExitWouldBlock, "%s now, and it shall not wait", what)
+			return cli.Fail(cli.ExitWouldBlock, "%s now, and the call is non-blocking", what)
 		}
 		return err
 	}

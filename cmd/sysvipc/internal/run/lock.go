@@ -52,7 +52,7 @@ func openError(ctx context.Context, c *Config, err error) error {
 	what := fmt.Sprintf("run: lock %q", c.Name)
 	switch {
 	case errors.Is(err, sysvipc.ErrUninitialized):
-		return cli.Fail(cli.ExitRunFailed, "%s is half made: whoever made it was killed before it had set the values. Nobody holds it; remove it with \"sysvipc rm %s\" and run again", what, ref(c.Name))
+		return cli.Fail(cli.ExitRunFailed, "%s is not initialised: its creator was killed before it had set the values. It is not held; remove it with \"sysvipc rm %s\" and run again", what, ref(c.Name))
 	case errors.Is(err, sysvipc.ErrUnsafe):
 		return cli.Fail(cli.ExitRunFailed, "%s belongs to %s, and lets in others than --mode %04o does, who could keep it for ever. Choose another name, have the lock removed (\"sysvipc rm %s\"), or take it as it is: with --owner USER if it may belong to USER, with --mode 0666 if it is for everyone", what, ownerOf(c.Name), uint32(c.Mode), ref(c.Name))
 	case errors.Is(err, syscall.EACCES): // EPERM is a sandbox's
@@ -144,7 +144,7 @@ func (l *lock) wanted() []sysvipc.Op {
 }
 
 // choose takes a free slot, after wanted. A process that is killed between the two holds
-// no slot, and the kernel gives back what it had subtracted: so whoever has subtracted
+// no slot, and the kernel gives back what it had subtracted: so a process that has subtracted
 // one finds a free slot at any instant. Another may be quicker to take the one that was
 // seen, and then there is yet another.
 func (l *lock) choose() (int, error) {
