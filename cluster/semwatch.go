@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/sysvipc/sysvipc"
 )
 
 // watch tells a set of its changes, and of the ends of sessions, for as long as it is
@@ -90,17 +92,25 @@ func (w *watch) stop() {
 // is written before the set first names it, so one that is named and not known has ended,
 // unless its latest lease is still to come. So it is when the watch begins, and when it was
 // interrupted for a while: of what was written meanwhile only the last of each is told.
+//
+// If the servers then say no more, though there was more to come, or what a dead session held
+// could not be given back, the watch begins anew: that tells all there is.
 func (w *watch) run(ctx context.Context, ready chan struct{}) {
 	defer close(w.ended)
 	s := w.set
 	alive := map[string]bool{}
 	complete := false
 	var last *semState
+	var stale <-chan time.Time
 	for {
 		var e *change
 		select {
 		case e = <-w.watcher.changes:
+			stale = nil
 		case <-w.watcher.closed:
+			go s.reconnected()
+			return
+		case <-stale:
 			go s.reconnected()
 			return
 		case <-ctx.Done():
@@ -123,7 +133,7 @@ func (w *watch) run(ctx context.Context, ready chan struct{}) {
 				if st, revision, err := s.load(ctx); err == nil {
 					s.heard(st, revision)
 				}
-				continue
+				break
 			}
 			s.heard(st, e.revision)
 		default:
@@ -134,7 +144,11 @@ func (w *watch) run(ctx context.Context, ready chan struct{}) {
 			}
 			delete(alive, id)
 		}
-		if !complete || e != nil && !e.last || last == nil || last.Removed || last.Made != s.made {
+		if !complete || last == nil || last.Removed || last.Made != s.made {
+			continue
+		}
+		if e != nil && !e.last {
+			stale = time.After(3 * heartbeat)
 			continue
 		}
 		var dead []string
@@ -143,17 +157,17 @@ func (w *watch) run(ctx context.Context, ready chan struct{}) {
 				dead = append(dead, id)
 			}
 		}
-		if len(dead) > 0 {
-			s.reap(ctx, dead)
+		if len(dead) > 0 && !s.reap(ctx, dead) {
+			stale = time.After(heartbeat)
 		}
 	}
 }
 
-// reap gives back what sessions held that have ended.
-func (s *SemaphoreSet) reap(ctx context.Context, dead []string) {
+// reap gives back what sessions held that have ended, and reports whether that is done.
+func (s *SemaphoreSet) reap(ctx context.Context, dead []string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	s.change(ctx, nil, func(st *semState) (bool, error) {
+	err := s.change(ctx, nil, func(st *semState) (bool, error) {
 		found := false
 		for _, id := range dead {
 			found = st.end(id) || found
@@ -163,6 +177,7 @@ func (s *SemaphoreSet) reap(ctx context.Context, dead []string) {
 		}
 		return found, nil
 	})
+	return err == nil || errors.Is(err, sysvipc.ErrRemoved)
 }
 
 // as calls f with the set's session. If that ends under f and held nothing, it does so once

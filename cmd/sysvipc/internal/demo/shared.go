@@ -42,8 +42,8 @@ func tellShared(t *tour) {
 	defer region.Close()
 	tally := valueOf(shared.VarOf[counts](region, "tally"))(t)
 
-	t.say(fmt.Sprintf(`Meanwhile one of them after the other is killed with kill -9, at whatever it is
-		doing, %d times in all, and another process takes its place:`, killCount))
+	t.say(`Meanwhile one of them after the other is killed with kill -9, at whatever it is
+		doing, and another process takes its place:`)
 	sharers := make([]*child, sharerCount)
 	begin := func(me int) {
 		sharers[me] = t.begin(t.command([]string{"demo", "sharer", name, strconv.Itoa(me)}))
@@ -62,6 +62,9 @@ func tellShared(t *tour) {
 		})
 		if c := stuckSharer(sharers, now); c != nil {
 			t.stop(fmt.Errorf("demo: process %d has ended: %s", c.pid(), c.outcome()))
+		}
+		if now.N == sharerCount*sharerAdds { // all are done: this process had to wait for a processor
+			break
 		}
 		me := rand.IntN(sharerCount)
 		for now.By[me] == sharerAdds {
