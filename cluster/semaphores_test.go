@@ -117,12 +117,12 @@ func TestSemaphoreUndo(t *testing.T) {
 // A lease that is renewed lasts.
 func TestSemaphoreLeaseLasts(t *testing.T) {
 	t.Parallel()
-	s := newSet(t, connect(t, &cluster.Options{Lease: time.Second}), 1)
+	s := newSet(t, connect(t, &cluster.Options{Lease: 3 * time.Second}), 1)
 	g, err := s.Take(t.Context(), sysvipc.Add(0, -1))
 	check(t, err)
 	other, err := connect(t, nil).OpenSemaphores(t.Context(), t.Name())
 	check(t, err)
-	short, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+	short, cancel := context.WithTimeout(t.Context(), 7*time.Second)
 	defer cancel()
 	if err := other.At(0).Acquire(short, 1); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want the deadline", err)

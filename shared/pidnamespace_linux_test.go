@@ -51,6 +51,7 @@ func TestPIDNamespaceRefused(t *testing.T) {
 	key := ipctest.Key(t)
 	r, err := EnsureKey(t.Context(), sysvipc.Key(key), smallFile)
 	mustNot(t, err)
+	t.Cleanup(func() { _ = r.Close() }) // also where there can be no PID namespace
 	p := startInPIDNamespace(t, foreigner, strconv.Itoa(int(key)))
 	p.Expect("refused")
 	mustNot(t, r.Close())
