@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -100,6 +101,8 @@ func scriptParams(t *testing.T, files ...string) testscript.Params {
 			switch cond {
 			case "nobody":
 				return canBecomeNobody(), nil
+			case "perl":
+				return hasPerl(), nil
 			case "root":
 				return os.Geteuid() == 0, nil
 			case "seen":
@@ -128,6 +131,9 @@ func canBecomeNobody() bool {
 	_, err := exec.LookPath("setpriv")
 	return err == nil && ipctest.CanBecome(ipctest.Nobody) == nil
 }
+
+// hasPerl reports whether there is a perl with its modules: Debian's perl-base has no IPC::SysV.
+var hasPerl = sync.OnceValue(func() bool { return exec.Command("perl", "-MIPC::SysV", "-e", "1").Run() == nil })
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
