@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -219,4 +220,36 @@ func TestBridgesOfOneLocalQueue(t *testing.T) {
 	check(t, <-ended)
 	check(t, from.Send(t.Context(), 7, []byte("by the second")))
 	wantMessage(t, q, sysvipc.Any, "7:by the second")
+}
+
+// What a bridge sends again, since it was not answered, after the servers forgot its number: as
+// they do when they die, once it was received.
+func TestBridgeKnowsWhatTheServersForgot(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, nil)
+	q := newQueue(t, conn, &cluster.QueueOptions{Duplicates: 100 * time.Millisecond})
+	to := kernel(t)
+	runBridge(t, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return to, nil }, Remote: q, Journal: filepath.Join(t.TempDir(), "receive")}, (*cluster.Bridge).Receive)
+	js, err := jetstream.New(conn.NATS())
+	check(t, err)
+	const self = "1z141z3."
+	check(t, q.SendOnce(t.Context(), self+"1", 7, []byte("same")))
+	eventually(t, "the servers store it again", func() bool {
+		check(t, q.SendOnce(t.Context(), self+"1", 7, []byte("same")))
+		stream, err := js.Stream(t.Context(), "SYSVIPC_Q_"+t.Name())
+		check(t, err)
+		return stream.CachedInfo().State.LastSeq > 1
+	})
+	// Another number is another message, also 512 later, which has the same place in the journal.
+	check(t, q.SendOnce(t.Context(), self+strconv.FormatInt(1+512, 36), 7, []byte("same")))
+	check(t, q.SendOnce(t.Context(), self+"2", 8, []byte("last")))
+	got := ""
+	for !strings.HasSuffix(got, "last ") {
+		m, err := to.Receive(soon(t), sysvipc.Any)
+		check(t, err)
+		got += fmt.Sprintf("%d:%s ", m.Type, m.Data)
+	}
+	if want := "7:same 7:same 8:last "; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }

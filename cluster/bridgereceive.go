@@ -25,7 +25,8 @@ import (
 // not acknowledged comes first.
 //
 // It notes in the journal which message it is about to put onto the kernel's queue, and
-// that it has, and then acknowledges it; what is delivered again is recognised by that.
+// that it has, and then acknowledges it; what is delivered again is recognised by that, and
+// what a bridge has sent again since the servers died by its number.
 // Killed between the two notes, which is a microsecond or two, it may not know that it did,
 // and the message comes twice, counted as "bridge_repeated", unless the kernel's queue
 // shows that it is there. So does what was not yet acknowledged, if the bridge goes on
@@ -123,7 +124,8 @@ const (
 	wordNotes = 8 // sequence in the stream, when it was stored, fingerprint, checksum
 
 	sizeOfNote     = 4
-	sizeOfReceiver = wordNotes + 2*sizeOfNote
+	wordKnown      = wordNotes + 2*sizeOfNote // what bridges have sent
+	sizeOfReceiver = wordKnown + knownSenders*sizeOfKnown
 )
 
 // receiver is a bridge at work from the cluster to the kernel.
@@ -263,10 +265,16 @@ func (r *receiver) run(ctx context.Context) error {
 		if at.nth != want || at.attempts != 1 {
 			return errAgain // something was lost on its way: begin with that
 		}
-		if r.seen(at) {
+		m := sysvipc.Message{Type: typ, Data: msg.Data}
+		print := fingerprint(m)
+		place, mark := r.known(msg.Header.Get(jetstream.MsgIDHeader), print)
+		if r.seen(at) || place > 0 && r.j.get(place) == mark {
 			r.count("bridge_suppressed", 1)
-		} else if err := r.put(ctx, at, sysvipc.Message{Type: typ, Data: msg.Data}); err != nil {
+		} else if err := r.put(ctx, note{at.seq, at.stored, print}, m); err != nil {
 			return err
+		}
+		if place > 0 {
+			r.j.set(place, mark)
 		}
 		if err := conn.nc.Publish(msg.Reply, wordAck); err != nil {
 			return errAgain
@@ -278,8 +286,8 @@ func (r *receiver) run(ctx context.Context) error {
 }
 
 // put puts a message onto the kernel's queue.
-func (r *receiver) put(ctx context.Context, at standing, m sysvipc.Message) error {
-	r.begin(note{at.seq, at.stored, fingerprint(m)})
+func (r *receiver) put(ctx context.Context, n note, m sysvipc.Message) error {
+	r.begin(n)
 	told := false
 	for {
 		err := r.local.Send(ctx, m.Type, m.Data)
