@@ -100,11 +100,13 @@ var faults = []fault{
 
 	// EPERM to who owns the object, or of a call that takes no owner, is a sandbox's.
 	{
-		"shmctl", syscall.EPERM, []ipctest.Match{{Arg: 1, Value: sysv.IPC_RMID, Mask: 0xff}},
+		"shmctl", syscall.EPERM,
+		[]ipctest.Match{{Arg: 1, Value: sysv.IPC_RMID, Mask: 0xff}},
 		"Segment.Remove", func(s stranger) error { return s.seg.Remove() }, nil, "remove segment {seg}" + sandboxed,
 	},
 	{
-		"semctl", syscall.EPERM, []ipctest.Match{{Arg: 2, Value: sysv.IPC_RMID, Mask: 0xff}},
+		"semctl", syscall.EPERM,
+		[]ipctest.Match{{Arg: 2, Value: sysv.IPC_RMID, Mask: 0xff}},
 		"SemaphoreSet.Remove", func(s stranger) error { return s.set.Remove() }, nil, "remove semaphore set {set}" + sandboxed,
 	},
 	{"msgctl", syscall.EPERM, ipcSet(1), "Queue.Chmod", func(s stranger) error { return s.q.Chmod(0o600) }, nil, "chmod queue {q}" + sandboxed},
