@@ -52,13 +52,19 @@ func takeTurn(limit time.Duration) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	conn, err := namespace.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
 	taken := make(chan error, 1)
 	go func() {
-		for {
-			err := unix.Flock(int(namespace.Fd()), unix.LOCK_EX)
+		for err := error(unix.EINTR); err == unix.EINTR; {
+			// Control keeps the file as long as the call lasts, also beside Close.
+			if closed := conn.Control(func(fd uintptr) { err = unix.Flock(int(fd), unix.LOCK_EX) }); closed != nil {
+				err = closed
+			}
 			if err != unix.EINTR {
 				taken <- err
-				return
 			}
 		}
 	}()

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -458,7 +459,7 @@ func TestUnfinishedIsMarked(t *testing.T) {
 	st := must(seg.Stat())
 	file := dump(t, seg)
 	check(seg.Remove())
-	looked := 0
+	var looked atomic.Int32 // by several goroutines
 	restore(t, file, archive.RestoreOptions{Progress: func(int64) {
 		s, err := sysvipc.OpenSegment(st.Key)
 		if err != nil {
@@ -468,10 +469,10 @@ func TestUnfinishedIsMarked(t *testing.T) {
 		if now := must(s.Stat()); now.Mode != inspect.Unfinished {
 			t.Errorf("its mode is %v while it is filled, want %v", now.Mode, inspect.Unfinished)
 		}
-		looked++
+		looked.Add(1)
 	}})
 	s := must(sysvipc.OpenSegment(st.Key))
-	if now := must(s.Stat()); now.Mode != st.Mode || looked == 0 {
-		t.Errorf("its mode is %v in the end, after %d looks, want %v", now.Mode, looked, st.Mode)
+	if now := must(s.Stat()); now.Mode != st.Mode || looked.Load() == 0 {
+		t.Errorf("its mode is %v in the end, after %d looks, want %v", now.Mode, looked.Load(), st.Mode)
 	}
 }
