@@ -157,9 +157,7 @@ var denied = ipctest.Register("denied", func(c *ipctest.ChildEnv) {
 // field of them by trying.
 func TestDenied(t *testing.T) {
 	t.Parallel()
-	if ipctest.UnderQEMU() {
-		t.Skip("needs MSG_STAT_ANY, which qemu-user does not have")
-	}
+	needStatAny(t)
 	if !ipctest.Alone(t) {
 		return
 	}
@@ -251,7 +249,7 @@ var reader = ipctest.Register("reader", func(c *ipctest.ChildEnv) {
 
 func TestReadOnlyMode(t *testing.T) {
 	t.Parallel()
-	needModes(t)
+	needStatAny(t)
 	seg, set, q := newSegment(t, 5), newSet(t, 3, 0), newQueue(t)
 	must(attach(t, seg, nil).WriteAt([]byte("bytes"), 0))(t)
 	check(t, q.Send(bg, 1, []byte("message")))

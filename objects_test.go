@@ -71,6 +71,14 @@ func needModes(t testing.TB) {
 	}
 }
 
+// needStatAny skips what errors say of an object that this user may not read.
+func needStatAny(t testing.TB) {
+	t.Helper()
+	if ipctest.UnderQEMU() {
+		t.Skip("needs *_STAT_ANY, which qemu-user does not have")
+	}
+}
+
 // sentinels are all questions that a caller may ask of an error.
 var sentinels = map[string]error{
 	"ErrRemoved":         sysvipc.ErrRemoved,
