@@ -602,7 +602,8 @@ func TestHold(t *testing.T) {
 		}
 		return bytes, hold
 	}()
-	if st := must(seg.Stat())(t); st.Attaches != 0 {
+	// qemu-user forks where the kernel does vfork: what other tests start has it attached for a moment.
+	if st := must(seg.Stat())(t); st.Attaches != 0 && !ipctest.UnderQEMU() {
 		t.Errorf("%d attaches are left", st.Attaches)
 	}
 	for range 5 {
