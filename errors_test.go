@@ -53,7 +53,7 @@ func newBench(t *testing.T) *bench {
 	check(t, b.gone.seg.Remove())
 	check(t, b.gone.set.Remove())
 	check(t, b.gone.q.Remove())
-	b.none.seg, b.none.set, b.none.q = sysvipc.SegmentByID(-7), sysvipc.SemaphoresByID(beyond), sysvipc.QueueByID(-1)
+	b.none.seg, b.none.set, b.none.q = sysvipc.SegmentByID(-7), sysvipc.SemaphoresByID(beyondIDs), sysvipc.QueueByID(-1)
 
 	b.mem = attach(t, b.seg, nil)
 	b.readOnly = attach(t, b.seg, &sysvipc.AttachOptions{ReadOnly: true})
@@ -432,14 +432,14 @@ var semaphoreComplaints = []complaint{
 	{"Semaphore.LastPID after removal", func(b *bench) error { return err1(b.gone.set.At(0).LastPID()) }, removed, ``},
 }
 
-// beyond is a number of which the kernel would see the lower 32 bits: 0. With 32 bits there is none, and this is another
-// that no object and no semaphore has.
-var beyond = func() int {
+// beyond and beyondIDs are numbers of which the kernel would see the lower 32 bits: 0. With 32 bits there are none, and
+// these are others that no semaphore and no object has.
+var beyond, beyondIDs = func() (int, int) {
 	bits := 32 // no constant, which the compiler or vet would not shift by on 32 bits
 	if n := 1 << bits; n != 0 {
-		return n
+		return n, n
 	}
-	return -1
+	return math.MaxInt32, -1
 }()
 
 var queueComplaints = []complaint{
