@@ -58,7 +58,7 @@ func TestExactID(t *testing.T) {
 			unchanged(t, func() error { _, err := create(-1, sysvipc.Private); return err },
 				fmt.Sprintf("create %s: invalid argument (ID -1: an ID is from 0 to 2147483647)", kind), syscall.EINVAL)
 			if beyond > 0 {
-				unchanged(t, func() error { _, err := create(beyond, sysvipc.Private); return err }, fmt.Sprintf("create %s: invalid argument (ID %d: an ID is from 0 to 2147483647)", kind, beyond), syscall.EINVAL)
+				unchanged(t, func() error { _, err := create(beyondIDs, sysvipc.Private); return err }, fmt.Sprintf("create %s: invalid argument (ID %d: an ID is from 0 to 2147483647)", kind, beyondIDs), syscall.EINVAL)
 			}
 		})
 	}
