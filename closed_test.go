@@ -180,6 +180,7 @@ var partly = ipctest.Register("partly", func(c *ipctest.ChildEnv) {
 // Two memories never share a range: an attach over another one is refused, and that one stays.
 func TestAttachOverLiveMemory(t *testing.T) {
 	t.Parallel()
+	defer noForks()()
 	seg, other := newSegment(t, 4*lba), newSegment(t, 2*lba)
 	at := freeAddress(12 * lba)
 	mem := must(seg.Attach(&sysvipc.AttachOptions{Addr: at + 4*lba, Replace: true}))(t)

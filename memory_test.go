@@ -233,6 +233,7 @@ func TestAttachTogether(t *testing.T) {
 func TestCloseDuringAccess(t *testing.T) {
 	t.Parallel()
 	const size = 64 << 10
+	defer noForks()()
 	seg := newSegment(t, size)
 	pattern := bytes.Repeat([]byte{0xaa}, size)
 	for range 30 {
@@ -591,6 +592,7 @@ type fataler interface{ Fatal(...any) }
 // Who holds the memory may touch it after Close, at any time later, as zeros that go nowhere.
 func TestHold(t *testing.T) {
 	t.Parallel()
+	defer noForks()()
 	seg := newSegment(t, 8192)
 	bytes, hold := func() ([]byte, any) {
 		mem := must(seg.Attach(nil))(t)
@@ -602,8 +604,7 @@ func TestHold(t *testing.T) {
 		}
 		return bytes, hold
 	}()
-	// qemu-user forks where the kernel does vfork: what other tests start has it attached for a moment.
-	if st := must(seg.Stat())(t); st.Attaches != 0 && !ipctest.UnderQEMU() {
+	if st := must(seg.Stat())(t); st.Attaches != 0 {
 		t.Errorf("%d attaches are left", st.Attaches)
 	}
 	for range 5 {

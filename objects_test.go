@@ -71,12 +71,11 @@ func needModes(t testing.TB) {
 	}
 }
 
-// needStatAny skips what errors say of an object that this user may not read.
-func needStatAny(t testing.TB) {
-	t.Helper()
-	if ipctest.UnderQEMU() {
-		t.Skip("needs *_STAT_ANY, which qemu-user does not have")
-	}
+// noForks keeps this process from starting others until the returned function is called: qemu-user forks where the kernel does
+// vfork(2), and what is forked has all memory attached for a moment.
+func noForks() (end func()) {
+	syscall.ForkLock.RLock()
+	return syscall.ForkLock.RUnlock
 }
 
 // sentinels are all questions that a caller may ask of an error.

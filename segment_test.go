@@ -22,6 +22,7 @@ func recent(t time.Time) bool { return time.Since(t) < time.Minute && time.Until
 func TestSegmentStat(t *testing.T) {
 	t.Parallel()
 	needModes(t)
+	defer noForks()()
 	key := newKey(t)
 	seg := must(sysvipc.CreateSegment(key, 5000, 0o640))(t)
 	want := sysvipc.SegmentStat{
