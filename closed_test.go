@@ -79,7 +79,7 @@ var addressAgain = ipctest.Register("address again", func(c *ipctest.ChildEnv) {
 				}
 				_, err = next.WriteAt(text, 100)
 				c.Check(err)
-				runtime.GC() // whoever waited for it has released the old range
+				runtime.GC() // the waiter has released the old range
 				runtime.GC()
 				if got := string(next.Bytes()[100 : 100+len(text)]); got != string(text) {
 					c.Fatalf("%s: the successor's memory has %q, want %q", how, got, text)

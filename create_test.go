@@ -22,8 +22,8 @@ type handle interface {
 	Remove() error
 }
 
-// An object by its key: made once, found after, and new under the same key once it was removed. Whoever had the old one
-// is told that it is gone, and never sees the new one.
+// An object by its key: made once, found after, and new under the same key once it was removed. A handle of the old one
+// gets ErrRemoved, and never reaches the new one.
 func TestCreateOpenEnsure(t *testing.T) {
 	t.Parallel()
 	type calls struct {
@@ -64,12 +64,12 @@ func TestCreateOpenEnsure(t *testing.T) {
 			}
 			check(t, opened.Remove())
 
-			anew := must(c.ensure(key))(t)
+			fresh := must(c.ensure(key))(t)
 			for _, h := range []handle{created, opened, ensured} {
 				wantError(t, c.use(h), "", removed...)
 				wantError(t, h.Remove(), "", removed...)
 			}
-			check(t, c.use(anew))
+			check(t, c.use(fresh))
 
 			// Private makes a new one each time.
 			a, b := must(c.create(sysvipc.Private))(t), must(c.create(sysvipc.Private))(t)
@@ -87,7 +87,7 @@ const (
 	rounds = 20
 )
 
-// racer ensures an object of each kind under the keys that it is told, at the moment when the gate opens.
+// racer ensures an object of each kind under the keys that it reads, at the moment when the gate opens.
 var racer = ipctest.Register("racer", func(c *ipctest.ChildEnv) {
 	id, err := strconv.Atoi(c.Args[0])
 	c.Check(err)
@@ -336,7 +336,7 @@ func TestHalfMade(t *testing.T) {
 	wantValues(t, whole, 0, 6)
 }
 
-// Whoever waits for the values goes on when they are set, by whatever program, and when the set is removed.
+// A waiter for the values goes on when any program sets them, and when the set is removed.
 func TestEnsureWaitsForValues(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*testing.T, *sysvipc.SemaphoreSet) (want []int){

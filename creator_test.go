@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// slowCreator makes a set, and stands still when it is about to make a system call for the first time, until it is told
-// to go on. Then it says what came of it.
+// slowCreator makes a set, and stands still when it is about to make a system call for the first time, until the test
+// lets it go on. Then it says what came of it.
 var slowCreator = ipctest.Register("slow creator", func(c *ipctest.ChildEnv) {
 	how, call := c.Args[0], c.Args[1]
 	key, err := sysvipc.ParseKey(c.Args[2])
@@ -186,7 +186,7 @@ func TestSlowCreator(t *testing.T) {
 			"removed": {
 				func(t *testing.T, set *sysvipc.SemaphoreSet) { check(t, set.Remove()) }, "removed", []int{5, 6},
 			},
-			"made anew": {
+			"made again": {
 				func(t *testing.T, set *sysvipc.SemaphoreSet) {
 					key := must(set.Stat())(t).Key
 					check(t, set.Remove())
@@ -222,7 +222,7 @@ func TestSlowCreator(t *testing.T) {
 	}
 }
 
-// Whoever ensures a set while its creator is slow waits for it, and neither takes the set as it is nor sets the values.
+// A process that ensures a set while its creator is slow waits for it, and neither takes the set as it is nor sets the values.
 func TestEnsureWaitsForSlowCreator(t *testing.T) {
 	t.Parallel()
 	key := newKey(t)
@@ -247,7 +247,7 @@ func TestEnsureWaitsForSlowCreator(t *testing.T) {
 	}
 }
 
-// A creator that is killed half way leaves a set that counts as not initialised, for whoever asks and however long.
+// A creator that is killed half way leaves a set that counts as not initialised, for every process and however long.
 func TestKilledCreator(t *testing.T) {
 	t.Parallel()
 	key := newKey(t)

@@ -211,7 +211,7 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// whose is what nobody is told of an object of this user.
+// whose is what the hint says of an object of this user.
 func whose(mode fs.FileMode) string {
 	return fmt.Sprintf("it belongs to user %d, group %d and has mode %04o; this process is user %d, group %d", os.Geteuid(), os.Getegid(), uint32(mode), ipctest.Nobody, ipctest.Nobody)
 }

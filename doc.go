@@ -24,7 +24,7 @@
 // Every call that can wait takes a context, returns when it is done, leaves the object
 // as it was in that case, and never shows EINTR.
 //
-// # What to know before the night
+// # Caveats
 //
 //   - Objects outlive processes. Nobody removes them but Remove, sysvipc rm, ipcrm(1) or
 //     the end of the IPC namespace. systemd removes those of a user who has logged out
@@ -38,9 +38,9 @@
 //   - IDs are valid in one IPC namespace, so in one container. 0 is a valid ID.
 //   - Blocked calls are interrupted by SIGURG, as in the Go runtime itself. A program
 //     that ignores it with signal.Ignore(syscall.SIGURG) cannot cancel waits.
-//   - Goroutines that wait for the same thing queue inside the process, and only
+//   - Goroutines that wait for the same operation queue inside the process, and only
 //     the first few wait in the kernel. A process that waits for very many different
-//     things at once (more than 8 of one object, or 128 in all) tries the others, again
+//     operations at once (more than 8 of one object, or 128 in all) tries the others, again
 //     and again while that helps, and else at a tenth of one processor at most.
 //   - On other systems than Linux the package compiles, and every call answers
 //     [errors.ErrUnsupported].

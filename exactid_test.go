@@ -28,7 +28,7 @@ var withID = map[string]func(id int, key sysvipc.Key) (handle, error){
 
 func TestExactID(t *testing.T) {
 	t.Parallel()
-	if !ipctest.Alone(t) { // the next object of the namespace gets the ID, whoever makes it
+	if !ipctest.Alone(t) { // the next object of the namespace gets the ID, also another process's
 		return
 	}
 	needExactID(t)

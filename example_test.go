@@ -123,7 +123,7 @@ func ExampleEnsureSemaphores() {
 	defer cancel()
 	set, err := sysvipc.EnsureSemaphores(ctx, sysvipc.KeyOf("example of EnsureSemaphores"), 0o600, 2)
 	if errors.Is(err, sysvipc.ErrUninitialized) {
-		// Its creator was killed before it had set the value: somebody has to decide, once, what it should be.
+		// Its creator was killed before it had set the value: an administrator decides, once, what it should be.
 		log.Fatal(err)
 	}
 	if err != nil {
@@ -172,7 +172,7 @@ func ExampleSemaphoreSet_Do() {
 	// taken after give: true <nil>
 }
 
-// Two slots for whoever comes.
+// Two slots for any number of processes.
 func ExampleSemaphore() {
 	ctx := context.Background()
 	set, err := sysvipc.CreateSemaphores(sysvipc.Private, 0o600, 2)

@@ -336,7 +336,7 @@ func TestLeanCommand(t *testing.T) {
 	}
 }
 
-// The tour is the first thing that a newcomer compiles.
+// The tour is the first program that a newcomer compiles.
 func TestLeanTour(t *testing.T) {
 	t.Parallel()
 	if ipctest.UnderQEMU() {

@@ -21,7 +21,7 @@ type AttachOptions struct {
 	Replace  bool    // SHM_REMAP: replace what is mapped at Addr. The Go heap is mapped memory too
 }
 
-// Memory is a segment attached to this process. It is the only thing of this
+// Memory is a segment attached to this process. It is the only type of this
 // package to close. It implements [io.ReaderAt] and [io.WriterAt].
 //
 // Its bytes belong to every process that has the segment attached, and nobody
@@ -168,7 +168,7 @@ func (m *Memory) enter() (*mapping, uint32) {
 	return p, state
 }
 
-// bytes returns the range, for those who have entered.
+// bytes returns the range, for callers that have entered.
 func (p *mapping) bytes() []byte {
 	// The kernel has mapped size bytes at start, and they stay mapped as long as p is
 	// reachable.

@@ -481,7 +481,7 @@ func TestForgottenSlice(t *testing.T) {
 			t.Fatal("the slice does not fault")
 		}
 	}
-	// Whoever maps memory from now on does not get the range.
+	// A mapping that is made from now on does not get the range.
 	for range 100 {
 		attach(t, seg, nil)
 	}
@@ -510,7 +510,7 @@ func TestReadOnlyFaults(t *testing.T) {
 }
 
 // freeAddress returns a multiple of SHMLBA at which n bytes are free, far from where the kernel maps what asks for no
-// address: they stay free, for whoever has got them.
+// address: they stay free, for the caller.
 func freeAddress(n uintptr) uintptr {
 	base := uint64(0x6000_0000)
 	if ^uint(0)>>32 != 0 {
@@ -637,9 +637,9 @@ func TestRemovedWhileAttached(t *testing.T) {
 
 	_, err := sysvipc.OpenSegment(key)
 	wantError(t, err, "", enoent...)
-	anew := must(sysvipc.CreateSegment(key, 50, 0o600))(t)
-	if anew.ID() == seg.ID() {
-		t.Errorf("the new segment has the ID of the removed one: %d", anew.ID())
+	fresh := must(sysvipc.CreateSegment(key, 50, 0o600))(t)
+	if fresh.ID() == seg.ID() {
+		t.Errorf("the new segment has the ID of the removed one: %d", fresh.ID())
 	}
 	st := must(seg.Stat())(t)
 	if !st.Destroyed || st.Key != sysvipc.Private || st.Attaches != 1 || st.Size != 100 {
@@ -663,7 +663,7 @@ func TestRemovedWhileAttached(t *testing.T) {
 	check(t, second.Close())
 	wantError(t, err1(seg.Stat()), "", removed...)
 	wantError(t, err1(seg.Attach(nil)), "", removed...)
-	if mem := attach(t, anew, nil); mem.Len() != 50 || mem.Bytes()[0] != 0 {
+	if mem := attach(t, fresh, nil); mem.Len() != 50 || mem.Bytes()[0] != 0 {
 		t.Errorf("the new segment has %d bytes and %q", mem.Len(), mem.Bytes()[:8])
 	}
 }

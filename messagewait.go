@@ -6,9 +6,9 @@ import (
 )
 
 // What a message that has to wait needs is apart from what one that need not does, so
-// that only those who wait pay for it.
+// that only waiters pay for it.
 
-// waitSend is apart from Send so that only those who wait pay for it.
+// waitSend is apart from Send so that only waiters pay for it.
 func (q *Queue) waitSend(ctx context.Context, typ int64, data []byte) error {
 	if err := q.checkFits(data); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (q *Queue) sendKey(data []byte) *waitKey {
 	return &waitKey{object: objectKey{q.kind, q.ID()}, call: 's', number: int64(len(data))}
 }
 
-// waitInto is apart from ReceiveInto so that only those who wait pay for it.
+// waitInto is apart from ReceiveInto so that only waiters pay for it.
 func (q *Queue) waitInto(ctx context.Context, want int64, flags int, buf []byte) (n int, typ int64, err error) {
 	q.next.waited()
 	var errno syscall.Errno
@@ -67,7 +67,7 @@ func (q *Queue) intoQueued(ctx context.Context, want int64, flags int, buf []byt
 	return n, typ, errno, cancelled
 }
 
-// waitMessage is apart from Receive so that only those who wait pay for it.
+// waitMessage is apart from Receive so that only waiters pay for it.
 func (q *Queue) waitMessage(ctx context.Context, typ int64, flags int) (m Message, err error) {
 	q.next.waited()
 	var errno syscall.Errno

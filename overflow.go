@@ -10,7 +10,7 @@ import (
 
 // The overflow poll tries the calls of wait queues that have no slot in the kernel. It is the price
 // of bounded threads, paid only by processes that wait for very many different
-// things at once. As long as it lets enough of them through, it goes on at once. Else it
+// operations at once. As long as it lets enough of them through, it goes on at once. Else it
 // pauses until a waiter in the kernel goes on, which shows that something happens, and not
 // for longer than a millisecond. What it tries in vain takes at most a tenth of one processor.
 const (
@@ -21,7 +21,7 @@ const (
 	// some of them: then it need not pause for each message that comes a little late.
 	pollWorth     = 8
 	maxPollCredit = 4096
-	// As many calls are made while those who wait for them cannot leave.
+	// As many calls are made while their waiters cannot leave.
 	pollBatch = 64
 )
 
@@ -41,7 +41,7 @@ func (r *waitQueues) pollOverflow() {
 		s.all(r)
 		s.credit = min(s.credit+s.served*pollWorth-s.tried, maxPollCredit)
 		if s.served > 0 && s.served*pollWorth >= s.tried {
-			runtime.Gosched() // to those who were served
+			runtime.Gosched() // to the waiters that were served
 			continue
 		}
 		if !r.pausePoll() {
@@ -144,7 +144,7 @@ func (s *overflowPoll) empty(o objectKey) bool {
 }
 
 // some makes the calls of the first waiters of some queues, for as long as the kernel lets
-// them through. The lock is not held meanwhile: who is cancelled waits until it is
+// them through. The lock is not held meanwhile: a cancelled waiter waits until it is
 // known whether its call was made.
 func (s *overflowPoll) some(r *waitQueues, queues []*waitQueue) {
 	r.mu.Lock()

@@ -258,7 +258,7 @@ func TestTryReceiveInto(t *testing.T) {
 	wantError(t, err, "", syscall.EINVAL)
 }
 
-// A look takes nothing and leaves no trace, whoever looks and however often.
+// A look takes nothing and leaves no trace, from any process and however often.
 func TestPeek(t *testing.T) {
 	t.Parallel()
 	if !ipctest.Alone(t) {
@@ -305,7 +305,7 @@ func TestMessagesLoop(t *testing.T) {
 	if st := must(q.Stat())(t); st.Messages != 3 {
 		t.Errorf("%d messages are left, want 3", st.Messages)
 	}
-	// It ends with its context, which is told once.
+	// It ends with its context, whose error it yields once.
 	ctx, cancel := context.WithCancel(bg)
 	defer cancel()
 	var errs []error

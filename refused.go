@@ -22,7 +22,7 @@ func (o object) noAccess() string {
 	return "its mode does not grant this: " + st.whose()
 }
 
-// notGranted is what to say after EACCES to who asked for an object with a key.
+// notGranted is what to say after EACCES to a caller that asked for an object with a key.
 func (o object) notGranted() string {
 	said := fmt.Sprintf("a %s with this key exists, and its mode does not grant what perm asks for", o.kind)
 	if st, ok := o.statAny(); ok {

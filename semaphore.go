@@ -102,8 +102,8 @@ func (m Semaphore) SetValue(value int) error {
 
 // Waiters returns how many wait to acquire (GETNCNT) and how many wait for zero
 // (GETZCNT), of all processes. They are the threads that wait in the kernel: goroutines of
-// one process that wait for the same count as five at most, and those that are tried now
-// and then, since their process waits for very many things, not at all.
+// one process that wait for the same operation count as five at most, and those that are tried
+// now and then, since their process waits for very many operations, not at all.
 func (m Semaphore) Waiters() (acquire, zero int, err error) {
 	if acquire, err = m.get("count the waiters of", sysv.GETNCNT); err != nil {
 		return 0, 0, err

@@ -170,7 +170,7 @@ var waitsFor = ipctest.Register("waits for", func(c *ipctest.ChildEnv) {
 	c.Say("done")
 })
 
-// The last process is whoever operated or set a value.
+// The last process is the one that operated or set a value.
 func TestLastPID(t *testing.T) {
 	t.Parallel()
 	set := newSet(t, 1, 1, 1)
@@ -274,7 +274,7 @@ func TestMoreSemaphoresThanIndexes(t *testing.T) {
 		fmt.Sprintf("set the values of semaphore set %d: invalid argument (a value for each of its 100000 semaphores is needed, not 99999)", set.ID()), invalid...)
 }
 
-// undoer operates with and without undo, and ends as it is told.
+// undoer operates with and without undo, and ends as the test says.
 var undoer = ipctest.Register("undoer", func(c *ipctest.ChildEnv) {
 	id, err := strconv.Atoi(c.Args[0])
 	c.Check(err)

@@ -22,7 +22,7 @@ const creationLimit = 3 * time.Second
 //
 // The kernel cannot make a set and set its values in one call. So the values are set
 // by the one operation that also sets the set's time of last operation, for which
-// [EnsureSemaphores] waits: nobody who uses it ever sees a set without its values.
+// [EnsureSemaphores] waits: none of its callers ever sees a set without its values.
 func CreateSemaphores(key Key, perm fs.FileMode, values ...int) (*SemaphoreSet, error) {
 	return Creator{}.CreateSemaphores(key, perm, values...)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // A goroutine that waits in the kernel holds a thread, Go never gives threads back,
-// and it aborts at 10,000 of them. So goroutines that wait for the same thing stand
+// and it aborts at 10,000 of them. So goroutines that wait for the same operation stand
 // in a wait queue, in order, and only the first of each queue waits in the kernel. That
 // changes nothing for them: what lets one of two equal calls through lets the first.
 //
@@ -61,7 +61,7 @@ type waiter struct {
 	errno  syscall.Errno
 }
 
-// waiting is everybody in this process who waits for the kernel.
+// waiting is every waiter of this process.
 var waiting = waitQueues{
 	queues:   make(map[waitKey]*waitQueue),
 	objects:  make(map[objectKey]*objectQueues),
@@ -102,7 +102,7 @@ func (r *waitQueues) queued(key *waitKey) bool {
 }
 
 // beginDirect reports whether the caller may wait in the kernel without a queue. If so,
-// it calls endDirect when it has. Those who wait so allocate nothing.
+// it calls endDirect when it has. Such waiters allocate nothing.
 func (r *waitQueues) beginDirect() bool {
 	if r.count.Load() != 0 {
 		return false
@@ -140,7 +140,7 @@ func (r *waitQueues) enqueue(ctx context.Context, key *waitKey, c call) (errno s
 	if w.served {
 		return gone(w.errno), false
 	}
-	// Who enters the kernel keeps a processor of the Go scheduler, until that notices. Where
+	// A waiter that enters the kernel keeps a processor of the Go scheduler, until that notices. Where
 	// many wait, many have something to do: they come first, and the wait may be over then.
 	runtime.Gosched()
 	if cancelled = ctx.Err() != nil; !cancelled {

@@ -172,7 +172,7 @@ func TestThousandReceivers(t *testing.T) {
 	}
 }
 
-// Goroutines that wait for the same thing get it in the order in which they came. They do
+// Goroutines that wait for the same operation are served in the order in which they came. They do
 // so in a process of their own, where nobody else waits.
 func TestWaitQueueKeepsItsOrder(t *testing.T) {
 	t.Parallel()

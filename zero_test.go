@@ -16,7 +16,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
-// No method of a zero value asks the kernel for an object: the one with ID 0 is somebody else's.
+// No method of a zero value asks the kernel for an object: the one with ID 0 belongs to another program.
 func TestZeroValues(t *testing.T) {
 	t.Parallel()
 	if !ipctest.Alone(t) {

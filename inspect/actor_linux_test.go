@@ -17,7 +17,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/sysv"
 )
 
-// actor is a process that does what it is told, line by line, and answers "ok" or what was asked for.
+// actor is a process that executes commands, line by line, and answers "ok" or what was asked for.
 // What blocks goes on in the background.
 var actor = ipctest.Register("actor", func(c *ipctest.ChildEnv) {
 	var mapped []*sysvipc.Memory

@@ -40,34 +40,34 @@ const (
 	atLimit   = 95
 )
 
-// Examine looks for what is wrong with the objects and limits of a snapshot, and with the settings of
+// Diagnose looks for what is wrong with the objects and limits of a snapshot, and with the settings of
 // the machine, which it reads from the files below root ("" for /).
-func Examine(s *Snapshot, root string) []Finding {
-	e := &examination{Snapshot: s, root: root}
-	e.limits()
-	e.queues()
-	e.waits()
-	e.modes()
-	e.unfinished()
-	e.unused()
-	e.settings()
-	return e.found
+func Diagnose(s *Snapshot, root string) []Finding {
+	d := &diagnosis{Snapshot: s, root: root}
+	d.limits()
+	d.queues()
+	d.waits()
+	d.modes()
+	d.unfinished()
+	d.unused()
+	d.settings()
+	return d.found
 }
 
-type examination struct {
+type diagnosis struct {
 	*Snapshot
 	root  string
 	found []Finding
 }
 
-func (e *examination) add(check string, severity Severity, remedy, format string, args ...any) {
-	e.found = append(e.found, Finding{check, severity, fmt.Sprintf(format, args...), remedy})
+func (d *diagnosis) add(check string, severity Severity, remedy, format string, args ...any) {
+	d.found = append(d.found, Finding{check, severity, fmt.Sprintf(format, args...), remedy})
 }
 
 // limits tells of limits that are nearly reached, which error comes of it, and the sysctl line that
 // doubles them.
-func (e *examination) limits() {
-	seg, sem, msg := &e.Limits.Segments, &e.Limits.Semaphores, &e.Limits.Queues
+func (d *diagnosis) limits() {
+	seg, sem, msg := &d.Limits.Segments, &d.Limits.Semaphores, &d.Limits.Queues
 	semline := func(mns, mni int) string {
 		return fmt.Sprintf("sysctl -w kernel.sem='%d %d %d %d'", sem.MaxPerSet, mns, sem.MaxOps, mni)
 	}
@@ -83,23 +83,23 @@ func (e *examination) limits() {
 		{"msgmni", "queues", "msgget(2) fails with ENOSPC", uint64(msg.InUse), uint64(msg.Max), fmt.Sprintf("sysctl -w kernel.msgmni=%d", double(msg.Max, mostIDs))},
 	} {
 		if l.max == 0 {
-			e.add(l.name, Critical, l.remedy, "kernel limit %s is 0: every %s", l.name, l.errno)
+			d.add(l.name, Critical, l.remedy, "kernel limit %s is 0: every %s", l.name, l.errno)
 			continue
 		}
 		percent := float64(l.used) / float64(l.max) * 100
 		text := fmt.Sprintf("%d of %d %s are in use (%s): when all are, %s", l.used, l.max, l.what, l.name, l.errno)
 		switch {
 		case percent >= atLimit:
-			e.add(l.name, Critical, l.remedy, "%s", text)
+			d.add(l.name, Critical, l.remedy, "%s", text)
 		case percent >= nearLimit:
-			e.add(l.name, Warning, l.remedy, "%s", text)
+			d.add(l.name, Warning, l.remedy, "%s", text)
 		}
 	}
 	if seg.MaxSize < smallestMax {
-		e.add("shmmax", Warning, "sysctl -w kernel.shmmax=18446744073692774399", "a segment can have at most %d bytes (shmmax): a larger one fails with EINVAL", seg.MaxSize)
+		d.add("shmmax", Warning, "sysctl -w kernel.shmmax=18446744073692774399", "a segment can have at most %d bytes (shmmax): a larger one fails with EINVAL", seg.MaxSize)
 	}
 	if msg.MaxMessage > msg.DefaultMaxBytes {
-		e.add("msgmax", Warning, fmt.Sprintf("sysctl -w kernel.msgmnb=%d", msg.MaxMessage), "a message may have %d bytes (msgmax), and a new queue holds %d (msgmnb): a larger message fails with EINVAL", msg.MaxMessage, msg.DefaultMaxBytes)
+		d.add("msgmax", Warning, fmt.Sprintf("sysctl -w kernel.msgmnb=%d", msg.MaxMessage), "a message may have %d bytes (msgmax), and a new queue holds %d (msgmnb): a larger message fails with EINVAL", msg.MaxMessage, msg.DefaultMaxBytes)
 	}
 }
 
@@ -123,41 +123,41 @@ func doubled(n uint64) uint64 {
 }
 
 // queues tells of queues that are full, where senders wait or get EAGAIN.
-func (e *examination) queues() {
-	for i := range e.Objects {
-		o := &e.Objects[i]
+func (d *diagnosis) queues() {
+	for i := range d.Objects {
+		o := &d.Objects[i]
 		q := o.Queue
 		if q == nil || q.MaxBytes <= 0 {
 			continue
 		}
 		if used := float64(max(q.Bytes, q.Messages)) / float64(q.MaxBytes) * 100; used >= atLimit {
-			e.add("queue-full", Warning, fmt.Sprintf("sysvipc msg drain %s, or sysvipc set %s --qbytes %d", o.Ref(), o.Ref(), 2*q.MaxBytes),
+			d.add("queue-full", Warning, fmt.Sprintf("sysvipc msg drain %s, or sysvipc set %s --qbytes %d", o.Ref(), o.Ref(), 2*q.MaxBytes),
 				"%s holds %s, %d of %d bytes: senders wait, or fail with EAGAIN", o.Ref(), plural.Of(q.Messages, "message"), q.Bytes, q.MaxBytes)
 		}
 	}
 }
 
 // waits tells of probable deadlocks, and of receivers that wait beside messages.
-func (e *examination) waits() {
+func (d *diagnosis) waits() {
 	rings, told := map[int][]string{}, map[string]bool{}
-	for i := range e.Waits {
-		w := &e.Waits[i]
+	for i := range d.Waits {
+		w := &d.Waits[i]
 		if w.Cycle != 0 {
 			rings[w.Cycle] = append(rings[w.Cycle], fmt.Sprintf("process %d on %s", w.PID, w.Ref()))
 		}
 		if w.Stuck() && !told[w.Ref()] {
 			told[w.Ref()] = true
-			e.add("stuck", Warning, "sysvipc waits "+w.Ref(), "process %d waits on %s to %s, and its messages have other types", w.PID, w.Ref(), w.What())
+			d.add("stuck", Warning, "sysvipc waits "+w.Ref(), "process %d waits on %s to %s, and its messages have other types", w.PID, w.Ref(), w.What())
 		}
 	}
 	for _, n := range sortedKeys(rings) {
-		e.add("deadlock", Critical, "sysvipc waits", "these wait for one another, probably: %s", strings.Join(rings[n], ", "))
+		d.add("deadlock", Critical, "sysvipc waits", "these wait for one another, probably: %s", strings.Join(rings[n], ", "))
 	}
 }
 
 // modes tells of objects that everybody may write.
-func (e *examination) modes() {
-	e.many("world-writable", func(o *Object) bool { return o.Mode&0o002 != 0 },
+func (d *diagnosis) modes() {
+	d.many("world-writable", func(o *Object) bool { return o.Mode&0o002 != 0 },
 		"everybody may change", "sysvipc set %s --mode 0660")
 }
 
@@ -165,29 +165,29 @@ func (e *examination) modes() {
 const Unfinished fs.FileMode = 0o611
 
 // unfinished tells of objects that are not whole.
-func (e *examination) unfinished() {
-	e.many("unfinished", func(o *Object) bool { return o.Mode == Unfinished },
+func (d *diagnosis) unfinished() {
+	d.many("unfinished", func(o *Object) bool { return o.Mode == Unfinished },
 		"not whole, left by a restore that was killed, or is at it, are", "restore them again, which replaces them, or sysvipc rm %s")
 }
 
 // unused tells of orphans and candidates.
-func (e *examination) unused() {
-	e.many("orphans", func(o *Object) bool { return o.Verdict.Class == Orphan }, "nobody uses", "sysvipc gc")
-	e.many("candidates", func(o *Object) bool { return o.Verdict.Class == Candidate }, "nobody seems to use", "sysvipc gc --include candidate")
-	e.many("removed", func(o *Object) bool {
+func (d *diagnosis) unused() {
+	d.many("orphans", func(o *Object) bool { return o.Verdict.Class == Orphan }, "nobody uses", "sysvipc gc")
+	d.many("candidates", func(o *Object) bool { return o.Verdict.Class == Candidate }, "nobody seems to use", "sysvipc gc --include candidate")
+	d.many("removed", func(o *Object) bool {
 		return o.Segment != nil && o.Segment.Destroyed && o.Explained == 0 && o.Segment.Attaches > 0
 	}, "removed, and attached by processes that cannot be seen, are", "sysvipc who %s")
 }
 
 // many is one warning for all objects that something holds for. A %s in the remedy is the first.
-func (e *examination) many(check string, holds func(*Object) bool, text, remedy string) {
+func (d *diagnosis) many(check string, holds func(*Object) bool, text, remedy string) {
 	const named = 5
 	var names []string
 	n := 0
-	for i := range e.Objects {
-		if holds(&e.Objects[i]) {
+	for i := range d.Objects {
+		if holds(&d.Objects[i]) {
 			if n++; len(names) < named {
-				names = append(names, e.Objects[i].Ref())
+				names = append(names, d.Objects[i].Ref())
 			}
 		}
 	}
@@ -201,28 +201,28 @@ func (e *examination) many(check string, holds func(*Object) bool, text, remedy 
 	if n > len(names) {
 		more = fmt.Sprintf(" and %d more", n-len(names))
 	}
-	e.add(check, Warning, remedy, "%s %s: %s%s", text, plural.Of(n, "object"), strings.Join(names, ", "), more)
+	d.add(check, Warning, remedy, "%s %s: %s%s", text, plural.Of(n, "object"), strings.Join(names, ", "), more)
 }
 
 // settings tells of settings that remove objects behind the back of their users.
-func (e *examination) settings() {
-	if text, err := readSmall(path.Join("/", e.root, "/proc/sys/kernel/shm_rmid_forced")); err == nil && strings.TrimSpace(string(text)) == "1" {
-		e.add("shm_rmid_forced", Warning, "sysctl -w kernel.shm_rmid_forced=0", "a segment is destroyed with its last detach, and orphans are at once: programs lose what they left for the next one")
+func (d *diagnosis) settings() {
+	if text, err := readSmall(path.Join("/", d.root, "/proc/sys/kernel/shm_rmid_forced")); err == nil && strings.TrimSpace(string(text)) == "1" {
+		d.add("shm_rmid_forced", Warning, "sysctl -w kernel.shm_rmid_forced=0", "a segment is destroyed with its last detach, and orphans are at once: programs lose what they left for the next one")
 	}
-	if !e.systemUsers() {
+	if !d.systemUsers() {
 		return
 	}
-	if value, file := e.removeIPC(); value {
-		e.add("removeipc", Warning, "echo -e '[Login]\\nRemoveIPC=no' > /etc/systemd/logind.conf.d/ipc.conf && systemctl restart systemd-logind",
+	if value, file := d.removeIPC(); value {
+		d.add("removeipc", Warning, "echo -e '[Login]\\nRemoveIPC=no' > /etc/systemd/logind.conf.d/ipc.conf && systemctl restart systemd-logind",
 			"systemd-logind removes the objects of users who log out (RemoveIPC, %s): a service that runs as an ordinary user, such as a database, loses its own", file)
 	}
 }
 
 // systemUsers reports whether an object belongs to a user whose objects systemd-logind would remove:
 // not root, and not a system user.
-func (e *examination) systemUsers() bool {
-	for i := range e.Objects {
-		if e.Objects[i].UID >= firstUser {
+func (d *diagnosis) systemUsers() bool {
+	for i := range d.Objects {
+		if d.Objects[i].UID >= firstUser {
 			return true
 		}
 	}
@@ -234,8 +234,8 @@ const firstUser = 1000
 
 // removeIPC reads whether systemd-logind removes objects, and which file says so. Later files
 // override earlier ones; without any the default is to remove.
-func (e *examination) removeIPC() (removes bool, from string) {
-	if !isDirectory(path.Join("/", e.root, "/run/systemd/system")) {
+func (d *diagnosis) removeIPC() (removes bool, from string) {
+	if !isDirectory(path.Join("/", d.root, "/run/systemd/system")) {
 		return false, "" // systemd does not run
 	}
 	removes, from = true, "the default"
@@ -247,9 +247,9 @@ func (e *examination) removeIPC() (removes bool, from string) {
 		}
 	}
 	for _, dir := range []string{"/usr/lib/systemd", "/run/systemd", "/etc/systemd"} {
-		read(path.Join("/", e.root, dir, "logind.conf"))
+		read(path.Join("/", d.root, dir, "logind.conf"))
 	}
-	for _, file := range dropIns("/"+e.root, "logind.conf.d") {
+	for _, file := range dropIns("/"+d.root, "logind.conf.d") {
 		read(file)
 	}
 	return removes, from

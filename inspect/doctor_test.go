@@ -39,7 +39,7 @@ func TestRemoveIPC(t *testing.T) {
 	check := func(want string) {
 		t.Helper()
 		got := ""
-		for _, f := range Examine(s, root) {
+		for _, f := range Diagnose(s, root) {
 			if f.Check == "removeipc" || f.Check == "shm_rmid_forced" {
 				got += f.Check + " " + f.Text
 			}
@@ -74,7 +74,7 @@ func TestRemoveIPC(t *testing.T) {
 	check("shm_rmid_forced")
 }
 
-// A limit is told before it is reached, with the line that raises it.
+// A limit is reported before it is reached, with the line that raises it.
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	s := &Snapshot{}
@@ -82,7 +82,7 @@ func TestLimits(t *testing.T) {
 	s.Limits.Semaphores = sysvipc.SemaphoreLimits{Max: 128, InUse: 1, MaxTotal: 1000, InTotal: 990, MaxPerSet: 250, MaxOps: 32}
 	s.Limits.Queues = sysvipc.QueueLimits{Max: 0, MaxMessage: 8192, DefaultMaxBytes: 16384}
 	got := map[string]Finding{}
-	for _, f := range Examine(s, t.TempDir()) {
+	for _, f := range Diagnose(s, t.TempDir()) {
 		got[f.Check] = f
 	}
 	for check, want := range map[string]Finding{

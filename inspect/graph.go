@@ -2,7 +2,7 @@ package inspect
 
 import "slices"
 
-// findHolders says for each wait who is probably waited for.
+// findHolders finds the processes that each wait is probably waiting for.
 func (s *Snapshot) findHolders() {
 	for i := range s.Waits {
 		w := &s.Waits[i]

@@ -12,7 +12,7 @@ type Namespace struct {
 	// refer to it. Either keeps a namespace without any process.
 	Mounts, Descriptors []string
 
-	// Path is a file by which [In] gets there.
+	// Path is a file by which [WithNamespace] gets there.
 	Path string
 }
 

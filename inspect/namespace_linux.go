@@ -180,13 +180,13 @@ func (f *finder) mountinfo(pid int) {
 	}
 }
 
-// In calls f in the IPC namespace that the file at path stands for: a link /proc/PID/ns/ipc, an open
+// WithNamespace calls f in the IPC namespace that the file at path stands for: a link /proc/PID/ns/ipc, an open
 // file or a bind mount of one. Everything that f does on its own goroutine happens there, such as
 // [Take] and the calls of package sysvipc that do not wait. It needs CAP_SYS_ADMIN.
 //
 // The namespace belongs to a thread of the operating system, which ends with f. What this process
 // holds by SEM_UNDO stays as it is: its other threads keep it.
-func In(path string, f func() error) error {
+func WithNamespace(path string, f func() error) error {
 	fd, err := open(path)
 	if err != nil {
 		return pathError("open", path, err)
@@ -205,7 +205,7 @@ func In(path string, f func() error) error {
 		}
 		err = f()
 		if home >= 0 {
-			// The thread ends soon, and not now: till then nobody shall find it there.
+			// The thread ends soon, and not now: till then no scan finds it there.
 			unix.Setns(home, unix.CLONE_NEWIPC)
 		}
 		done <- err
@@ -216,5 +216,5 @@ func In(path string, f func() error) error {
 // processPath is a file by which one gets to the namespace of a process.
 func processPath(root string, pid int) string { return fmt.Sprintf("%s/%d/ns/ipc", root, pid) }
 
-// Here returns the number of this thread's IPC namespace, or 0 if it cannot be seen.
-func Here() uint64 { return newScan(defaultProc).ns }
+// CurrentNamespace returns the number of this thread's IPC namespace, or 0 if it cannot be seen.
+func CurrentNamespace() uint64 { return newScan(defaultProc).ns }

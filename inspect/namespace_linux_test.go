@@ -47,7 +47,7 @@ func TestNamespaces(t *testing.T) {
 	}
 	look := func(path string, attaches int) {
 		t.Helper()
-		err := In(path, func() error {
+		err := WithNamespace(path, func() error {
 			s := look(t)
 			o := s.Object(sysvipc.KindSegment, id)
 			if s.Namespace != inode || o == nil || o.Key != 77 || o.Segment.Attaches != attaches || o.Explained != attaches {
@@ -102,7 +102,7 @@ func TestNamespaces(t *testing.T) {
 func TestInNothing(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/proc/self/ns/mnt", "/dev/null", "/nonexistent"} {
-		err := In(path, func() error { t.Error("called"); return nil })
+		err := WithNamespace(path, func() error { t.Error("called"); return nil })
 		if err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %v", path, err)
 		}

@@ -13,10 +13,10 @@ func Namespaces(context.Context, *Options) (*NamespaceList, error) {
 	return nil, fmt.Errorf("inspect: only Linux has IPC namespaces: %w", errors.ErrUnsupported)
 }
 
-// In needs Linux.
-func In(string, func() error) error {
+// WithNamespace needs Linux.
+func WithNamespace(string, func() error) error {
 	return fmt.Errorf("inspect: only Linux has IPC namespaces: %w", errors.ErrUnsupported)
 }
 
-// Here returns 0: there are no namespaces.
-func Here() uint64 { return 0 }
+// CurrentNamespace returns 0: there are no namespaces.
+func CurrentNamespace() uint64 { return 0 }

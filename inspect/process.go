@@ -26,9 +26,9 @@ type Status uint8
 
 // What can have become of it.
 const (
-	// None: nobody has done it yet.
+	// None: no process has done it yet.
 	None Status = iota
-	// Hidden: somebody did, or it is not known whether; who it was, or whether that process lives,
+	// Hidden: a process did, or it is not known whether; which one it was, or whether it lives,
 	// cannot be seen from here.
 	Hidden
 	// Dead: it has ended, and its pid is free. A zombie has ended, too.
@@ -71,11 +71,11 @@ func (c *clock) statusOf(pid int, proc *Process, hidden, happened bool, at time.
 }
 
 // clock is what is known of the machine's time. Starts of processes are counted from the start of
-// the machine, and notes on objects have the time of day: they can be compared if nobody has set
-// the clock between.
+// the machine, and notes on objects have the time of day: they can be compared if the clock was not
+// set between.
 type clock struct {
 	boot time.Time // zero if not known
-	set  bool      // somebody has set the clock meanwhile
+	set  bool      // the clock was set meanwhile
 }
 
 // check looks for times that cannot be: those before the start of the machine, or in the future.

@@ -244,7 +244,7 @@ func TestStressNG(t *testing.T) {
 				t.Errorf("%s has %d attaches, and is %s", o.Ref(), o.Segment.Attaches, o.Verdict.Class)
 			}
 			if c := o.Verdict.Class; c == Orphan && o.Segment == nil {
-				t.Errorf("%s is an orphan, and its owner is at work", o.Ref())
+				t.Errorf("%s is an orphan, and its owner has processes", o.Ref())
 			}
 		}
 	}

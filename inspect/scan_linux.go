@@ -192,7 +192,7 @@ func (s *scan) thread(pid, tid int) {
 	text, err := s.fs.read(s.fs.task(pid, tid, "syscall"))
 	if denied(err) || err == unix.ENOENT && known {
 		// The name of the function is shown to more than its arguments are. "0" is shown for
-		// a thread that runs, too, and to who may not know.
+		// a thread that runs, too, and to users without the rights.
 		s.hideThread(pid, tid)
 		return
 	}
@@ -228,7 +228,7 @@ func (s *scan) hideThread(pid, tid int) {
 }
 
 // mayWait reports whether wchan allows for a wait on a set or a queue: do_semtimedop, do_msgrcv,
-// and what these were called earlier, or a thread that is halted. Who may not know is told "0".
+// and what these were called earlier, or a thread that is halted. A user without the rights sees "0".
 func mayWait(where []byte) bool {
 	return len(where) == 0 || halted(where) || where[0] == '0' || bytes.Contains(where, []byte("sem")) || bytes.Contains(where, []byte("msg"))
 }

@@ -76,7 +76,7 @@ type Object struct {
 	Waiters int
 	// Product is the known product that the object belongs to, or nil.
 	Product *Product
-	// Verdict says whether the object may go.
+	// Verdict says whether the object can be removed.
 	Verdict Verdict
 	// Unknown names what is not known, or not in full: "users", "semaphores", "types".
 	Unknown []string
@@ -85,7 +85,7 @@ type Object struct {
 // Semaphore is one semaphore of a set.
 type Semaphore struct {
 	Value         int
-	LastPID       int // who operated on it last; 0 for nobody, or nobody who is visible
+	LastPID       int // of the last operation; 0 for none, or for a process that is not visible
 	Acquire, Zero int // how many threads wait to acquire it, and for it to become zero
 }
 
@@ -136,8 +136,8 @@ func (o *Object) unknown(what string) {
 	o.Unknown = append(o.Unknown, what)
 }
 
-// Take looks at the IPC namespace of this process. What this user may not see is told in Complete
-// and Warnings; an error means that nothing could be seen at all, or that ctx is done.
+// Take looks at the IPC namespace of this process. Complete and Warnings say what this user may
+// not see; an error means that nothing could be seen at all, or that ctx is done.
 //
 // The cost grows linearly with processes, threads and objects: each file of /proc is read once.
 func Take(ctx context.Context, opts *Options) (*Snapshot, error) {

@@ -122,7 +122,7 @@ func (s *Snapshot) resolve(scan *scan) {
 	s.findCycles()
 	s.peek()
 	if r.clock.set {
-		s.warn("the clock was set while these objects were there: reused pids cannot be told")
+		s.warn("the clock was set while these objects were there: reused pids cannot be recognised")
 	}
 	s.Complete = len(s.Warnings) == 0
 	for i := range s.Objects {
@@ -258,7 +258,7 @@ func (r *resolver) note(o *Object, role Role, pid int, happened bool, at time.Ti
 	return &o.Users[len(o.Users)-1]
 }
 
-// operators adds who operated on each semaphore last, each process once. SETVAL and SETALL count
+// operators adds the last operator of each semaphore, each process once. SETVAL and SETALL count
 // too, and change no other time than that of the last change.
 func (r *resolver) operators(o *Object) {
 	first := len(o.Users)

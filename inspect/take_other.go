@@ -9,5 +9,5 @@ import (
 )
 
 func take(context.Context, *Options) (*Snapshot, error) {
-	return nil, fmt.Errorf("inspect: only Linux shows who uses what: %w", errors.ErrUnsupported)
+	return nil, fmt.Errorf("inspect: only Linux shows the users of objects: %w", errors.ErrUnsupported)
 }

@@ -11,13 +11,13 @@ import (
 var ErrChanged = errors.New("changed meanwhile")
 
 // Unchanged asks the kernel again, and returns nil if the object is still the one of the snapshot and
-// nobody has used it since: for the moment before it is removed. It must be called in the namespace of
+// no process has used it since: for the moment before it is removed. It must be called in the namespace of
 // the snapshot. What it returns otherwise says what is different, and is [ErrChanged], or the
 // kernel's error if the object is gone.
 func (o *Object) Unchanged() error { return o.unchanged(0) }
 
 // UnchangedHeld is Unchanged for a segment that the process with this pid has attached once since, to save its contents,
-// and has attached still: nobody else has attached or detached it. Its detach would hide who did. It is exact if the
+// and has attached still: no other process has attached or detached it. Its own detach would hide that. It is exact if the
 // second of the last detach was over when Unchanged was asked before the attach, since the kernel's times are seconds.
 func (o *Object) UnchangedHeld(pid int) error { return o.unchanged(pid) }
 
@@ -54,7 +54,7 @@ func (o *Object) unchanged(holder int) error {
 			return err
 		}
 		if st.Messages != o.Queue.Messages || st.LastSendPID != o.Queue.LastSendPID || st.LastReceivePID != o.Queue.LastReceivePID {
-			return o.changed("somebody sent or received")
+			return o.changed("a process sent or received")
 		}
 		now.Object, now.Queue = st.Object, &st
 	}
@@ -81,9 +81,9 @@ func (o *Object) sameSemaphores(now *Object) error {
 	for i, s := range now.Semaphores {
 		switch {
 		case s.Acquire+s.Zero > 0:
-			return o.changed("somebody waits for semaphore %d", i)
+			return o.changed("a thread waits for semaphore %d", i)
 		case s != o.Semaphores[i]:
-			return o.changed("somebody operated on semaphore %d", i)
+			return o.changed("a process operated on semaphore %d", i)
 		}
 	}
 	return nil

@@ -50,7 +50,7 @@ func (u *User) Comm() string {
 }
 
 // Gone reports whether the process has ended for certain. A pid that was reused by the clock alone is no evidence, since
-// somebody may have set the clock, or the machine was suspended; that a thread of the kernel has it is.
+// the clock may have been set, or the machine suspended; that a thread of the kernel has it is.
 func (u *User) Gone() bool {
 	return u.Status == Dead || u.Status == Reused && u.Process != nil && u.Process.kernel
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
-// Class says whether an object may go. One table decides, and its first row that matches does:
+// Class says whether an object can be removed. One table decides, and its first row that matches does:
 //
 //	1   a segment is attached                                            in use
 //	2   a set or queue has a blocked thread, or its last user lives      in use
@@ -24,7 +24,7 @@ import (
 //
 // Row 4 is for a set that this user may not read, for a queue if a thread of any process cannot be
 // seen, since it may be waiting, and for both if there may be processes out of sight. The threads
-// that wait on a set are counted by the kernel, whoever they belong to, but for those that are
+// that wait on a set are counted by the kernel, those of every user, but for those that are
 // stopped. It is also for a set that is young and was never operated on.
 type Class string
 
@@ -33,15 +33,15 @@ const (
 	InUse     Class = "in-use"    // never to be removed
 	Protected Class = "protected" // a product's own tool removes it
 	Unknown   Class = "unknown"   // to be kept
-	HasData   Class = "has-data"  // to be kept, until somebody has read it
-	Orphan    Class = "orphan"    // nobody can have a use for it, as far as can be known
-	Candidate Class = "candidate" // nobody seems to use it; its owner must say
+	HasData   Class = "has-data"  // to be kept, until its messages are read
+	Orphan    Class = "orphan"    // no process can have a use for it, as far as can be known
+	Candidate Class = "candidate" // no process seems to use it; its owner must say
 )
 
 // Verdict is what is to be thought of an object, and why.
 type Verdict struct {
 	Class   Class
-	Rule    int      // the row of the table, from 1; 0 if nobody has judged
+	Rule    int      // the row of the table, from 1; 0 if it was not judged
 	Reasons []string // sentences, the decisive one first
 }
 
@@ -174,7 +174,7 @@ func (j *judge) unseen(o *Object) bool {
 	v := &o.Verdict
 	switch {
 	case o.Set != nil && o.Semaphores == nil:
-		v.set(Unknown, 4, "its mode does not let this user read who waits for it and who operated on it last")
+		v.set(Unknown, 4, "its mode does not let this user read its waiters and its last operators")
 	case o.hiddenUser() != nil:
 		u := o.hiddenUser()
 		v.set(Unknown, 4, "who %s cannot be seen: %s", u.did(), u.Evidence())
@@ -182,7 +182,7 @@ func (j *judge) unseen(o *Object) bool {
 		v.set(Unknown, 4, "not all can be seen that may use it")
 		v.Reasons = append(v.Reasons, j.Warnings...)
 	case o.Set != nil && o.Set.Operated.IsZero() && j.Time.Sub(o.Changed) < j.minAge:
-		v.set(Unknown, 4, "it was made %s ago, and nobody has operated on it yet", j.Time.Sub(o.Changed).Round(time.Second))
+		v.set(Unknown, 4, "it was made %s ago, and no process has operated on it yet", j.Time.Sub(o.Changed).Round(time.Second))
 	default:
 		return false
 	}
@@ -215,7 +215,7 @@ func (j *judge) remembered(o *Object) bool {
 	return false
 }
 
-// gone tells of those who used it once.
+// gone adds the processes that used it once.
 func (j *judge) gone(o *Object) {
 	v := &o.Verdict
 	for i := range o.Users {

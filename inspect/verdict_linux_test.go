@@ -228,9 +228,9 @@ func withPID(t *testing.T, pid int) int {
 			return pid
 		}
 		if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
-			t.Skip("somebody else has the pid")
+			t.Skip("another process has the pid")
 		}
 	}
-	t.Skip("somebody else takes all pids")
+	t.Skip("other processes take all pids")
 	return 0
 }

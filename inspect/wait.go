@@ -32,13 +32,13 @@ type Wait struct {
 
 	Since   time.Time     // about; zero if not known
 	Timeout time.Duration // after Since; 0 for none, or if none can be seen
-	Holders []Holder      // who is probably waited for
+	Holders []Holder      // the processes that are probably waited for
 	Cycle   int           // the number of the probable deadlock that it is part of; 0 for none
 	Queued  map[int64]int // of a receiver: how many messages of each type are on the queue; nil if not known
 }
 
-// Holder is a process that a wait is probably waiting for. The kernel does not know who holds a
-// semaphore: it notes who operated on it last.
+// Holder is a process that a wait is probably waiting for. The kernel does not know the holder of a
+// semaphore: it notes the last operator.
 type Holder struct {
 	PID     int
 	Process *Process
@@ -59,7 +59,7 @@ func (w *Wait) What() string {
 		}
 		return text
 	case Receive:
-		return "receive " + Awaited(w.Type, w.Except)
+		return "receive " + WaitedOn(w.Type, w.Except)
 	}
 	if len(w.Ops) == 0 {
 		return "operate"
@@ -95,8 +95,8 @@ func (w *Wait) stuckAt() SemaphoreOp {
 	return SemaphoreOp{}
 }
 
-// Awaited says in words what a receiver takes.
-func Awaited(typ int64, except bool) string {
+// WaitedOn says in words what a receiver takes.
+func WaitedOn(typ int64, except bool) string {
 	switch {
 	case typ == 0:
 		return "any type"
@@ -121,8 +121,8 @@ func (w *Wait) takes(typ int64) bool {
 	return typ == w.Type
 }
 
-// Stuck reports whether the wait cannot end by itself as things are: a receiver beside messages none
-// of which it takes. Somebody else must take them, or send another one.
+// Stuck reports whether the wait cannot end by itself: a receiver beside messages of which it takes
+// none. Another receiver must take them, or another message must come.
 func (w *Wait) Stuck() bool {
 	if w.Operation != Receive || len(w.Queued) == 0 {
 		return false

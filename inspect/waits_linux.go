@@ -47,7 +47,7 @@ func (r *resolver) waits() {
 // maxPeeked is how many messages of a queue are looked at: each look goes through all before it.
 const maxPeeked = 1000
 
-// peek looks at the types on queues that have messages and receivers who wait all the same.
+// peek looks at the types on queues that have messages and waiting receivers.
 func (s *Snapshot) peek() {
 	seen := map[int]map[int64]int{}
 	for i := range s.Waits {

@@ -33,7 +33,7 @@ type view struct {
 }
 
 func newView() *view {
-	own := inspect.Here()
+	own := inspect.CurrentNamespace()
 	return &view{now: time.Now(), users: names{lookup: lookupUser}, groups: names{lookup: lookupGroup}, ns: namespace(own), own: own}
 }
 

@@ -69,7 +69,7 @@ func runDoctor(cmd *cobra.Command, args []string, output string) error {
 		return err
 	}
 	w := cmd.OutOrStdout()
-	found := inspect.Examine(snap, "")
+	found := inspect.Diagnose(snap, "")
 	if output == "json" {
 		d := startDocument(w, "findings")
 		for _, f := range found {
@@ -107,7 +107,7 @@ func runNagios(cmd *cobra.Command) error {
 		return &cli.Error{Code: nagiosUnknown}
 	}
 	worst, texts := inspect.Fine, []string{}
-	for _, f := range inspect.Examine(snap, "") {
+	for _, f := range inspect.Diagnose(snap, "") {
 		worst = max(worst, f.Severity)
 		texts = append(texts, f.Text)
 	}

@@ -120,7 +120,7 @@ func runLs(cmd *cobra.Command, args []string, o *lsOptions) error {
 		return o.everywhere(cmd, v, kinds, write)
 	}
 	return inside(o.ns, func() error {
-		here := inspect.Here()
+		here := inspect.CurrentNamespace()
 		v.ns = namespace(here)
 		o.format.manyNamespaces = here != v.own
 		all, err := o.list(cmd, v, kinds)

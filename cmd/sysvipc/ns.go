@@ -42,7 +42,7 @@ func inside(where string, f func() error) error {
 	if pid, err := strconv.Atoi(where); err == nil {
 		path = fmt.Sprintf("/proc/%d/ns/ipc", pid)
 	}
-	return inspect.In(path, f)
+	return inspect.WithNamespace(path, f)
 }
 
 // insideOf calls f in a namespace that was found. Nobody needs a right to be where he is.
@@ -53,7 +53,7 @@ func insideOf(ns *inspect.Namespace, f func() error) error {
 	if ns.Path == "" {
 		return cli.Fail(cli.ExitNotFound, "nothing leads there: %w", fs.ErrNotExist)
 	}
-	return inspect.In(ns.Path, f)
+	return inspect.WithNamespace(ns.Path, f)
 }
 
 // census is how many objects a namespace has.

@@ -74,7 +74,7 @@ func parseRef(s string) (ref, error) {
 		if !ok || err != nil {
 			return ref{}, cli.Usage("REF %q: write an IPC namespace as ns=INODE/shm:5, with the number that \"sysvipc ns\" shows", s)
 		}
-		if here := inspect.Here(); ns != here {
+		if here := inspect.CurrentNamespace(); ns != here {
 			return ref{}, cli.Fail(cli.ExitRefused, "%s is in IPC namespace %d, and this command in %d: run it there with \"nsenter --ipc=PATH sysvipc …\" (\"sysvipc ns\" shows what leads there)", s, ns, here)
 		}
 		object = rest

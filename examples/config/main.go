@@ -7,8 +7,8 @@
 //	go run ./examples/config add-host a.example
 //	go run ./examples/config show
 //
-// It lies in a file in the user's folder for such, so that it is still there after a reboot. Whoever watches sees each
-// change at once, and whoever is killed in the midst of one leaves the old configuration.
+// It lies in a file in the user's folder for such, so that it is still there after a reboot. Watchers see each
+// change at once, and a process that is killed in the midst of one leaves the old configuration.
 package main
 
 import (

@@ -157,7 +157,7 @@ func show(r *shared.Region, rounds int) error {
 	}
 	low, _ := got.Load()
 	high, _ := given.Load()
-	fmt.Printf("%d points on the board; %d given, of which %d were under way when somebody was killed\n", sum, high, high-low)
+	fmt.Printf("%d points on the board; %d given, of which %d were under way when a process was killed\n", sum, high, high-low)
 	if sum < low || sum > high {
 		return fmt.Errorf("the points on the board are not between %d and %d", low, high)
 	}

@@ -10,7 +10,7 @@
 //
 // The board shows the prices of this moment, once a second: it reads a variable for each
 // symbol, for which nobody waits. Ticks prints every change; if it is too slow, because its
-// output is, it is told how many it has lost. Audit must not lose any: the feed waits for
+// output is, it learns how many it has lost. Audit must not lose any: the feed waits for
 // it. Kill it, or the feed, with kill -9, and the others go on.
 //
 //	go run ./examples/pricetick remove

@@ -21,7 +21,7 @@ import (
 //
 //	SYSVIPC_DUMP=1 go test -run '^$' -bench Dump -benchtime 5x ./internal/bench
 //
-// cp returns before its file is on the disk, and dump does not, unless it is told to: each is compared with its like. What is
+// cp returns before its file is on the disk, and dump does not, unless --no-sync is given: each is compared with its like. What is
 // reported are medians, and of the ratios of all turns: 2 is half the speed of cp.
 func BenchmarkDump(b *testing.B) {
 	if os.Getenv("SYSVIPC_DUMP") == "" {

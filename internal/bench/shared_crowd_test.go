@@ -70,7 +70,7 @@ var sharedCrowd = ipctest.Register("shared crowd", func(c *ipctest.ChildEnv) {
 	c.Listen()
 })
 
-// What it costs to open a region, with few things in it and with many.
+// What it costs to open a region, with few values in it and with many.
 func BenchmarkSharedOpen(b *testing.B) {
 	const many = 10_000
 	open := func(entries int) func(n int) time.Duration {

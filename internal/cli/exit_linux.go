@@ -2,6 +2,6 @@ package cli
 
 import "syscall"
 
-// errRemovedWaiting is the kernel's answer to those who waited for an object that was
-// removed. Those who come later get EINVAL.
+// errRemovedWaiting is the kernel's answer to waiters on an object that was
+// removed. Later callers get EINVAL.
 const errRemovedWaiting = syscall.EIDRM

@@ -48,7 +48,7 @@ const (
 	keeps  = "keeps" // to keep a segment attached
 )
 
-// whole is a SIZE for any message: kernel.msgmax of a namespace, unless somebody has changed it.
+// whole is a SIZE for any message: kernel.msgmax of a namespace, unless it was changed.
 const whole = 8192
 
 var golang = language{name: "Go"}

@@ -65,7 +65,7 @@ func (p *peer) block(format string, args ...any) {
 	ipctest.WaitBlocked(p.t, p.PID, 1)
 }
 
-// end returns the driver's answer to the command that it was told.
+// end returns the driver's answer to its command.
 func (p *peer) end() string {
 	p.t.Helper()
 	answer, ok := strings.CutPrefix(p.Line(), "ok")

@@ -231,7 +231,7 @@ func TestSharedVarKilled(t *testing.T) {
 		p := startShared(t)
 		p.begin("add 1000000000 1")
 		before, err := s.count.Load()
-		for now := before; now < before+100; now, err = s.count.Load() { // until it is at work
+		for now := before; now < before+100; now, err = s.count.Load() { // until it adds
 			good(t, err)
 			runtime.Gosched()
 		}
@@ -257,7 +257,7 @@ func (s *sharedRegion) name(n int64) (text shared.String[[20]byte]) {
 	return text
 }
 
-// The mutex is glibc's: whoever of both is killed with it, the other one is told.
+// The mutex is glibc's: when either process is killed with it, the other one gets EOWNERDEAD.
 func TestSharedMutex(t *testing.T) {
 	t.Parallel()
 	if !ipctest.Alone(t) {
@@ -298,7 +298,7 @@ func TestSharedMutex(t *testing.T) {
 	p.do("unlock")
 	good(t, s.book.Lock(ctx), s.book.Unlock())
 
-	// Nobody repairs: both are told.
+	// Nobody repairs: both get an error.
 	holder = ipctest.Start(t, sharedHolder, nil)
 	holder.Expect("locked")
 	holder.Kill()

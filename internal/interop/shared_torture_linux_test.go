@@ -14,7 +14,7 @@ import (
 )
 
 // C and Go programs change two numbers under one lock, and are killed at random: whenever the lock is free the two are
-// equal, whoever gets it from a dead holder is told so, and nobody is stuck. SYSVIPC_KILLS=2000 makes it longer.
+// equal, the next holder after a dead one learns of the death, and no process is stuck. SYSVIPC_KILLS=2000 makes it longer.
 func TestSharedTorture(t *testing.T) {
 	t.Parallel()
 	if !ipctest.Alone(t) {

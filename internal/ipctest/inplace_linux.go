@@ -46,7 +46,7 @@ func runInPlace(m Runner) int {
 }
 
 // takeTurn waits until no other run of tests uses this namespace. The turn ends when the file is closed. The lock is that
-// of the namespace itself: it is one, whoever runs the tests and whatever their TMPDIR is.
+// of the namespace itself: it is one, for every user and any TMPDIR.
 func takeTurn(limit time.Duration) (*os.File, error) {
 	namespace, err := os.Open("/proc/self/ns/ipc")
 	if err != nil {

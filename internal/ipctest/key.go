@@ -6,7 +6,7 @@ import (
 )
 
 // Key returns a key that no object has. When the test ends, whatever objects then have it are removed, of any kind and
-// whoever made them.
+// any creator.
 func Key(t testing.TB) int32 {
 	t.Helper()
 	objects, err := Objects()

@@ -111,7 +111,7 @@ func TestExitCodeIsThatOfTheTests(t *testing.T) {
 	wantOutput(t, output, code, 2, `panic: as asked`)
 }
 
-// hanger opens the named pipe, says so to whoever reads it, and keeps it open for as long as it lives.
+// hanger opens the named pipe, says so to its readers, and keeps it open for as long as it lives.
 var hanger = ipctest.Register("hanger", func(c *ipctest.ChildEnv) {
 	fifo, err := os.OpenFile(c.Args[0], os.O_WRONLY, 0)
 	c.Check(err)

@@ -3,7 +3,7 @@
 // checks no length, and each function is one system call. See sysvipc(7).
 //
 // There are three kinds of names. The calls are called as in the manual ([Shmget], [Semtimedop],
-// [Msgrcv]); where one call does several things by command, there is a function for each shape of
+// [Msgrcv]); where one call has several commands, there is a function for each shape of
 // argument ([SemctlGetall], [ShmctlStat]). The flags and commands are spelled as in the kernel's
 // headers ([IPC_CREAT], [SHM_STAT_ANY]). The structs ([ShmidDS], [SemidDS], [MsqidDS]) are neutral
 // forms: the layout of the kernel's own differs from port to port, is private to this package, and is

@@ -53,8 +53,8 @@ const (
 	GETPID  = 11 // the process that changed the semaphore last
 	GETVAL  = 12
 	GETALL  = 13
-	GETNCNT = 14 // number of those who wait for a larger value
-	GETZCNT = 15 // number of those who wait for zero
+	GETNCNT = 14 // number of waiters for a larger value
+	GETZCNT = 15 // number of waiters for zero
 	SETVAL  = 16
 	SETALL  = 17
 

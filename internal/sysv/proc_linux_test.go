@@ -75,7 +75,7 @@ func otherIDs(t *testing.T) (uid, gid uint32) {
 }
 
 // checkSeq checks the sequence number in an id, of which the lower bits are the index: 15, or 24 if the kernel
-// was told to have more.
+// was booted with ipcmni_extend.
 func checkSeq(t *testing.T, p Perm, id int) {
 	t.Helper()
 	if int(p.Seq) != id>>15 && int(p.Seq) != id>>24 {

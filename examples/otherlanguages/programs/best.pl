@@ -4,7 +4,7 @@ use strict;
 use warnings;
 no warnings 'portable'; # this is for 64-bit ports
 
-# The key of a name, and the hash of the name of a thing.
+# The key of a name, and the hash of the name of a value.
 sub fnv32 { my $h = 0x811c9dc5; $h = (($h ^ $_) * 0x01000193) & 0xffffffff for unpack 'C*', $_[0]; $h }
 sub fnv64 { use integer; my $h = 0xcbf29ce484222325; $h = ($h ^ $_) * 0x100000001b3 for unpack 'C*', $_[0]; no integer; $h & ~0 }
 

@@ -29,7 +29,7 @@ class Region:
         return struct.unpack(form, self.memory.read(struct.calcsize(form), offset))
 
     def find(self, name, kind):
-        """The offset and the parameters of a thing."""
+        """The offset and the parameters of a value."""
         h = fnv(name.encode(), 64, 0xCBF29CE484222325, 0x100000001B3)
         for i in range(self.entries):
             at = self.table + (h + i) % self.entries * 512

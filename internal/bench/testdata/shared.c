@@ -58,13 +58,13 @@ static void pause_a_little(void)
 
 /* ---- waiting: a flag that the waker clears, and a futex ---- */
 
-struct event { LINE a32 asleep; a32 bell; };
+struct event { LINE a32 asleep; a32 wakes; };
 
 static void notify(struct event *e)
 {
 	if (atomic_load(&e->asleep) && atomic_exchange(&e->asleep, 0)) {
-		atomic_fetch_add(&e->bell, 1);
-		syscall(SYS_futex, &e->bell, FUTEX_WAKE, 1 << 30, NULL, NULL, 0);
+		atomic_fetch_add(&e->wakes, 1);
+		syscall(SYS_futex, &e->wakes, FUTEX_WAKE, 1 << 30, NULL, NULL, 0);
 	}
 }
 
@@ -83,10 +83,10 @@ INLINE void await(struct event *e, a64 *word, uint64_t seen)
 		if (atomic_load_explicit(word, memory_order_acquire) != seen)
 			return;
 	}
-	uint32_t bell = atomic_load(&e->bell);
+	uint32_t wakes = atomic_load(&e->wakes);
 	atomic_store(&e->asleep, 1);
 	if (atomic_load(word) == seen)
-		syscall(SYS_futex, &e->bell, FUTEX_WAIT, bell, NULL, NULL, 0);
+		syscall(SYS_futex, &e->wakes, FUTEX_WAIT, wakes, NULL, NULL, 0);
 }
 
 /* ---- a variable of 64 bytes in four versioned cells ---- */
@@ -146,7 +146,7 @@ struct chan {
 	LINE struct cell cells[CELLS];
 };
 
-/* stream, waits and trial are as in eagerness of chanwait.go. */
+/* stream, waits and trial are as in the adaptive spin of chanwait.go. */
 struct side { struct chan *c; uint64_t sends, takes, stream, waits, trial; };
 
 static uint64_t mark(uint64_t p, uint64_t state) { return p >> SHIFT << LAP | state; }
@@ -240,7 +240,7 @@ struct many {
 	LINE a64 tail;
 	LINE a64 head;
 	LINE a64 received[4];
-	LINE a64 wanted; /* what the other source has to have sent */
+	LINE a64 wanted; /* what the other source must have sent */
 	struct event news, room, orders;
 	LINE struct cell cells[CELLS];
 };

@@ -6,7 +6,7 @@ import sys
 
 import sysv_ipc
 
-WHOLE = 8192  # sysv_ipc sends and receives up to 2048 bytes unless it is told
+WHOLE = 8192  # sysv_ipc sends and receives up to 2048 bytes by default
 
 shm = sem = msg = None
 
