@@ -40,7 +40,9 @@ var rooms = []room{
 	{path: ".", why: "policy over the kernel's words", rooms: []string{"internal/sysv"}, modules: []string{xsys}},
 	{path: "shared", why: "lives in a segment; who imports it gains no other dependency", rooms: []string{"."}, modules: []string{xsys}},
 	{path: "inspect", why: "looks at what the kernel shows of others, and not into regions", rooms: []string{".", "internal/plural"}, modules: []string{xsys, procfs}},
-	{path: "cluster", why: "the same objects over NATS, and the bridge from a kernel queue", rooms: []string{"."}, modules: []string{xsys, nats}},
+	{path: "cluster", why: "the same objects over NATS", rooms: []string{"."}, modules: []string{xsys, nats}},
+	{path: "cluster/bridge", why: "joins a kernel queue to one of the cluster", rooms: []string{".", "cluster"}, modules: []string{xsys, nats}},
+	{path: "cluster/internal/clustertest", why: "servers for the tests of cluster", rooms: []string{".", "cluster"}, modules: []string{xsys, nats}, program: true, tests: true},
 	{path: "dashboard", why: "shows what inspect sees", rooms: []string{".", "inspect"}, modules: []string{xsys, prometheus}},
 	{
 		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS, Prometheus and plots",
@@ -48,7 +50,7 @@ var rooms = []room{
 	},
 	{
 		path: "cmd/sysvipcd", why: "the daemon, which carries NATS and Prometheus by cluster and dashboard",
-		rooms: []string{".", "inspect", "cluster", "dashboard", "internal/cli"}, modules: []string{xsys, cobra}, program: true,
+		rooms: []string{".", "inspect", "cluster", "cluster/bridge", "dashboard", "internal/cli"}, modules: []string{xsys, cobra}, program: true,
 	},
 	{path: "examples", why: "programs to read and to begin with: they use what users use", rooms: []string{".", "shared"}, program: true},
 	{path: "internal/ipctest", why: "serves the tests of every room, so it can import none of them", modules: []string{xsys}, program: true, tests: true},
@@ -168,7 +170,7 @@ func complainAbout(r *room, name, what string, test bool) string {
 		case other == nil:
 			return "it is in no room"
 		case other == r || slices.Contains(r.rooms, other.path):
-		case test && (other.path == "internal/ipctest" || slices.Contains(r.rooms, ".") && other.path == "internal/sysv"):
+		case test && (other.tests || slices.Contains(r.rooms, ".") && other.path == "internal/sysv"):
 		default:
 			return fmt.Sprintf("%s may import %q; %s", r.path, r.rooms, r.why)
 		}
@@ -230,6 +232,10 @@ func TestImportRules(t *testing.T) {
 		{"inspect/who.go", module + "/shared", false},
 		{"cluster/queue.go", "github.com/nats-io/nats.go/jetstream", true},
 		{"cluster/queue.go", module + "/shared", false},
+		{"cluster/queue.go", module + "/cluster/bridge", false},
+		{"cluster/queue.go", module + "/cluster/internal/clustertest", false},
+		{"cluster/bridge/send.go", module + "/cluster", true},
+		{"cluster/bridge/send_test.go", module + "/cluster/internal/clustertest", true},
 		{"dashboard/page.go", "github.com/prometheus/client_golang/prometheus", true},
 		{"dashboard/page.go", module + "/inspect", true},
 		{"inspect/who.go", "github.com/prometheus/client_golang/prometheus", false},

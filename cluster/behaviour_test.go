@@ -128,18 +128,6 @@ func newSet(t testing.TB, c *cluster.Conn, values ...int) *cluster.SemaphoreSet 
 	return s
 }
 
-// eventually waits for what others do, in their own time.
-func eventually(t *testing.T, what string, f func() bool) {
-	t.Helper()
-	end := time.Now().Add(time.Minute)
-	for !f() {
-		if time.Now().After(end) {
-			t.Fatalf("it never came that %s", what)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-}
-
 func TestBehaviourOfQueues(t *testing.T) {
 	everywhere(t, func(t *testing.T, w world) {
 		q, again := w.queue(t)

@@ -3,7 +3,6 @@ package cluster_test
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,49 +12,13 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 )
 
 // Each benchmark lets both sides take turns: "bare" is what a program that uses nats.go
 // itself would do, with the same durability. x_bare is the median of the turns' ratios:
 //
 //	go test -run - -bench 'Queue$|SemaphorePair|Wakeup|HalfLoad' ./cluster
-
-var payload = make([]byte, 128)
-
-// number makes names unique: benchmarks run again and again on one server.
-var number atomic.Int64
-
-func unique() string { return fmt.Sprintf("bench%d", number.Add(1)) }
-
-// turns lets ours and bare take turns. Each returns how long one operation took.
-func turns(b *testing.B, ours, bare func() time.Duration) {
-	var own, floor, ratios []float64
-	ours()
-	bare()
-	for b.Loop() {
-		var o, f time.Duration
-		if len(own)%2 == 0 {
-			o, f = ours(), bare()
-		} else {
-			f, o = bare(), ours()
-		}
-		own, floor, ratios = append(own, float64(o)), append(floor, float64(f)), append(ratios, float64(o)/float64(f))
-	}
-	b.ReportMetric(median(own), "ns/op")
-	b.ReportMetric(median(floor), "bare-ns/op")
-	b.ReportMetric(median(ratios), "x_bare")
-}
-
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return v[len(v)/2]
-}
-
-// percentiles sorts.
-func percentiles(all []time.Duration) (p50, p99 time.Duration) {
-	slices.Sort(all)
-	return all[len(all)/2], all[len(all)*99/100]
-}
 
 // together has senders of them send n messages.
 func together(b *testing.B, n, senders int, send func() error) (wait func()) {
@@ -75,35 +38,14 @@ func together(b *testing.B, n, senders int, send func() error) (wait func()) {
 	return wg.Wait
 }
 
-func bareStream(b *testing.B, c *cluster.Conn) (jetstream.JetStream, string) {
-	js, err := jetstream.New(c.NATS())
-	check(b, err)
-	name := unique()
-	_, err = js.CreateStream(b.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{name}, Retention: jetstream.WorkQueuePolicy})
-	check(b, err)
-	b.Cleanup(func() { js.DeleteStream(context.Background(), name) })
-	return js, name
-}
-
-// bareConsume calls f with each message, and acknowledges it.
-func bareConsume(b *testing.B, c *cluster.Conn, stream string, f func(jetstream.Msg)) {
-	js, err := jetstream.New(c.NATS())
-	check(b, err)
-	cons, err := js.CreateConsumer(b.Context(), stream, jetstream.ConsumerConfig{Durable: "c", AckPolicy: jetstream.AckExplicitPolicy})
-	check(b, err)
-	cc, err := cons.Consume(func(m jetstream.Msg) { m.Ack(); f(m) })
-	check(b, err)
-	b.Cleanup(cc.Stop)
-}
-
 func BenchmarkQueue(b *testing.B) {
 	for _, senders := range []int{1, 64} {
 		for _, sel := range []sysvipc.Selector{sysvipc.OfType(1), sysvipc.Any} {
 			b.Run(fmt.Sprintf("%v/senders=%d", sel, senders), func(b *testing.B) {
 				const n = 400
-				js, stream := bareStream(b, connect(b, nil))
+				js, stream := clustertest.BareStream(b, connect(b, nil))
 				got := make(chan struct{}, n)
-				bareConsume(b, connect(b, nil), stream, func(jetstream.Msg) { got <- struct{}{} })
+				clustertest.BareConsume(b, connect(b, nil), stream, func(jetstream.Msg) { got <- struct{}{} })
 				name := unique()
 				q, err := connect(b, nil).CreateQueue(b.Context(), name, nil)
 				check(b, err)
@@ -121,10 +63,10 @@ func BenchmarkQueue(b *testing.B) {
 						return time.Since(began) / n
 					}
 				}
-				turns(b, carry(func() error { return q.Send(b.Context(), 1, payload) }, func() {
+				clustertest.Turns(b, carry(func() error { return q.Send(b.Context(), 1, clustertest.Payload) }, func() {
 					_, err := r.Receive(b.Context(), sel)
 					check(b, err)
-				}), carry(func() error { _, err := js.Publish(b.Context(), stream, payload); return err }, func() { <-got }))
+				}), carry(func() error { _, err := js.Publish(b.Context(), stream, clustertest.Payload); return err }, func() { <-got }))
 			})
 		}
 	}
@@ -143,7 +85,7 @@ func BenchmarkSemaphorePair(b *testing.B) {
 	const n = 200
 	kv := bareBucket(b, connect(b, nil))
 	key := unique()
-	rev, err := kv.Put(b.Context(), key, payload[:64])
+	rev, err := kv.Put(b.Context(), key, clustertest.Payload[:64])
 	check(b, err)
 	s, err := connect(b, nil).CreateSemaphores(b.Context(), unique(), 1)
 	check(b, err)
@@ -157,12 +99,12 @@ func BenchmarkSemaphorePair(b *testing.B) {
 			return time.Since(began) / n
 		}
 	}
-	turns(b, each(func() {
+	clustertest.Turns(b, each(func() {
 		check(b, s.At(0).Acquire(b.Context(), 1))
 		check(b, s.At(0).Release(b.Context(), 1))
 	}), each(func() {
 		for range 2 {
-			rev, err = kv.Update(b.Context(), key, payload[:64], rev)
+			rev, err = kv.Update(b.Context(), key, clustertest.Payload[:64], rev)
 			check(b, err)
 		}
 	}))
@@ -184,7 +126,7 @@ func BenchmarkWakeup(b *testing.B) {
 				<-woken
 				all = append(all, time.Since(began))
 			}
-			p50, _ := percentiles(all)
+			p50, _ := clustertest.Percentiles(all)
 			return p50
 		}
 	}
@@ -192,10 +134,10 @@ func BenchmarkWakeup(b *testing.B) {
 	key, another := unique(), unique()
 	w, err := mine.Watch(b.Context(), key, jetstream.UpdatesOnly())
 	check(b, err)
-	rev, err := kv.Put(b.Context(), key, payload[:64])
+	rev, err := kv.Put(b.Context(), key, clustertest.Payload[:64])
 	check(b, err)
 	<-w.Updates()
-	last, err := mine.Put(b.Context(), another, payload[:64])
+	last, err := mine.Put(b.Context(), another, clustertest.Payload[:64])
 	check(b, err)
 	name := unique()
 	s, err := connect(b, nil).CreateSemaphores(b.Context(), name, 0)
@@ -203,7 +145,7 @@ func BenchmarkWakeup(b *testing.B) {
 	b.Cleanup(func() { s.Remove(context.Background()) })
 	other, err := connect(b, nil).OpenSemaphores(b.Context(), name)
 	check(b, err)
-	turns(b, middle(func() (func(), func()) {
+	clustertest.Turns(b, middle(func() (func(), func()) {
 		got := make(chan error, 1)
 		go func() { got <- other.At(0).Acquire(b.Context(), 1) }()
 		waiting(b, s, 1)
@@ -212,11 +154,11 @@ func BenchmarkWakeup(b *testing.B) {
 		return func() {
 				<-w.Updates()
 				var err error
-				last, err = mine.Update(b.Context(), another, payload[:64], last)
+				last, err = mine.Update(b.Context(), another, clustertest.Payload[:64], last)
 				check(b, err)
 			}, func() {
 				var err error
-				rev, err = kv.Update(b.Context(), key, payload[:64], rev)
+				rev, err = kv.Update(b.Context(), key, clustertest.Payload[:64], rev)
 				check(b, err)
 			}
 	}))

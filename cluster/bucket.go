@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sysvipc/sysvipc/cluster/internal/jserr"
 )
 
 // The bucket holds an entry for each semaphore set, lease and variable. It is a
@@ -35,7 +37,7 @@ func (c *Conn) openBucket(ctx context.Context) error {
 	if known {
 		return nil
 	}
-	err := c.persist(ctx, func(ctx context.Context) error {
+	err := c.Retry(ctx, func(ctx context.Context) error {
 		_, err := c.js.Stream(ctx, bucketStream)
 		if !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return err
@@ -80,7 +82,7 @@ type storedMessage struct {
 // stored asks the leader of a stream for a message. The other servers might answer too, but
 // what one of them has can be old, and one that is stopped does not answer.
 func (c *Conn) stored(ctx context.Context, stream, request string) (m storedMessage, err error) {
-	err = c.persist(ctx, func(ctx context.Context) error {
+	err = c.Retry(ctx, func(ctx context.Context) error {
 		m = storedMessage{}
 		answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, []byte(request))
 		if err != nil {
@@ -112,7 +114,7 @@ func (c *Conn) readLatest(ctx context.Context, key string) (entry, error) {
 	probed := uint64(0) // a message that was stored during this call
 	probe := func(header nats.Header) error {
 		header[jetstream.MsgIDHeader] = []string{c.number()}
-		return c.persist(ctx, func(ctx context.Context) error {
+		return c.Retry(ctx, func(ctx context.Context) error {
 			a, err := c.store(ctx, &nats.Msg{Subject: bucketPrefix + "probe", Header: header})
 			if err == nil {
 				probed = a.Seq
@@ -129,7 +131,7 @@ func (c *Conn) readLatest(ctx context.Context, key string) (entry, error) {
 			jetstream.ExpectedLastSubjSeqHeader:     {strconv.FormatUint(e.revision, 10)},
 			jetstream.ExpectedLastSubjSeqSubjHeader: {bucketPrefix + key},
 		})
-		if !isCode(err, codeWrongLastSequence, codeWrongLastSequence2) {
+		if !jserr.Is(err, jetstream.JSErrCodeStreamWrongLastSequence, jserr.StreamWrongLastSequenceConstant) {
 			return e, err
 		}
 		// Others write. What they write after a message of ours is late enough.
@@ -143,7 +145,7 @@ func (c *Conn) readLatest(ctx context.Context, key string) (entry, error) {
 
 // wentBack says that the servers have less than they had acknowledged: they lost it with their
 // machines, or were restored from a copy.
-func (c *Conn) wentBack(t thing, known, has uint64) {
+func (c *Conn) wentBack(t object, known, has uint64) {
 	c.metrics.Count("went_back", t.name, 1)
 	c.note(fmt.Sprintf("the servers went back: %s %q was at revision %d, and is at %d", t.kind, t.name, known, has), errWentBack)
 }
@@ -170,12 +172,12 @@ func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint6
 	}
 	tries := 0
 	var a ack
-	err := c.persist(ctx, func(ctx context.Context) (err error) {
+	err := c.Retry(ctx, func(ctx context.Context) (err error) {
 		tries++
 		a, err = c.store(ctx, msg)
 		return err
 	})
-	if !isCode(err, codeWrongLastSequence, codeWrongLastSequence2) {
+	if !jserr.Is(err, jetstream.JSErrCodeStreamWrongLastSequence, jserr.StreamWrongLastSequenceConstant) {
 		return a.Seq, err
 	}
 	if tries == 1 && (!c.elects || laterThan(err, revision)) {
@@ -190,7 +192,7 @@ func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint6
 		jetstream.MsgIDHeader: {id}, jetstream.MsgTTLHeader: {probeTime.String()}, operationHeader: {"PURGE"},
 	}}
 	tries = 0
-	err = c.persist(ctx, func(ctx context.Context) (err error) {
+	err = c.Retry(ctx, func(ctx context.Context) (err error) {
 		tries++
 		a, err = c.store(ctx, msg)
 		return err
@@ -219,7 +221,7 @@ func (c *Conn) end(ctx context.Context, key string, revision uint64) error {
 		jetstream.MsgTTLHeader:              {time.Second.String()},
 		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(revision, 10)},
 	}}
-	return c.persist(ctx, func(ctx context.Context) error {
+	return c.Retry(ctx, func(ctx context.Context) error {
 		_, err := c.store(ctx, msg)
 		return err
 	})

@@ -15,6 +15,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
+
+	"github.com/sysvipc/sysvipc/cluster/internal/jserr"
 )
 
 // Options are the rare choices of [Connect]. The zero value, and nil, are right for most.
@@ -137,7 +139,7 @@ func Connect(ctx context.Context, url string, opts *Options, natsOpts ...nats.Op
 
 // connect tries once.
 func connect(ctx context.Context, url string, opts *Options, natsOpts []nats.Option) (*Conn, error) {
-	server := thing{"server", url}
+	server := object{"server", url}
 	c := &Conn{
 		replicas: opts.Replicas, lease: opts.Lease, metrics: opts.Metrics, id: nuid.Next(),
 		open: map[closer]struct{}{}, buckets: map[string]bool{}, renewed: make(chan struct{}),
@@ -206,7 +208,7 @@ func connect(ctx context.Context, url string, opts *Options, natsOpts []nats.Opt
 		defer cancel()
 	}
 	// Again and again: a cluster that elects does not answer, and nobody answers later for it.
-	err = c.persist(asking, func(ctx context.Context) error { _, err := c.js.AccountInfo(ctx); return err })
+	err = c.Retry(asking, func(ctx context.Context) error { _, err := c.js.AccountInfo(ctx); return err })
 	if err != nil {
 		nc.Close()
 		return nil, server.fail("connect to", err, "JetStream does not answer: start the server with -js")
@@ -256,17 +258,18 @@ func (c *Conn) Close(ctx context.Context) error {
 			errs = append(errs, err)
 		case <-ctx.Done():
 			c.nc.Close()
-			return thing{"server", c.nc.ConnectedUrlRedacted()}.cancelled("close", ctx)
+			return object{"server", c.nc.ConnectedUrlRedacted()}.cancelled("close", ctx)
 		}
 	}
 	if err := c.nc.FlushWithContext(withDeadline(ctx)); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
-		errs = append(errs, thing{"server", c.nc.ConnectedUrlRedacted()}.fail("close", err, ""))
+		errs = append(errs, object{"server", c.nc.ConnectedUrlRedacted()}.fail("close", err, ""))
 	}
 	c.nc.Close()
 	return errors.Join(errs...)
 }
 
-// NATS returns the connection below, for what this package does not offer.
+// NATS returns the connection below, for what this package does not offer. See also
+// [Conn.Retry], [Conn.Reconnection] and [Queue.Stream].
 func (c *Conn) NATS() *nats.Conn { return c.nc }
 
 // withDeadline is ctx for calls of nats.go that refuse one without a deadline.
@@ -304,9 +307,9 @@ func (c *Conn) reconnected() {
 	}
 }
 
-// reconnection returns a channel that is closed with the next one, which loses what was on
+// Reconnection returns a channel that is closed with the next one, which loses what was on
 // its way.
-func (c *Conn) reconnection() <-chan struct{} {
+func (c *Conn) Reconnection() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.renewed
@@ -318,10 +321,10 @@ func (c *Conn) number() string { return c.id + strconv.FormatUint(c.next.Add(1),
 // attempt is for how long one request waits for its answer before it is made again.
 const attempt = 3 * time.Second
 
-// persist makes a call to the servers until it is answered, for as long as ctx lasts:
+// Retry makes a call to the servers until it is answered, for as long as ctx lasts:
 // servers restart, and clusters elect leaders. The call must be one that may be repeated. What
 // servers go on to answer instead is noted after a while, and is in the error at the end.
-func (c *Conn) persist(ctx context.Context, call func(context.Context) error) error {
+func (c *Conn) Retry(ctx context.Context, call func(context.Context) error) error {
 	began, pause := time.Now(), 20*time.Millisecond
 	noted := false
 	for {
@@ -332,7 +335,7 @@ func (c *Conn) persist(ctx context.Context, call func(context.Context) error) er
 		if r := c.refusals.since(refusals); r != nil && errors.Is(err, context.DeadlineExceeded) {
 			err = errors.Join(err, r) // perhaps therefore
 		}
-		if err == nil || !transient(err) && (!isCode(err, codeNoPeers) || time.Since(began) > placing) {
+		if err == nil || !transient(err) && (!jserr.Is(err, jserr.ClusterNoPeers) || time.Since(began) > placing) {
 			return err
 		}
 		said := answered(err)
@@ -374,9 +377,9 @@ func transient(err error) bool {
 	if errors.As(err, &api) {
 		switch api.ErrorCode {
 		case jetstream.JSErrCodeJetStreamNotEnabledForAccount, jetstream.JSErrCodeJetStreamNotEnabled,
-			codeMemoryExceeded, codeStorageExceeded:
+			jserr.MemoryResourcesExceeded, jserr.StorageResourcesExceeded:
 			return false
-		case codeInProcess, codeConsumerOffline:
+		case jserr.StreamDuplicateMessageConflict, jserr.ConsumerOffline:
 			return true
 		}
 		return (api.Code == 503 || api.Code == 500) && !isFull(err)
@@ -388,25 +391,6 @@ func transient(err error) bool {
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, nats.ErrConnectionReconnecting) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrReconnectBufExceeded) ||
 		errors.Is(err, jetstream.ErrNoStreamResponse)
-}
-
-// Codes of the server's answers that nats.go has no name for.
-const (
-	codeNoPeers            = 10005
-	codeInProcess          = 10158 // a message with this ID is being stored
-	codeConsumerOffline    = 10119
-	codeWrongLastSequence  = 10071
-	codeWrongLastSequence2 = 10164 // the same, in a cluster, while another is being stored
-	codeStoreFailed        = 10077 // the stream is full, in its words
-	codeTooBig             = 10054
-	codeMemoryExceeded     = 10028
-	codeStorageExceeded    = 10047
-)
-
-// isCode reports whether the server answered so.
-func isCode(err error, codes ...jetstream.ErrorCode) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode)
 }
 
 // ack is the server's answer to a message that it stores.

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 )
 
 func wantRefusal(t *testing.T, url string, want string, is error) {
@@ -30,7 +31,7 @@ func wantRefusal(t *testing.T, url string, want string, is error) {
 // An error of Connect says what to do.
 func TestConnectRefusals(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", ownAddress())
+	l, err := net.Listen("tcp", clustertest.OwnAddress())
 	check(t, err)
 	nobody := "nats://" + l.Addr().String()
 	l.Close()

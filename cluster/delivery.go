@@ -23,7 +23,7 @@ type Delivery struct {
 func (d *Delivery) Ack(ctx context.Context) error {
 	q := d.q
 	defer q.release(d)
-	err := q.conn.persist(ctx, func(ctx context.Context) error {
+	err := q.conn.Retry(ctx, func(ctx context.Context) error {
 		_, err := q.conn.nc.RequestWithContext(ctx, d.item.msg.Reply, wordAck)
 		return err
 	})

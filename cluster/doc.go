@@ -12,8 +12,8 @@
 //	err = q.Send(ctx, 7, []byte("hello"))
 //	m, err := q.Receive(ctx, sysvipc.OfType(7))
 //
-// Package cluster/embedded runs the servers inside the program. A [Bridge] joins a kernel's
-// queue to one of these.
+// Package cluster/embedded runs the servers inside the program. Package cluster/bridge joins a
+// kernel's queue to one of these.
 //
 // # What is different from the kernel's objects
 //

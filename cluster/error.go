@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cluster/internal/jserr"
 )
 
 // ErrLeaseLost: the holder was not heard of for longer than its lease, so that what it
@@ -25,15 +26,16 @@ type Error struct {
 	Name string // the object's name
 	Err  error  // why it failed
 
-	is   error  // the sentinel of package sysvipc that Err amounts to, or nil
-	hint string // what to do
+	Hint string // what to do, or ""
+
+	is error // the sentinel of package sysvipc that Err amounts to, or nil
 }
 
 // Error returns the whole sentence.
 func (e *Error) Error() string {
 	s := fmt.Sprintf("cluster: %s %s %q: %v", e.Op, e.Kind, e.Name, e.Err)
-	if e.hint != "" {
-		s += " (" + e.hint + ")"
+	if e.Hint != "" {
+		s += " (" + e.Hint + ")"
 	}
 	return s
 }
@@ -47,10 +49,10 @@ func (e *Error) Is(target error) bool {
 	return e.is != nil && (target == e.is || e.is == sysvipc.ErrRemoved && target == fs.ErrNotExist)
 }
 
-// thing is what an error says of the object that a call was about.
-type thing struct{ kind, name string }
+// object is what an error says of the object that a call was about.
+type object struct{ kind, name string }
 
-func (t thing) fail(op string, err error, hint string) error {
+func (t object) fail(op string, err error, hint string) error {
 	if err == nil {
 		return nil
 	}
@@ -58,20 +60,20 @@ func (t thing) fail(op string, err error, hint string) error {
 	if errors.As(err, &own) {
 		return err
 	}
-	e := &Error{Op: op, Kind: t.kind, Name: t.name, Err: err, hint: hint}
+	e := &Error{Op: op, Kind: t.kind, Name: t.name, Err: err, Hint: hint}
 	var api *jetstream.APIError
 	switch {
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrConnectionClosed):
 		if hint == "" {
-			e.hint = "no server with JetStream answers: is it enabled, and has its cluster a leader?"
+			e.Hint = "no server with JetStream answers: is it enabled, and has its cluster a leader?"
 		}
 	case cannotReserve(err):
 		if hint == "" {
-			e.hint = "what the servers may store is reserved: give queues less, see QueueOptions.MaxBytes, or the servers more, see max_file_store"
+			e.Hint = "what the servers may store is reserved: give queues less, see QueueOptions.MaxBytes, or the servers more, see max_file_store"
 		}
-	case isCode(err, codeNoPeers):
+	case jserr.Is(err, jserr.ClusterNoPeers):
 		if hint == "" {
-			e.hint = "it needs as many servers with JetStream, and room, as it has replicas: see Options.Replicas"
+			e.Hint = "it needs as many servers with JetStream, and room, as it has replicas: see Options.Replicas"
 		}
 	case errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamNotFound:
 		if op == "open" {
@@ -84,12 +86,12 @@ func (t thing) fail(op string, err error, hint string) error {
 }
 
 // refuse returns an error for what cannot be meant, or what does not fit.
-func (t thing) refuse(op string, is error, format string, args ...any) error {
+func (t object) refuse(op string, is error, format string, args ...any) error {
 	err := errors.New("invalid argument")
 	if is != nil {
 		err = is
 	}
-	return &Error{Op: op, Kind: t.kind, Name: t.name, Err: err, is: is, hint: fmt.Sprintf(format, args...)}
+	return &Error{Op: op, Kind: t.kind, Name: t.name, Err: err, is: is, Hint: fmt.Sprintf(format, args...)}
 }
 
 // outside is what a number that is not in its range amounts to: too big above it, and
@@ -101,16 +103,16 @@ func outside(n, least int) error {
 	return sysvipc.ErrTooBig
 }
 
-func (t thing) removed(op string) error {
+func (t object) removed(op string) error {
 	return &Error{Op: op, Kind: t.kind, Name: t.name, Err: sysvipc.ErrRemoved, is: sysvipc.ErrRemoved}
 }
 
-func (t thing) cancelled(op string, ctx context.Context) error {
+func (t object) cancelled(op string, ctx context.Context) error {
 	return &Error{Op: op, Kind: t.kind, Name: t.name, Err: ctx.Err()}
 }
 
 // ended is cancelled, with what the servers had said until then, if they had.
-func (t thing) ended(op string, ctx context.Context, err error) error {
+func (t object) ended(op string, ctx context.Context, err error) error {
 	var u *unanswered
 	if errors.As(err, &u) {
 		return &Error{Op: op, Kind: t.kind, Name: t.name, Err: u}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -33,19 +34,19 @@ func TestThreeNodes(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("SYSVIPC_CLUSTER_FAULTS")); err == nil {
 		rounds, by, long = n, 1, true
 	}
-	if testing.Short() || race && !long {
+	if testing.Short() || clustertest.Race && !long {
 		t.Skip("needs some seconds of three servers; the detector sees their clients in other tests")
 	}
-	c := newNodes(t, 3, by, long)
-	c.start(0, 1)
-	conn := c.connect(c.urls(2), nil)
+	c := clustertest.NewNodes(t, 3, by, long)
+	c.Start(0, 1)
+	conn := c.Connect(c.URLs(2), nil)
 	brief, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if _, err := conn.EnsureSemaphores(brief, "first", 0); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("while there are two servers for three replicas it ends with %v, want that it waits", err)
 	}
-	c.start(2)
-	conn = c.connect(c.urls(), nil)
+	c.Start(2)
+	conn = c.Connect(c.URLs(), nil)
 	_, err := conn.EnsureSemaphores(soon(t), "first", 0)
 	check(t, err)
 	for round := range rounds {
@@ -54,55 +55,48 @@ func TestThreeNodes(t *testing.T) {
 			short    bool
 			do, undo func(victim int)
 		}{
-			{"leader killed", true, c.kill, func(i int) { c.start(i) }},
-			{"leader cut off", true, func(i int) { c.cut(i, true) }, func(i int) { c.cut(i, false) }},
-			{"leader's disk slow", false, func(i int) { c.disk(i, 10*time.Millisecond) }, func(i int) { c.disk(i, 0) }},
-			{"leader stopped", false, func(i int) { c.processes[i].Stop() }, func(i int) { c.processes[i].Continue() }},
+			{"leader killed", true, c.Kill, func(i int) { c.Start(i) }},
+			{"leader cut off", true, func(i int) { c.Cut(i, true) }, func(i int) { c.Cut(i, false) }},
+			{"leader's disk slow", false, func(i int) { c.Disk(i, 10*time.Millisecond) }, func(i int) { c.Disk(i, 0) }},
+			{"leader stopped", false, func(i int) { c.Processes[i].Stop() }, func(i int) { c.Processes[i].Continue() }},
 		} {
 			if !long && !f.short {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s/%d", f.name, round), func(t *testing.T) {
-				c.t = t
-				if c.slow != "" && strings.Contains(f.name, "disk") {
-					t.Skip("fsync cannot be slowed here:", c.slow)
+				c.T = t
+				if c.Slow != "" && strings.Contains(f.name, "disk") {
+					t.Skip("fsync cannot be slowed here:", c.Slow)
 				}
-				victim := c.leader(conn, bucketStream)
+				victim := c.Leader(conn, bucketStream)
 				under(t, c, victim, !strings.Contains(f.name, "disk"), func() { f.do(victim) }, func() { f.undo(victim) })
 			})
-			c.t = t
-			if f.name == "leader killed" || long {
-				t.Run(fmt.Sprintf("bridges, %s/%d", f.name, round), func(t *testing.T) {
-					c.t = t
-					bridges(t, c, strings.HasSuffix(f.name, "cut off") || strings.HasSuffix(f.name, "stopped"), f.do, f.undo)
-				})
-				c.t = t
-			}
+			c.T = t
 		}
 		t.Run(fmt.Sprintf("client stopped/%d", round), func(t *testing.T) {
-			c.t = t
+			c.T = t
 			stopClient(t, c)
 		})
-		c.t = t
+		c.T = t
 	}
 }
 
 // under has clients use a semaphore and a queue before, under and after a fault of one
 // server. One client and one sender know that server alone; if it is silent, they get
 // nowhere, and the others go on.
-func under(t *testing.T, c *nodes, victim int, silent bool, do, undo func()) {
+func under(t *testing.T, c *clustertest.Nodes, victim int, silent bool, do, undo func()) {
 	const majority, second, minority = 0, 1, 2
 	var sets []*cluster.SemaphoreSet
 	var queues []*cluster.Queue
-	for _, url := range []string{c.urls(victim), c.urls(victim), c.url(victim)} {
-		conn := c.connect(url, &cluster.Options{Lease: time.Minute})
+	for _, url := range []string{c.URLs(victim), c.URLs(victim), c.URL(victim)} {
+		conn := c.Connect(url, &cluster.Options{Lease: time.Minute})
 		s, err := conn.EnsureSemaphores(soon(t), t.Name(), 2)
 		check(t, err)
 		q, err := conn.EnsureQueue(soon(t), t.Name(), &cluster.QueueOptions{Strict: true, AckWait: time.Second})
 		check(t, err)
 		sets, queues = append(sets, s), append(queues, q)
 	}
-	checkAll := everyRevision(t, c.connect(c.urls(victim), nil), t.Name())
+	checkAll := everyRevision(t, c.Connect(c.URLs(victim), nil), t.Name())
 	h := newHistory(t)
 	stop := make(chan struct{})
 	var clients sync.WaitGroup
@@ -218,8 +212,8 @@ var holder = ipctest.Register("holder", func(c *ipctest.ChildEnv) {
 })
 
 // stopClient stops the holder of a lock for longer than its lease.
-func stopClient(t *testing.T, c *nodes) {
-	conn := c.connect(c.urls(), nil)
+func stopClient(t *testing.T, c *clustertest.Nodes) {
+	conn := c.Connect(c.URLs(), nil)
 	s, err := conn.CreateSemaphores(soon(t), t.Name(), 1)
 	check(t, err)
 	checkAll := everyRevision(t, conn, t.Name())
@@ -230,7 +224,7 @@ func stopClient(t *testing.T, c *nodes) {
 		check(t, err)
 		return token, protected.write(token, "old")
 	}
-	p := ipctest.Start(t, holder, nil, c.urls(), t.Name())
+	p := ipctest.Start(t, holder, nil, c.URLs(), t.Name())
 	token, err := write(p)
 	check(t, err)
 	h.note(0, 0, "take", semOutput{ok: true, token: token}, nil)
@@ -238,7 +232,7 @@ func stopClient(t *testing.T, c *nodes) {
 	h.all = append(h.all, op(0, "reap", h.now(), 1<<62, semOutput{}))
 	var rivals sync.WaitGroup
 	for i := range 2 {
-		conn := c.connect(c.urls(), nil)
+		conn := c.Connect(c.URLs(), nil)
 		s, err := conn.OpenSemaphores(soon(t), t.Name())
 		check(t, err)
 		rivals.Go(func() {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 )
 
 // The growth of docs/scale.md, and its pictures:
@@ -33,7 +34,7 @@ func BenchmarkQueues(b *testing.B) {
 				check(b, err)
 				b.Cleanup(func() { q.Remove(context.Background()) })
 				queues[i] = q
-				check(b, q.Send(b.Context(), 1, payload))
+				check(b, q.Send(b.Context(), 1, clustertest.Payload))
 				_, err = q.Receive(b.Context(), sysvipc.OfType(1)) // makes what it needs
 				check(b, err)
 			}
@@ -48,7 +49,7 @@ func BenchmarkQueues(b *testing.B) {
 					var own []time.Duration
 					for left.Add(-1) >= 0 {
 						began := time.Now()
-						if err := q.Send(b.Context(), 1, payload); err != nil {
+						if err := q.Send(b.Context(), 1, clustertest.Payload); err != nil {
 							b.Error(err)
 							return
 						}
@@ -117,7 +118,7 @@ func BenchmarkWaiters(b *testing.B) {
 }
 
 func report(b *testing.B, n int, all []time.Duration, p50, p99 *curve) {
-	half, most := percentiles(all)
+	half, most := clustertest.Percentiles(all)
 	b.ReportMetric(float64(half.Microseconds()), "p50-µs")
 	b.ReportMetric(float64(most.Microseconds()), "p99-µs")
 	p50.set(n, half)

@@ -3,12 +3,12 @@ package cluster_test
 import (
 	"context"
 	"errors"
-	"net/url"
 	"testing"
 	"time"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 )
 
 // What a process has begun, and the line to the servers delays beyond its lease, is not done
@@ -31,20 +31,16 @@ func TestSemaphoreLate(t *testing.T) {
 			s, err := connect(t, nil).CreateSemaphores(t.Context(), unique(), 1, 5)
 			check(t, err)
 			checkAll := everyRevision(t, connect(t, nil), s.Name())
-			u, err := url.Parse(server(t).URL())
-			check(t, err)
-			line, err := newCable(u.Host)
-			check(t, err)
-			t.Cleanup(line.close)
-			slow, err := connectTo(t, "nats://"+line.l.Addr().String(), &cluster.Options{Lease: time.Second}).OpenSemaphores(t.Context(), s.Name())
+			line := clustertest.NewCable(t, server(t))
+			slow, err := connectTo(t, line.URL(), &cluster.Options{Lease: time.Second}).OpenSemaphores(t.Context(), s.Name())
 			check(t, err)
 			first, err := slow.Take(t.Context(), sysvipc.Add(0, -1))
 			check(t, err)
 
-			line.setSlow(true)
+			line.SetSlow(true)
 			ended := make(chan error, 1)
 			go func() { ended <- late(soon(t), slow, first) }()
-			eventually(t, "it is on its way", func() bool { return line.holds("PUB $KV.sysvipc.sem.") })
+			eventually(t, "it is on its way", func() bool { return line.Holds("PUB $KV.sysvipc.sem.") })
 			second, err := s.Take(soon(t), sysvipc.Add(0, -1)) // which sees the first one's end
 			check(t, err)
 			third, err := connect(t, nil).OpenSemaphores(t.Context(), s.Name())
@@ -62,7 +58,7 @@ func TestSemaphoreLate(t *testing.T) {
 				check(t, err)
 				return n == 1
 			})
-			line.setSlow(false)
+			line.SetSlow(false)
 			if err := <-ended; !errors.Is(err, cluster.ErrLeaseLost) {
 				t.Errorf("what came late says %v, want ErrLeaseLost", err)
 			}
@@ -95,19 +91,15 @@ func TestSemaphoreAbandoned(t *testing.T) {
 	s, err := connect(t, nil).CreateSemaphores(t.Context(), unique(), 1)
 	check(t, err)
 	checkAll := everyRevision(t, connect(t, nil), s.Name())
-	u, err := url.Parse(server(t).URL())
-	check(t, err)
-	line, err := newCable(u.Host)
-	check(t, err)
-	t.Cleanup(line.close)
-	slow, err := connectTo(t, "nats://"+line.l.Addr().String(), &cluster.Options{Lease: 2 * time.Minute}).OpenSemaphores(t.Context(), s.Name())
+	line := clustertest.NewCable(t, server(t))
+	slow, err := connectTo(t, line.URL(), &cluster.Options{Lease: 2 * time.Minute}).OpenSemaphores(t.Context(), s.Name())
 	check(t, err)
 	g, err := s.Take(t.Context(), sysvipc.Add(0, -1))
 	check(t, err)
 	if got, err := slow.TryTake(t.Context(), sysvipc.Add(0, -1)); got != nil || err != nil { // makes what it needs
 		t.Fatalf("taken beside another: %v, %v", got, err)
 	}
-	line.setSlow(true)
+	line.SetSlow(true)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	ended := make(chan error, 1)
@@ -115,11 +107,11 @@ func TestSemaphoreAbandoned(t *testing.T) {
 		_, err := slow.Take(ctx, sysvipc.Add(0, -1))
 		ended <- err
 	}()
-	eventually(t, "it is on its way", func() bool { return line.holds("PUB $KV.sysvipc.sem.") })
+	eventually(t, "it is on its way", func() bool { return line.Holds("PUB $KV.sysvipc.sem.") })
 	if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("it ends with %v, want the deadline", err)
 	}
-	line.setSlow(false)
+	line.SetSlow(false)
 	eventually(t, "it stands in line all the same", func() bool {
 		n, _, err := s.At(0).Waiters(t.Context())
 		check(t, err)

@@ -6,10 +6,8 @@ package cluster
 // The names are: "reconnects"; for queues "sent", "suppressed" (a message that was sent
 // again, and which the servers had), "received", "redelivered" and "returned"; for
 // semaphore sets "operations", "conflicts" (a compare-and-swap that lost its race),
-// "leases_lost" and "reaped"; for bridges "bridge_sent", "bridge_received",
-// "bridge_suppressed" (one that was delivered again, and is on the kernel's queue),
-// "bridge_repeated" (messages that may have been delivered twice) and the gauge
-// "bridge_backlog".
+// "leases_lost" and "reaped"; for all objects "went_back" (the servers have less than they had
+// acknowledged). Package bridge has more.
 type Metrics interface {
 	// Count adds n to a counter.
 	Count(name, object string, n int)

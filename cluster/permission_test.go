@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 )
 
 // A subject that the account does not let a user use is named: at once where one message is
@@ -27,7 +28,7 @@ func TestRefusedPermission(t *testing.T) {
 	open := func(user string) *cluster.Conn {
 		c, err := cluster.Connect(soon(t), s.ClientURL(), nil, nats.UserInfo(user, "p"))
 		check(t, err)
-		t.Cleanup(func() { closeSoon(c) })
+		t.Cleanup(func() { clustertest.CloseSoon(c) })
 		return c
 	}
 	_, err := open("all").CreateSemaphores(soon(t), "set", 1)

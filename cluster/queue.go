@@ -27,34 +27,31 @@ import (
 // It is one JetStream stream with a subject for each type, and each type that was ever
 // chosen has a consumer, which goes away ten minutes after its last use.
 type Queue struct {
-	thing
+	object
 	conn    *Conn
 	stream  string
 	subject string // with the type to follow
 	ackWait time.Duration
 	atOnce  int // how many messages of a type may be on their way
 
-	duplicates time.Duration // for how long the servers know an ID
-	inOrder    bool          // they store batches in order: see fastBatch
-
-	mu      sync.Mutex
-	lanes   map[int64]*lane
-	turns   map[sysvipc.Selector]chan struct{}
-	may     map[int64]bool // types that may have messages; nil: not known
-	news    chan struct{}  // closed when may grows
-	hints   *nats.Subscription
-	calls   *nats.Subscription // from other users of the queue
-	wanted  time.Time          // until when they have to be told of room
-	held    map[*Delivery]struct{}
-	streak  int       // receivers in a row that came without a pause
-	last    time.Time // when the last of them was served
-	idle    *time.Timer
-	beat    *time.Timer // the next time that held deliveries are to be prolonged
-	era     int         // grows when receivers have to begin anew
-	made    time.Time   // when the stream was
-	looking int         // receivers of several types that compare messages
-	acked   string      // where the last acknowledgement went that was not confirmed
-	done    bool
+	mu        sync.Mutex
+	consumers map[int64]*consumer
+	turns     map[sysvipc.Selector]chan struct{}
+	may       map[int64]bool // types that may have messages; nil: not known
+	news      chan struct{}  // closed when may grows
+	hints     *nats.Subscription
+	calls     *nats.Subscription // from other users of the queue
+	wanted    time.Time          // until when they have to be told of room
+	held      map[*Delivery]struct{}
+	streak    int       // receivers in a row that came without a pause
+	last      time.Time // when the last of them was served
+	idle      *time.Timer
+	beat      *time.Timer // the next time that held deliveries are to be prolonged
+	era       int         // grows when receivers have to begin anew
+	made      time.Time   // when the stream was
+	looking   int         // receivers of several types that compare messages
+	acked     string      // where the last acknowledgement went that was not confirmed
+	done      bool
 }
 
 // QueueOptions are the choices that are made when a queue is made. Nil and the zero
@@ -100,7 +97,7 @@ func (c *Conn) EnsureQueue(ctx context.Context, name string, opts *QueueOptions)
 
 func (c *Conn) queue(ctx context.Context, op, name string, opts *QueueOptions) (*Queue, error) {
 	q := &Queue{
-		thing: thing{"queue", name}, conn: c, lanes: map[int64]*lane{}, turns: map[sysvipc.Selector]chan struct{}{},
+		object: object{"queue", name}, conn: c, consumers: map[int64]*consumer{}, turns: map[sysvipc.Selector]chan struct{}{},
 		news: make(chan struct{}), held: map[*Delivery]struct{}{},
 	}
 	tok, err := token(name)
@@ -109,7 +106,7 @@ func (c *Conn) queue(ctx context.Context, op, name string, opts *QueueOptions) (
 	}
 	q.stream, q.subject = "SYSVIPC_Q_"+tok, "sysvipc.q."+tok+"."
 	var info *jetstream.StreamInfo
-	err = c.persist(ctx, func(ctx context.Context) error {
+	err = c.Retry(ctx, func(ctx context.Context) error {
 		s, err := c.js.Stream(ctx, q.stream)
 		switch {
 		case err == nil && op == "create":
@@ -134,7 +131,6 @@ func (c *Conn) queue(ctx context.Context, op, name string, opts *QueueOptions) (
 		return nil, q.fail(op, err, "")
 	}
 	q.ackWait, q.made = 30*time.Second, info.Created
-	q.duplicates, q.inOrder = info.Config.Duplicates, info.Config.AllowBatchPublish
 	if d, err := time.ParseDuration(info.Config.Metadata["ack_wait"]); err == nil && d > 0 {
 		q.ackWait = d
 	}
@@ -191,6 +187,12 @@ func (q *Queue) hint(kind string) string {
 	return "sysvipc." + kind + strings.TrimSuffix(strings.TrimPrefix(q.subject, "sysvipc.q"), ".")
 }
 
+// Conn returns the connection of the queue.
+func (q *Queue) Conn() *Conn { return q.conn }
+
+// Stream returns the name of the JetStream stream that keeps the queue.
+func (q *Queue) Stream() string { return q.stream }
+
 // Name returns the queue's name.
 func (q *Queue) Name() string { return q.name }
 
@@ -233,8 +235,8 @@ func (q *Queue) Types(ctx context.Context) (map[int64]int64, error) {
 }
 
 func (q *Queue) info(ctx context.Context, op string, opts ...jetstream.StreamInfoOpt) (info *jetstream.StreamInfo, err error) {
-	err = q.conn.persist(ctx, func(ctx context.Context) error {
-		q.settle(ctx)
+	err = q.conn.Retry(ctx, func(ctx context.Context) error {
+		q.flushAcks(ctx)
 		s, err := q.conn.js.Stream(ctx, q.stream)
 		if err == nil {
 			info, err = s.Info(ctx, opts...)
@@ -269,7 +271,7 @@ func (q *Queue) SetCapacity(ctx context.Context, messages, bytes int64) error {
 	if bytes > 0 {
 		cfg.MaxBytes = bytes
 	}
-	err = q.conn.persist(ctx, func(ctx context.Context) error {
+	err = q.conn.Retry(ctx, func(ctx context.Context) error {
 		_, err := q.conn.js.UpdateStream(ctx, cfg)
 		return err
 	})
@@ -280,7 +282,7 @@ func (q *Queue) SetCapacity(ctx context.Context, messages, bytes int64) error {
 // Remove removes the queue and its messages. Whoever waits on it gets ErrRemoved, within
 // some seconds.
 func (q *Queue) Remove(ctx context.Context) error {
-	err := q.conn.persist(ctx, func(ctx context.Context) error { return q.conn.js.DeleteStream(ctx, q.stream) })
+	err := q.conn.Retry(ctx, func(ctx context.Context) error { return q.conn.js.DeleteStream(ctx, q.stream) })
 	q.conn.nc.Publish(q.hint("r"), nil)
 	q.conn.nc.Publish(q.hint("c"), []byte(q.callRemoved()))
 	return q.fail("remove", err, "")
@@ -309,9 +311,9 @@ func (q *Queue) called(m *nats.Msg) {
 func (q *Queue) renew() {
 	q.may = nil
 	q.era++
-	for _, l := range q.lanes {
-		l.abandon()
-		l.made = false
+	for _, c := range q.consumers {
+		c.abandon()
+		c.made = false
 	}
 	q.wakeLocked()
 }
@@ -321,7 +323,7 @@ func (q *Queue) renew() {
 func (q *Queue) Close(ctx context.Context) error { return q.close(ctx) }
 
 func (q *Queue) close(ctx context.Context) error {
-	q.settle(ctx)
+	q.flushAcks(ctx)
 	q.mu.Lock()
 	if q.done {
 		q.mu.Unlock()
@@ -333,8 +335,8 @@ func (q *Queue) close(ctx context.Context) error {
 	}
 	clear(q.held)
 	q.returnAll()
-	for _, l := range q.lanes {
-		l.abandon()
+	for _, c := range q.consumers {
+		c.abandon()
 	}
 	for _, s := range []*nats.Subscription{q.hints, q.calls} {
 		if s != nil {

@@ -13,41 +13,8 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 )
-
-func newQueue(t testing.TB, c *cluster.Conn, opts *cluster.QueueOptions) *cluster.Queue {
-	t.Helper()
-	q, err := c.CreateQueue(t.Context(), t.Name(), opts)
-	check(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		q.Remove(ctx)
-	})
-	return q
-}
-
-func send(t testing.TB, q *cluster.Queue, typ int64, data string) {
-	t.Helper()
-	check(t, q.Send(t.Context(), typ, []byte(data)))
-}
-
-// soon is a context for what has to happen, but not at once.
-func soon(t testing.TB) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func wantMessage(t testing.TB, q *cluster.Queue, sel sysvipc.Selector, want string) {
-	t.Helper()
-	m, err := q.Receive(soon(t), sel)
-	check(t, err)
-	if got := fmt.Sprintf("%d:%s", m.Type, m.Data); got != want {
-		t.Fatalf("received %s of %v, want %s", got, sel, want)
-	}
-}
 
 // One receiver gets what the kernel would give it, also one in a hurry.
 func TestQueueSelectsAsTheKernelDoes(t *testing.T) {
@@ -61,7 +28,7 @@ func TestQueueKeepsItsOrderThroughPauses(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			counts := &counts{}
+			counts := &clustertest.Counts{}
 			q := newQueue(t, connect(t, &cluster.Options{Metrics: counts}), nil)
 			rnd := rand.New(rand.NewPCG(2, seed))
 			selectsAsTheKernelDoes(t, q, rnd, func() {
@@ -69,35 +36,12 @@ func TestQueueKeepsItsOrderThroughPauses(t *testing.T) {
 					time.Sleep(120 * time.Millisecond) // what Receive says that a pause is, and some more
 				}
 			})
-			if counts.get("returned") == 0 {
+			if counts.Get("returned") == 0 {
 				t.Error("nothing was returned")
 			}
 		})
 	}
 }
-
-// counts are the Metrics that a test looks at.
-type counts struct {
-	mu sync.Mutex
-	of map[string]int
-}
-
-func (c *counts) Count(name, _ string, n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.of == nil {
-		c.of = map[string]int{}
-	}
-	c.of[name] += n
-}
-
-func (c *counts) get(name string) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.of[name]
-}
-
-func (c *counts) Gauge(string, string, float64) {}
 
 func selectsAsTheKernelDoes(t *testing.T, q *cluster.Queue, rnd *rand.Rand, pause func()) {
 	var want []sysvipc.Message

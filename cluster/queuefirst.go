@@ -68,8 +68,8 @@ func (q *Queue) look(ctx context.Context, s selection, n int) (it *item, err err
 		defer q.mu.Unlock()
 		q.looking--
 		if it != nil && q.era != era { // some of them were not asked
-			l := q.lane(it.typ)
-			l.items = slices.Insert(l.items, 0, it)
+			c := q.consumer(it.typ)
+			c.items = slices.Insert(c.items, 0, it)
 			it = nil
 			q.wakeLocked()
 		}
@@ -112,8 +112,8 @@ func (q *Queue) listen() error {
 func (q *Queue) wakeLocked() {
 	close(q.news)
 	q.news = make(chan struct{})
-	for _, l := range q.lanes {
-		l.change()
+	for _, c := range q.consumers {
+		c.change()
 	}
 }
 
@@ -172,8 +172,8 @@ func (q *Queue) candidates(s selection) (types []int64) {
 			types = append(types, typ)
 		}
 	}
-	for typ, l := range q.lanes {
-		if len(l.items) > 0 && s.has(typ) && !slices.Contains(types, typ) {
+	for typ, c := range q.consumers {
+		if len(c.items) > 0 && s.has(typ) && !slices.Contains(types, typ) {
 			types = append(types, typ)
 		}
 	}
@@ -210,38 +210,36 @@ func (q *Queue) fill(ctx context.Context, types []int64, n int) error {
 			return err
 		}
 	}
-	var asked []*lane
+	var asked []*consumer
+	barred := map[*consumer]bool{}
 	q.mu.Lock()
 	for _, typ := range types {
-		l := q.lane(typ)
-		if len(l.items) > 0 {
+		c := q.consumer(typ)
+		if len(c.items) > 0 {
 			continue
 		}
-		if l.waits {
-			// Somebody waits for this type alone, and is served first.
-			q.doubt(typ, false)
-			continue
+		q.doubt(typ, false) // if one comes from now on, it is heard of
+		if c.waits() {
+			continue // another receiver waits for this type alone, and is served first
 		}
-		// If one comes from now on, it is heard of.
-		q.doubt(typ, false)
-		if err := l.pull(n, 0); err != nil {
+		if err := c.ask(n, 0); err != nil {
 			q.mu.Unlock()
 			return err
 		}
-		l.again = l.back
-		asked = append(asked, l)
+		barred[c] = c.pull == pullBarred
+		asked = append(asked, c)
 	}
 	q.mu.Unlock()
-	for _, l := range asked {
+	for _, c := range asked {
 		for {
 			q.mu.Lock()
-			if l.again && !l.back {
-				l.again = false
-				l.pull(n, 0)
+			if barred[c] && c.pull != pullBarred {
+				barred[c] = false
+				c.ask(n, 0)
 			}
-			ready, changed := len(l.items) > 0 || l.left == 0 && !l.back, l.changed
-			if len(l.items) > 0 {
-				q.doubt(l.typ, true) // there may be more
+			ready, changed := len(c.items) > 0 || c.idle(), c.changed
+			if len(c.items) > 0 {
+				q.doubt(c.typ, true) // there may be more
 			}
 			q.mu.Unlock()
 			if ready {
@@ -252,7 +250,7 @@ func (q *Queue) fill(ctx context.Context, types []int64, n int) error {
 			case <-changed:
 			case <-timer.C:
 				q.mu.Lock()
-				l.abandon()
+				c.abandon()
 				q.may = nil
 				q.mu.Unlock()
 			case <-ctx.Done():
@@ -276,16 +274,16 @@ func (q *Queue) doubt(typ int64, may bool) {
 func (q *Queue) best(s selection, n int) *item {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	var from *lane
-	for typ, l := range q.lanes {
-		if len(l.items) > 0 && s.has(typ) && (from == nil || s.before(l.items[0], from.items[0])) {
-			from = l
+	var from *consumer
+	for typ, c := range q.consumers {
+		if len(c.items) > 0 && s.has(typ) && (from == nil || s.before(c.items[0], from.items[0])) {
+			from = c
 		}
 	}
 	if from == nil {
 		return nil
 	}
 	it := from.take()
-	from.ahead(n)
+	from.prefetch(n)
 	return it
 }

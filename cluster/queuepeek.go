@@ -33,8 +33,8 @@ func (q *Queue) walk(ctx context.Context, s selection) (*item, error) {
 			}
 		}
 		q.mu.Lock()
-		if l := q.lane(m.Type); len(l.items) > 0 && l.items[0].seq <= m.seq {
-			it := l.take()
+		if c := q.consumer(m.Type); len(c.items) > 0 && c.items[0].seq <= m.seq {
+			it := c.take()
 			q.mu.Unlock()
 			return it, nil
 		}
@@ -70,7 +70,7 @@ func (q *Queue) Peek(ctx context.Context, index int) (sysvipc.Message, error) {
 	if index < 0 {
 		return sysvipc.Message{}, q.refuse(op, nil, "index %d is negative", index)
 	}
-	q.settle(ctx)
+	q.flushAcks(ctx)
 	for seq := uint64(1); ; index-- {
 		m, err := q.peek(ctx, seq)
 		switch {

@@ -141,10 +141,10 @@ func (q *Queue) take(ctx context.Context, op string, sel sysvipc.Selector, wait 
 	return nil, q.fail(op, err, "")
 }
 
-func (q *Queue) ofType(typ int64) *lane {
+func (q *Queue) ofType(typ int64) *consumer {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.lane(typ)
+	return q.consumer(typ)
 }
 
 const (
@@ -196,8 +196,8 @@ func (q *Queue) idled() {
 		q.idle.Reset(hurryPause)
 		return
 	}
-	for _, l := range q.lanes {
-		if len(l.items) > 0 && l.left > 0 && time.Now().Before(l.until) {
+	for _, c := range q.consumers {
+		if len(c.items) > 0 && c.underWay() {
 			q.idle.Reset(hurryPause) // more of them are on their way
 			return
 		}
@@ -207,14 +207,14 @@ func (q *Queue) idled() {
 
 // returnAll gives back what nobody took.
 func (q *Queue) returnAll() {
-	for _, l := range q.lanes {
-		n := len(l.items)
-		if !l.giveBack() {
+	for _, c := range q.consumers {
+		n := len(c.items)
+		if !c.giveBack() {
 			q.idle.Reset(hurryPause)
 		} else if n > 0 {
 			q.conn.metrics.Count("returned", q.name, n)
-			q.conn.nc.Publish(q.hint("h")+"."+l.consumer[1:], nil)
-			q.doubt(l.typ, true)
+			q.conn.nc.Publish(q.hint("h")+"."+c.name[1:], nil)
+			q.doubt(c.typ, true)
 		}
 	}
 }
@@ -223,14 +223,14 @@ func (q *Queue) returnAll() {
 const pullWait = 20 * time.Second
 
 // takeOf takes the first message of one type.
-func (q *Queue) takeOf(ctx context.Context, l *lane, n int, wait bool) (*item, error) {
+func (q *Queue) takeOf(ctx context.Context, c *consumer, n int, wait bool) (*item, error) {
 	expires := pullWait
 	if !wait {
 		expires = 0
 	}
 	asked := false
 	for {
-		if err := l.make(ctx); err != nil {
+		if err := c.make(ctx); err != nil {
 			return nil, err
 		}
 		q.mu.Lock()
@@ -238,24 +238,24 @@ func (q *Queue) takeOf(ctx context.Context, l *lane, n int, wait bool) (*item, e
 			q.mu.Unlock()
 			return nil, errClosed
 		}
-		if len(l.items) > 0 {
-			it := l.take()
-			l.ahead(n)
+		if len(c.items) > 0 {
+			it := c.take()
+			c.prefetch(n)
 			q.mu.Unlock()
 			return it, nil
 		}
-		if asked && !l.back && l.left == 0 && l.empty && l.made && !wait {
+		if asked && c.pull == pullEmpty && c.made && !wait {
 			q.mu.Unlock()
 			return nil, nil
 		}
-		if !wait && !asked && l.waits {
-			// Somebody else waits for this type already, so that there is none.
+		if !wait && !asked && c.waits() {
+			// Another receiver waits for this type already, so that there is none.
 			q.mu.Unlock()
 			return nil, nil
 		}
-		err := l.pull(n, expires)
-		asked = !l.back
-		changed, until := l.changed, l.until
+		err := c.ask(n, expires)
+		asked = c.pull != pullBarred
+		changed, until := c.changed, c.until
 		q.mu.Unlock()
 		if err != nil && !transient(err) {
 			return nil, err
@@ -265,7 +265,7 @@ func (q *Queue) takeOf(ctx context.Context, l *lane, n int, wait bool) (*item, e
 		case <-changed:
 		case <-timer.C:
 			q.mu.Lock()
-			silent := !time.Now().Before(l.until)
+			silent := !time.Now().Before(c.until)
 			q.mu.Unlock()
 			if silent && !q.exists(ctx) {
 				return nil, errNoStream
@@ -273,8 +273,8 @@ func (q *Queue) takeOf(ctx context.Context, l *lane, n int, wait bool) (*item, e
 		case <-ctx.Done():
 			timer.Stop()
 			q.mu.Lock()
-			l.abandon()
-			l.change()
+			c.abandon()
+			c.change()
 			q.mu.Unlock()
 			return nil, ctx.Err()
 		}
@@ -304,8 +304,8 @@ func (q *Queue) ack(it *item) {
 	}
 }
 
-// settle waits until the servers know what was acknowledged.
-func (q *Queue) settle(ctx context.Context) {
+// flushAcks waits until the servers know what was acknowledged.
+func (q *Queue) flushAcks(ctx context.Context) {
 	q.mu.Lock()
 	last := q.acked
 	q.acked = ""

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cluster/internal/jserr"
 )
 
 // Send puts a message at the end of the queue, or waits until it fits. The type is at
@@ -52,7 +53,7 @@ func (q *Queue) send(ctx context.Context, typ int64, data []byte, id string, wai
 	}
 	for {
 		var answer ack
-		err := q.conn.persist(ctx, func(ctx context.Context) (err error) {
+		err := q.conn.Retry(ctx, func(ctx context.Context) (err error) {
 			answer, err = q.conn.store(ctx, msg)
 			if errors.Is(err, nats.ErrNoResponders) && !q.exists(ctx) {
 				return jetstream.ErrStreamNotFound
@@ -76,7 +77,7 @@ func (q *Queue) send(ctx context.Context, typ int64, data []byte, id string, wai
 			if err == nil {
 				continue
 			}
-		case isCode(err, codeTooBig):
+		case jserr.Is(err, jserr.StreamMessageExceedsMaximum):
 			return false, q.refuse(op, sysvipc.ErrTooBig, "%d bytes: see MaxMessage of QueueOptions", len(data))
 		case errors.Is(err, nats.ErrMaxPayload):
 			return false, q.refuse(op, sysvipc.ErrTooBig, "%d bytes: see the server's max_payload", len(data))
@@ -97,7 +98,7 @@ func (q *Queue) exists(ctx context.Context) bool {
 // isFull reports whether the server had no room for a message.
 func isFull(err error) bool {
 	var api *jetstream.APIError
-	return errors.As(err, &api) && api.ErrorCode == codeStoreFailed && strings.HasPrefix(api.Description, "maximum ")
+	return errors.As(err, &api) && api.ErrorCode == jserr.StreamStoreFailed && strings.HasPrefix(api.Description, "maximum ")
 }
 
 // checkFits refuses a message for which the sender would wait for ever.

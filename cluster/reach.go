@@ -17,9 +17,9 @@ func reach(ctx context.Context, url string, opts *Options, connect func() (*Conn
 		conn *Conn
 		err  error
 	}
-	for told := false; ; told = true {
+	for noted := false; ; noted = true {
 		if ctx.Err() != nil {
-			return nil, thing{"server", url}.cancelled("connect to", ctx)
+			return nil, object{"server", url}.cancelled("connect to", ctx)
 		}
 		tried := make(chan result, 1)
 		go func() {
@@ -31,7 +31,7 @@ func reach(ctx context.Context, url string, opts *Options, connect func() (*Conn
 			if r.err == nil || !opts.Wait || !away(r.err) {
 				return r.conn, r.err
 			}
-			if !told && opts.Note != nil {
+			if !noted && opts.Note != nil {
 				opts.Note("the servers are not there: waiting for them", r.err)
 			}
 		case <-ctx.Done():
@@ -42,7 +42,10 @@ func reach(ctx context.Context, url string, opts *Options, connect func() (*Conn
 			}()
 			continue
 		}
-		pause(ctx, 500*time.Millisecond)
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+		}
 	}
 }
 

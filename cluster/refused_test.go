@@ -10,6 +10,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 )
 
 // plainServer starts a server with these options, at an address and a directory of its own.
@@ -46,7 +47,7 @@ func TestPasswordIsWrongForAWhile(t *testing.T) {
 		return "user", "secret"
 	}))
 	check(t, err)
-	t.Cleanup(func() { closeSoon(conn) })
+	t.Cleanup(func() { clustertest.CloseSoon(conn) })
 	q, err := conn.EnsureQueue(soon(t), "q", nil)
 	check(t, err)
 	for len(tries) > 0 {

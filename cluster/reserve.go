@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sysvipc/sysvipc/cluster/internal/jserr"
 )
 
 // defaultBytes is the capacity of a queue that was not told one, and of the bucket: a queue that
@@ -32,6 +34,6 @@ func (c *Conn) reserve(ctx context.Context, cfg jetstream.StreamConfig) (jetstre
 
 // cannotReserve reports whether the servers have not so many bytes left.
 func cannotReserve(err error) bool {
-	return isCode(err, codeMemoryExceeded, codeStorageExceeded) ||
-		isCode(err, codeNoPeers) && (strings.Contains(err.Error(), "storage") || strings.Contains(err.Error(), "memory"))
+	return jserr.Is(err, jserr.MemoryResourcesExceeded, jserr.StorageResourcesExceeded) ||
+		jserr.Is(err, jserr.ClusterNoPeers) && (strings.Contains(err.Error(), "storage") || strings.Contains(err.Error(), "memory"))
 }

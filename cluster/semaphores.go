@@ -19,7 +19,7 @@ import (
 // long as [Options.Lease]: whoever sees that does it. Then this SemaphoreSet cannot be
 // used with undo any more: its calls fail with ErrLeaseLost, and it is to be opened anew.
 type SemaphoreSet struct {
-	thing
+	object
 	conn *Conn
 	tok  string
 	key  string
@@ -61,7 +61,7 @@ func (c *Conn) EnsureSemaphores(ctx context.Context, name string, values ...int)
 const maxSemaphores = 4096
 
 func (c *Conn) semaphores(ctx context.Context, op, name string, values []int) (*SemaphoreSet, error) {
-	s := &SemaphoreSet{thing: thing{"semaphore set", name}, conn: c, lines: map[string]chan struct{}{}, turns: map[string]*turnOf{}}
+	s := &SemaphoreSet{object: object{"semaphore set", name}, conn: c, lines: map[string]chan struct{}{}, turns: map[string]*turnOf{}}
 	var err error
 	if s.tok, err = token(name); err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (c *Conn) semaphores(ctx context.Context, op, name string, values []int) (*
 	}
 }
 
-func (t thing) checkValues(op string, values []int) error {
+func (t object) checkValues(op string, values []int) error {
 	for i, v := range values {
 		if v < 0 || v > maxValue {
 			return t.refuse(op, outside(v, 0), "value %d for semaphore %d: a value has from 0 to %d", v, i, maxValue)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 )
 
 func wantValue(t *testing.T, s *cluster.SemaphoreSet, want int) {
@@ -219,9 +220,13 @@ func (s *store) write(token uint64, value string) error {
 
 func ExampleGrant() {
 	ctx := context.Background()
+	url, err := clustertest.URL()
+	if err != nil {
+		panic(err)
+	}
 	protected := &store{}
 	lock := func() (*cluster.Conn, *cluster.Grant) {
-		conn, err := cluster.Connect(ctx, exampleServer.URL(), &cluster.Options{Lease: time.Second})
+		conn, err := cluster.Connect(ctx, url, &cluster.Options{Lease: time.Second})
 		if err != nil {
 			panic(err)
 		}

@@ -19,7 +19,7 @@ func (s *SemaphoreSet) load(ctx context.Context) (*semState, uint64, error) {
 		s.mu.Lock()
 		s.state, s.revision = nil, 0
 		s.mu.Unlock()
-		s.conn.wentBack(s.thing, known, e.revision)
+		s.conn.wentBack(s.object, known, e.revision)
 	}
 	return s.stateOf(e, err)
 }
@@ -97,7 +97,7 @@ func (s *SemaphoreSet) change(ctx context.Context, own *session, f func(*semStat
 		if err != nil || !write {
 			return err
 		}
-		st.settle()
+		st.grantWaiters()
 		st.Operated = time.Now().UnixNano()
 		next, err := s.conn.swap(ctx, s.key, st.encode(), revision, 0)
 		if own != nil && (next > 0 || err != nil) {

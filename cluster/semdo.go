@@ -201,7 +201,7 @@ func (s *SemaphoreSet) waitFirst(ctx context.Context, r request) (granted, error
 			if err := s.check(r.op, st, r.ops); err != nil {
 				return false, err
 			}
-			// The one that can go on at once is granted so, by settle.
+			// The one that can go on at once is granted so, by grantWaiters.
 			st.Wait = append(st.Wait, w)
 			return true, nil
 		})

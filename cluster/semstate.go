@@ -160,8 +160,8 @@ func (s *semState) grants() uint64 {
 	return s.Token
 }
 
-// settle lets those go on who can, in order.
-func (s *semState) settle() {
+// grantWaiters grants the waiters that can go on, in order.
+func (s *semState) grantWaiters() {
 	for i := 0; i < len(s.Wait); {
 		w := s.Wait[i]
 		result := s.apply(w.Session, w.Ops)

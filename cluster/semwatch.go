@@ -34,7 +34,7 @@ func (s *SemaphoreSet) begin(ctx context.Context) error {
 	w := &watch{set: s, cancel: cancel}
 	for {
 		ready := make(chan struct{})
-		err := s.conn.persist(ctx, func(context.Context) (err error) {
+		err := s.conn.Retry(ctx, func(context.Context) (err error) {
 			w.watcher, err = s.conn.watch(own, s.key, "lease."+s.tok+".*")
 			return err
 		})

@@ -11,7 +11,7 @@ import (
 // Var is a variable of type T that the servers keep as JSON. Before the first Store it
 // has T's zero value. Safe for concurrent use.
 type Var[T any] struct {
-	thing
+	object
 	conn *Conn
 	key  string
 }
@@ -22,7 +22,7 @@ func VarOf[T any](ctx context.Context, c *Conn, name string) (*Var[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Var[T]{thing{"variable", name}, c, "var." + tok}
+	v := &Var[T]{object{"variable", name}, c, "var." + tok}
 	if err := c.openBucket(ctx); err != nil {
 		return nil, v.fail("open", err, "")
 	}
@@ -141,7 +141,7 @@ func (v *Var[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
 		last := entry{}
 		for begun := false; ; begun = true {
 			var w *watcher
-			err := v.conn.persist(ctx, func(context.Context) (err error) {
+			err := v.conn.Retry(ctx, func(context.Context) (err error) {
 				w, err = v.conn.watch(ctx, v.key)
 				return err
 			})
@@ -213,7 +213,7 @@ func (v *Var[T]) hear(ctx context.Context, w *watcher, again <-chan struct{}, fi
 			if now.revision >= last.revision && (now.revision > last.revision || bytes.Equal(now.data, last.data)) {
 				continue
 			}
-			v.conn.wentBack(v.thing, last.revision, now.revision)
+			v.conn.wentBack(v.object, last.revision, now.revision)
 			e = &change{data: now.data, revision: now.revision}
 		case e.revision == last.revision:
 			told = true

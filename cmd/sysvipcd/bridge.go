@@ -14,6 +14,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/bridge"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
@@ -87,9 +88,9 @@ the journal, and the next bridge goes on with it. A second signal ends it at onc
 
 // way is one direction of a bridge.
 type way struct {
-	bridge *cluster.Bridge
+	bridge *bridge.Bridge
 	name   string
-	carry  func(*cluster.Bridge, context.Context) error
+	carry  func(*bridge.Bridge, context.Context) error
 }
 
 func (b *bridgeFlags) run(cmd *cobra.Command) error {
@@ -120,7 +121,7 @@ func (b *bridgeFlags) run(cmd *cobra.Command) error {
 			log.Warn("the servers are away: what they did not acknowledge stays where it is, and goes on with the next bridge", "err", err)
 		}
 	}()
-	ways, err := b.ways(ctx, conn, open)
+	ways, err := b.ways(ctx, conn, m, open)
 	if err != nil {
 		return ended(ctx, log, err)
 	}
@@ -183,7 +184,7 @@ func (b *bridgeFlags) check(cmd *cobra.Command) (func() (*sysvipc.Queue, error),
 }
 
 // ways returns the directions to carry.
-func (b *bridgeFlags) ways(ctx context.Context, conn *cluster.Conn, open func() (*sysvipc.Queue, error)) (ways []way, err error) {
+func (b *bridgeFlags) ways(ctx context.Context, conn *cluster.Conn, m cluster.Metrics, open func() (*sysvipc.Queue, error)) (ways []way, err error) {
 	sel, there, here := sysvipc.Any, b.subject, b.subject
 	number := strconv.FormatInt(b.typ+b.except, 10)
 	switch {
@@ -198,18 +199,18 @@ func (b *bridgeFlags) ways(ctx context.Context, conn *cluster.Conn, open func() 
 			there, here = here, there
 		}
 	}
-	add := func(suffix, name string, sel sysvipc.Selector, f func(*cluster.Bridge, context.Context) error) error {
+	add := func(suffix, name string, sel sysvipc.Selector, f func(*bridge.Bridge, context.Context) error) error {
 		q, err := conn.EnsureQueue(ctx, name, &cluster.QueueOptions{Duplicates: b.window.d, MaxMessages: b.messages, MaxBytes: b.bytes})
-		ways = append(ways, way{&cluster.Bridge{
-			Local: open, Remote: q, Select: sel, Journal: filepath.Join(b.state, url.PathEscape(name+" "+b.queue)+"."+suffix),
+		ways = append(ways, way{&bridge.Bridge{
+			Local: open, Remote: q, Select: sel, Journal: filepath.Join(b.state, url.PathEscape(name+" "+b.queue)+"."+suffix), Metrics: m,
 		}, suffix, f})
 		return err
 	}
 	if b.send || b.both {
-		err = add("send", there, sel, (*cluster.Bridge).Send)
+		err = add("send", there, sel, (*bridge.Bridge).Send)
 	}
 	if err == nil && (b.receive || b.both) {
-		err = add("recv", here, sysvipc.Any, (*cluster.Bridge).Receive)
+		err = add("recv", here, sysvipc.Any, (*bridge.Bridge).Receive)
 	}
 	return ways, err
 }

@@ -1,9 +1,9 @@
-package cluster_test
+package bridge_test
 
 import (
 	"context"
 	"fmt"
-	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,32 +15,68 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/bridge"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 )
 
-// bridges carries messages from one kernel queue to another before, under and after a
-// fault of the server that leads the queue between them. All arrive, none twice, in the
-// order of their type. Who is connected to a server that is silent gets nowhere: then the
-// bridges know the others alone.
-func bridges(t *testing.T, c *nodes, silent bool, do, undo func(victim int)) {
-	name := strings.NewReplacer("/", "", " ", "", ",", "", "'", "").Replace(t.Name())
+// Three servers, of which the one that leads the queue between two bridges is killed or, in the
+// long form, cut off or stopped. All messages arrive, none twice, in the order of their type.
+//
+//	SYSVIPC_CLUSTER_FAULTS=10 go test -v -timeout 30m -run ThreeNodes ./cluster/bridge
+func TestBridgesOfThreeNodes(t *testing.T) {
+	t.Parallel()
+	rounds, by, long := 1, 3, false
+	if n, err := strconv.Atoi(os.Getenv("SYSVIPC_CLUSTER_FAULTS")); err == nil {
+		rounds, by, long = n, 1, true
+	}
+	if testing.Short() || clustertest.Race && !long {
+		t.Skip("needs some seconds of three servers; the detector sees their clients in other tests")
+	}
+	c := clustertest.NewNodes(t, 3, by, long)
+	c.Start(0, 1, 2)
+	for round := range rounds {
+		for _, f := range []struct {
+			name     string
+			do, undo func(victim int)
+		}{
+			{"leader killed", c.Kill, func(i int) { c.Start(i) }},
+			{"leader cut off", func(i int) { c.Cut(i, true) }, func(i int) { c.Cut(i, false) }},
+			{"leader stopped", func(i int) { c.Processes[i].Stop() }, func(i int) { c.Processes[i].Continue() }},
+		} {
+			if silent := f.name != "leader killed"; long || !silent {
+				t.Run(fmt.Sprintf("%s/%d", f.name, round), func(t *testing.T) {
+					c.T = t
+					carryThrough(t, c, silent, f.do, f.undo)
+				})
+				c.T = t
+			}
+		}
+	}
+}
+
+// carryThrough carries messages from one kernel queue to another before, under and after a
+// fault. Clients that are connected to a server that is silent get nowhere: then the bridges
+// know the others alone.
+func carryThrough(t *testing.T, c *clustertest.Nodes, silent bool, do, undo func(victim int)) {
+	name := strings.NewReplacer("/", "", " ", "").Replace(t.Name())
 	ctx := soon(t)
 	from, to, dir := kernel(t), kernel(t), t.TempDir()
-	conn := c.connect(c.urls(), nil)
+	conn := c.Connect(c.URLs(), nil)
 	_, err := conn.EnsureQueue(ctx, name, nil)
 	check(t, err)
-	victim := c.leader(conn, "SYSVIPC_Q_"+name)
-	urls := c.urls()
+	victim := c.Leader(conn, "SYSVIPC_Q_"+name)
+	urls := c.URLs()
 	if silent {
-		urls = c.urls(victim)
+		urls = c.URLs(victim)
 	}
 	var remotes []*cluster.Queue
 	for range 2 {
-		q, err := c.connect(urls, nil).OpenQueue(ctx, name)
+		q, err := c.Connect(urls, nil).OpenQueue(ctx, name)
 		check(t, err)
 		remotes = append(remotes, q)
 	}
-	runBridge(t, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return from, nil }, Remote: remotes[0], Journal: filepath.Join(dir, "send")}, (*cluster.Bridge).Send)
-	runBridge(t, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return to, nil }, Remote: remotes[1], Journal: filepath.Join(dir, "receive")}, (*cluster.Bridge).Receive)
+	runBridge(t, &bridge.Bridge{Local: opens(from), Remote: remotes[0], Journal: filepath.Join(dir, "send")}, (*bridge.Bridge).Send)
+	runBridge(t, &bridge.Bridge{Local: opens(to), Remote: remotes[1], Journal: filepath.Join(dir, "receive")}, (*bridge.Bridge).Receive)
 	const n = 1500 // a slow disk has 10 ms or more for each
 	sent := make(chan error, 1)
 	go func() {
@@ -82,7 +118,7 @@ func TestBridgeOfALongName(t *testing.T) {
 	check(t, err)
 	t.Cleanup(func() { q.Remove(context.Background()) })
 	to := kernel(t)
-	runBridge(t, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return to, nil }, Remote: q, Journal: filepath.Join(t.TempDir(), "receive")}, (*cluster.Bridge).Receive)
+	runBridge(t, &bridge.Bridge{Local: opens(to), Remote: q, Journal: filepath.Join(t.TempDir(), "receive")}, (*bridge.Bridge).Receive)
 	send(t, q, 7, "all the same")
 	if m, err := to.Receive(soon(t), sysvipc.Any); err != nil || string(m.Data) != "all the same" {
 		t.Errorf("got %q, %v", m.Data, err)
@@ -97,10 +133,10 @@ func TestBridgeWaitsForALargerLimit(t *testing.T) {
 	q := newQueue(t, conn, &cluster.QueueOptions{MaxMessage: 200})
 	from := kernel(t)
 	notes := make(chan string, 100)
-	runBridge(t, &cluster.Bridge{
-		Local: func() (*sysvipc.Queue, error) { return from, nil }, Remote: q, Journal: filepath.Join(t.TempDir(), "send"),
+	runBridge(t, &bridge.Bridge{
+		Local: opens(from), Remote: q, Journal: filepath.Join(t.TempDir(), "send"),
 		Note: func(what string, _ error) { notes <- what },
-	}, (*cluster.Bridge).Send)
+	}, (*bridge.Bridge).Send)
 	large := strings.Repeat("x", 1000)
 	for _, text := range []string{"small", large, "behind"} {
 		check(t, from.Send(t.Context(), 7, []byte(text)))
@@ -132,10 +168,10 @@ func TestBridgeTakesItsLeaseAgain(t *testing.T) {
 	conn := connect(t, nil)
 	q := newQueue(t, conn, nil)
 	to, dir := kernel(t), t.TempDir()
-	receive := func(q *cluster.Queue, journal string, note func(string, error)) (*cluster.Bridge, func(*cluster.Bridge, context.Context) error) {
-		return &cluster.Bridge{
-			Local: func() (*sysvipc.Queue, error) { return to, nil }, Remote: q, Journal: filepath.Join(dir, journal), Note: note,
-		}, (*cluster.Bridge).Receive
+	receive := func(q *cluster.Queue, journal string, note func(string, error)) (*bridge.Bridge, func(*bridge.Bridge, context.Context) error) {
+		return &bridge.Bridge{
+			Local: opens(to), Remote: q, Journal: filepath.Join(dir, journal), Note: note,
+		}, (*bridge.Bridge).Receive
 	}
 	first, how := receive(q, "first", nil)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -145,12 +181,8 @@ func TestBridgeTakesItsLeaseAgain(t *testing.T) {
 	if m, err := to.Receive(soon(t), sysvipc.Any); err != nil || string(m.Data) != "by the first" {
 		t.Fatalf("got %q, %v", m.Data, err)
 	}
-	u, err := url.Parse(server(t).URL())
-	check(t, err)
-	line, err := newCable(u.Host)
-	check(t, err)
-	t.Cleanup(line.close)
-	behind, err := connectTo(t, "nats://"+line.l.Addr().String(), &cluster.Options{Lease: time.Second}).OpenQueue(soon(t), t.Name())
+	line := clustertest.NewCable(t, server(t))
+	behind, err := connectTo(t, line.URL(), &cluster.Options{Lease: time.Second}).OpenQueue(soon(t), t.Name())
 	check(t, err)
 	notes := make(chan string, 100)
 	second, how := receive(behind, "second", func(what string, _ error) { notes <- what })
@@ -177,9 +209,9 @@ func TestBridgeTakesItsLeaseAgain(t *testing.T) {
 		check(t, set.Close(soon(t)))
 		return n == 1
 	})
-	line.setSlow(true)
+	line.SetSlow(true)
 	says("waiting again")
-	line.setSlow(false)
+	line.SetSlow(false)
 	cancel()
 	check(t, <-ended)
 	send(t, q, 7, "by the second")
@@ -195,8 +227,8 @@ func TestBridgesOfOneLocalQueue(t *testing.T) {
 	q := newQueue(t, connect(t, nil), nil)
 	from, dir := kernel(t), t.TempDir()
 	notes := make(chan string, 100)
-	send := func(journal string) *cluster.Bridge {
-		return &cluster.Bridge{
+	send := func(journal string) *bridge.Bridge {
+		return &bridge.Bridge{
 			Local: func() (*sysvipc.Queue, error) { return sysvipc.QueueByID(from.ID()), nil }, Remote: q,
 			Journal: filepath.Join(dir, journal), Note: func(what string, _ error) { notes <- what },
 		}
@@ -206,7 +238,7 @@ func TestBridgesOfOneLocalQueue(t *testing.T) {
 	go func() { ended <- send("first").Send(ctx) }()
 	check(t, from.Send(t.Context(), 7, []byte("begun")))
 	wantMessage(t, q, sysvipc.Any, "7:begun")
-	runBridge(t, send("second"), (*cluster.Bridge).Send)
+	runBridge(t, send("second"), (*bridge.Bridge).Send)
 	if what := <-notes; !strings.Contains(what, "another bridge sends") {
 		t.Errorf("noted is %q, want that another bridge sends", what)
 	}
@@ -229,7 +261,7 @@ func TestBridgeKnowsWhatTheServersForgot(t *testing.T) {
 	conn := connect(t, nil)
 	q := newQueue(t, conn, &cluster.QueueOptions{Duplicates: 100 * time.Millisecond})
 	to := kernel(t)
-	runBridge(t, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return to, nil }, Remote: q, Journal: filepath.Join(t.TempDir(), "receive")}, (*cluster.Bridge).Receive)
+	runBridge(t, &bridge.Bridge{Local: opens(to), Remote: q, Journal: filepath.Join(t.TempDir(), "receive")}, (*bridge.Bridge).Receive)
 	js, err := jetstream.New(conn.NATS())
 	check(t, err)
 	const self = "1z141z3."

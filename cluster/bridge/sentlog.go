@@ -1,4 +1,4 @@
-package cluster
+package bridge
 
 import (
 	"fmt"
@@ -21,14 +21,14 @@ const (
 	wordSentAt  = 6 // when the last was published
 	wordRing    = 8
 
-	ringLength   = 2 * flyingMost
+	ringLength   = 2 * inFlightMost
 	sizeOfSender = wordRing + 2*ringLength
 )
 
 func ringAt(number uint64) int { return wordRing + 2*int(number%ringLength) }
 
 // jot notes a message before it is published.
-func (s *sender) jot(f flight) {
+func (s *sender) jot(f sent) {
 	at := ringAt(f.number)
 	s.j.set(at+1, f.print)
 	s.j.set(at, f.number+1)
@@ -51,15 +51,15 @@ func (s *sender) restore() {
 	}
 	s.next, s.stored = s.j.get(wordRemoved), s.j.get(wordStored)
 	for ; s.j.get(ringAt(s.next)) == s.next+1; s.next++ {
-		s.flying = append(s.flying, flight{number: s.next, print: s.j.get(ringAt(s.next) + 1)})
-		if len(s.flying) == ringLength {
+		s.inFlight = append(s.inFlight, sent{number: s.next, print: s.j.get(ringAt(s.next) + 1)})
+		if len(s.inFlight) == ringLength {
 			break
 		}
 	}
-	s.doubt = len(s.flying) > 0
+	s.doubt = len(s.inFlight) > 0
 }
 
-// opened forgets what was flying if the local queue is another one than it was: that is
+// opened forgets what was in flight if the local queue is another one than it was: that is
 // gone.
 func (s *sender) opened() {
 	id := uint64(s.local.ID()) + 1
@@ -69,43 +69,43 @@ func (s *sender) opened() {
 	}
 }
 
-// drop ends all flights.
+// drop forgets all that is in flight.
 func (s *sender) drop() {
 	s.knowStored(s.next)
 	s.knowRemoved(s.next)
-	s.flying, s.bytes, s.off, s.doubt = nil, 0, 0, false
+	s.inFlight, s.bytes, s.off, s.doubt = nil, 0, 0, false
 }
 
 // resume finds out where the bridge before was when it was killed, and finds the messages
-// that were flying, which lie on the local queue, all but the first perhaps.
+// that were in flight, which lie on the local queue, all but the first perhaps.
 func (s *sender) resume() error {
-	window, err := s.first(len(s.flying), math.MaxInt)
+	window, err := s.first(len(s.inFlight), math.MaxInt)
 	if err != nil {
 		return err
 	}
-	matches := func(flying []flight) bool {
-		for i, f := range flying {
+	matches := func(inFlight []sent) bool {
+		for i, f := range inFlight {
 			if i >= len(window) || fingerprint(window[i]) != f.print {
 				return false
 			}
 		}
 		return true
 	}
-	there := matches(s.flying)
+	there := matches(s.inFlight)
 	switch {
-	case s.j.get(wordTaking) == s.flying[0].number+1 && matches(s.flying[1:]):
+	case s.j.get(wordTaking) == s.inFlight[0].number+1 && matches(s.inFlight[1:]):
 		if there { // if both may be, one is sent twice rather than none
 			s.count("bridge_repeated", 1)
 		}
-		s.knowRemoved(s.flying[0].number + 1)
-		s.flying = s.flying[1:]
+		s.knowRemoved(s.inFlight[0].number + 1)
+		s.inFlight = s.inFlight[1:]
 	case !there:
-		s.note(fmt.Sprintf("others have taken messages off the local queue: %d may be sent twice", len(s.flying)), nil)
-		s.count("bridge_repeated", len(s.flying))
+		s.note(fmt.Sprintf("others have taken messages off the local queue: %d may be sent twice", len(s.inFlight)), nil)
+		s.count("bridge_repeated", len(s.inFlight))
 		s.drop()
 	}
-	for i := range s.flying {
-		s.flying[i].m = window[i]
+	for i := range s.inFlight {
+		s.inFlight[i].m = window[i]
 		s.bytes += len(window[i].Data)
 	}
 	s.doubt, s.silent = false, true

@@ -1,4 +1,4 @@
-package cluster
+package bridge
 
 import (
 	"context"
@@ -8,29 +8,36 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/internal/jserr"
 )
+
+// opReceive is what errors say was tried.
+const opReceive = "bridge from"
 
 // Receive carries messages from the cluster's queue to the kernel's, until ctx ends. It
 // waits while the kernel's queue is full or not there. It returns an error only for what
 // it cannot wait for to change.
 //
 // One bridge receives from a queue at a time; others wait to take its place when it dies.
-// It is then the only receiver, so that the order lasts through its death: what it had
-// not acknowledged comes first.
+// It is then the only receiver, so that the order lasts through its death: the next one
+// begins with what it had not acknowledged.
 //
-// It notes in the journal which message it is about to put onto the kernel's queue, and
-// that it has, and then acknowledges it; what is delivered again is recognised by that, and
-// what a bridge has sent again since the servers died by its number.
-// Killed between the two notes, which is a microsecond or two, it may not know that it did,
-// and the message comes twice, counted as "bridge_repeated", unless the kernel's queue
-// shows that it is there. So does what was not yet acknowledged, if the bridge goes on
-// without its journal, or on another machine.
+// It notes in the journal which message it is about to put onto the kernel's queue, then that
+// it has, and then acknowledges it. Redeliveries are recognised by that, and what a sending
+// bridge has sent again, since the servers died, by its number. A bridge that is killed
+// between the two notes, which is a microsecond or two, may not know that it did: then the
+// message is delivered twice, and counted as "bridge_repeated", unless the kernel's queue
+// shows that it is there. A bridge that goes on without its journal, or on another machine,
+// delivers again what was not yet acknowledged.
 func (b *Bridge) Receive(ctx context.Context) error {
 	j, err := openJournal(b.Journal, kindOfReceiver, sizeOfReceiver)
 	if err != nil {
@@ -38,9 +45,9 @@ func (b *Bridge) Receive(ctx context.Context) error {
 	}
 	defer j.close()
 	if b.Select != sysvipc.Any {
-		return b.Remote.refuse("bridge from", nil, "it carries all types")
+		return b.fail(opReceive, errors.New("invalid argument"), "it carries all types")
 	}
-	set, err := b.Remote.conn.EnsureSemaphores(ctx, b.Remote.lockName(), 1)
+	set, err := b.Remote.Conn().EnsureSemaphores(ctx, b.lockName(), 1)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil // the end came while the servers were away
 	}
@@ -59,17 +66,18 @@ func (b *Bridge) Receive(ctx context.Context) error {
 }
 
 // lockName is the name of the set that lets one bridge receive from the queue at a time.
-func (q *Queue) lockName() string {
-	name := "bridge " + strings.TrimPrefix(q.stream, "SYSVIPC_Q_")
-	if len(name) > maxName {
-		name = fmt.Sprintf("bridge %x", sha256.Sum256([]byte(name)))[:maxName]
+func (b *Bridge) lockName() string {
+	const longest = 64 // bytes of a name
+	name := "bridge " + strings.TrimPrefix(b.Remote.Stream(), "SYSVIPC_Q_")
+	if len(name) > longest {
+		name = fmt.Sprintf("bridge %x", sha256.Sum256([]byte(name)))[:longest]
 	}
 	return name
 }
 
 // receiveAlone receives for as long as it holds the lock of those who do.
 func (b *Bridge) receiveAlone(ctx context.Context, j *journal) error {
-	set, err := b.Remote.conn.OpenSemaphores(ctx, b.Remote.lockName())
+	set, err := b.Remote.Conn().OpenSemaphores(ctx, b.lockName())
 	if err != nil {
 		return err
 	}
@@ -83,7 +91,7 @@ func (b *Bridge) receiveAlone(ctx context.Context, j *journal) error {
 		b.note("another bridge receives from the queue: waiting to take its place", nil)
 		grant, err = set.Take(ctx, sysvipc.Add(0, -1))
 	}
-	if errors.Is(err, ErrLeaseLost) { // while it waited: it has nothing, and stands in line again
+	if errors.Is(err, cluster.ErrLeaseLost) { // while it waited: it has nothing, and waits again
 		b.note("the lease is lost: waiting again to take the place of the one that receives", err)
 		return errAgain
 	}
@@ -117,7 +125,7 @@ func (b *Bridge) receiveAlone(ctx context.Context, j *journal) error {
 const (
 	kindOfReceiver = 0x3276637276737973 // in a file, "sysvrcv2"
 
-	wordMade  = 1 // when the stream was: with another one, the numbers begin anew
+	wordMade  = 1 // when the stream was: with another one, the numbers begin again
 	wordBegun = 2 // how many were begun
 	wordDone  = 3 // how many are on the kernel's queue: as many, or one less
 	wordPID   = 4 // of the bridge that began the last
@@ -128,7 +136,7 @@ const (
 	sizeOfReceiver = wordKnown + knownSenders*sizeOfKnown
 )
 
-// receiver is a bridge at work from the cluster to the kernel.
+// receiver carries from the cluster to the kernel.
 type receiver struct {
 	*Bridge
 	j     *journal
@@ -170,18 +178,23 @@ func (r *receiver) done() { r.j.set(wordDone, r.j.get(wordBegun)) }
 
 // seen reports whether a message was put onto the kernel's queue before. One with an earlier
 // sequence that was stored later was not: the servers went back, and count from there.
-func (r *receiver) seen(at standing) bool {
+func (r *receiver) seen(at *nats.MsgMetadata) bool {
 	last, _ := r.noted(r.j.get(wordDone))
-	if at.seq > last.seq {
+	if at.Sequence.Stream > last.seq {
 		return false
 	}
-	if at.stored <= last.stored {
+	if stored(at) <= last.stored {
 		return true
 	}
-	r.Remote.conn.metrics.Count("went_back", r.Remote.name, 1)
-	r.note(fmt.Sprintf("the servers went back: message %d was the last, and %d is newer", last.seq, at.seq), errWentBack)
+	r.count("went_back", 1)
+	r.note(fmt.Sprintf("the servers went back: message %d was the last, and %d is newer", last.seq, at.Sequence.Stream), errWentBack)
 	return false
 }
+
+// stored is when the servers stored a message, in nanoseconds of their clock.
+func stored(at *nats.MsgMetadata) uint64 { return uint64(at.Timestamp.UnixNano()) }
+
+var errWentBack = errors.New("what they had acknowledged is lost, or replaced by a copy of before")
 
 // whole reports whether the journal is as a bridge has written it.
 func (r *receiver) whole() bool {
@@ -193,14 +206,19 @@ func (r *receiver) whole() bool {
 
 // restore reads what the bridge before knew.
 func (r *receiver) restore(ctx context.Context) error {
-	var err error
-	if r.local, err = r.open(ctx); err != nil {
+	local, err := r.open(ctx)
+	if err != nil {
 		return err
 	}
-	made := uint64(r.Remote.made.UnixNano())
+	r.local = local
+	_, info, err := r.stream(ctx, opReceive)
+	if err != nil {
+		return err
+	}
+	made := uint64(info.Created.UnixNano())
 	damaged := !r.whole()
 	if damaged {
-		r.note("the journal is damaged: what was not acknowledged comes twice", nil)
+		r.note("the journal is damaged: what was not acknowledged is delivered twice", nil)
 	}
 	if damaged || r.j.get(wordMade) != made {
 		for i := wordBegun; i < sizeOfReceiver; i++ {
@@ -242,27 +260,27 @@ func (r *receiver) arrived() bool {
 
 // run receives until there is a gap.
 func (r *receiver) run(ctx context.Context) error {
-	if err := r.consumer(ctx); err != nil {
+	if err := r.remakeConsumer(ctx); err != nil {
 		return err
 	}
-	conn := r.Remote.conn
-	feed, err := conn.openFeed(r.Remote.stream, bridgeConsumer)
+	conn := r.Remote.Conn()
+	pull, err := openPull(conn, r.Remote.Stream(), consumerName)
 	if err != nil {
-		return r.Remote.fail("bridge from", err, "")
+		return r.fail(opReceive, err, "")
 	}
-	defer feed.close()
+	defer pull.close()
 	for want := uint64(1); ; want++ {
-		msg, err := feed.next(ctx)
+		msg, err := pull.next(ctx)
 		if err != nil { // the consumer is gone, or out of reach
 			pause(ctx, 50*time.Millisecond)
 			return errAgain
 		}
-		at, ok := standingOf(msg.Reply)
-		typ, typed := r.Remote.typeOf(msg.Subject)
-		if !ok || !typed {
-			return r.Remote.fail("bridge from", fmt.Errorf("a message came with subject %q and reply %q", msg.Subject, msg.Reply), "")
+		at, err := msg.Metadata()
+		typ, err2 := strconv.ParseInt(msg.Subject[strings.LastIndexByte(msg.Subject, '.')+1:], 10, 64)
+		if err := errors.Join(err, err2); err != nil {
+			return r.fail(opReceive, fmt.Errorf("a message came with subject %q and reply %q: %w", msg.Subject, msg.Reply, err), "")
 		}
-		if at.nth != want || at.attempts != 1 {
+		if at.Sequence.Consumer != want || at.NumDelivered != 1 {
 			return errAgain // something was lost on its way: begin with that
 		}
 		m := sysvipc.Message{Type: typ, Data: msg.Data}
@@ -270,17 +288,17 @@ func (r *receiver) run(ctx context.Context) error {
 		place, mark := r.known(msg.Header.Get(jetstream.MsgIDHeader), print)
 		if r.seen(at) || place > 0 && r.j.get(place) == mark {
 			r.count("bridge_suppressed", 1)
-		} else if err := r.put(ctx, note{at.seq, at.stored, print}, m); err != nil {
+		} else if err := r.put(ctx, note{at.Sequence.Stream, stored(at), print}, m); err != nil {
 			return err
 		}
 		if place > 0 {
 			r.j.set(place, mark)
 		}
-		if err := conn.nc.Publish(msg.Reply, wordAck); err != nil {
+		if err := conn.NATS().Publish(msg.Reply, ackWord); err != nil {
 			return errAgain
 		}
-		if at.pending == 0 || want%256 == 0 {
-			conn.metrics.Gauge("bridge_backlog", r.Remote.name, float64(at.pending))
+		if r.Metrics != nil && (at.NumPending == 0 || want%256 == 0) {
+			r.Metrics.Gauge("bridge_backlog", r.Remote.Name(), float64(at.NumPending))
 		}
 	}
 }
@@ -288,7 +306,7 @@ func (r *receiver) run(ctx context.Context) error {
 // put puts a message onto the kernel's queue.
 func (r *receiver) put(ctx context.Context, n note, m sysvipc.Message) error {
 	r.begin(n)
-	told := false
+	noted := false
 	for {
 		err := r.local.Send(ctx, m.Type, m.Data)
 		switch {
@@ -301,9 +319,9 @@ func (r *receiver) put(ctx context.Context, n note, m sysvipc.Message) error {
 				return err
 			}
 		case errors.Is(err, sysvipc.ErrTooBig):
-			if !told {
+			if !noted {
 				r.note(fmt.Sprintf("a message of %d bytes does not fit onto the local queue: waiting until its limits are raised", len(m.Data)), err)
-				told = true
+				noted = true
 			}
 			if err := pause(ctx, time.Second); err != nil {
 				return err
@@ -314,18 +332,23 @@ func (r *receiver) put(ctx context.Context, n note, m sysvipc.Message) error {
 	}
 }
 
-// bridgeConsumer is the name of the one that a bridge receives by.
-const bridgeConsumer = "bridge"
+// consumerName is that of the consumer by which a bridge receives.
+const consumerName = "bridge"
 
-// consumer makes the consumer anew, which then begins with what was not acknowledged.
-func (r *receiver) consumer(ctx context.Context) error {
-	q := r.Remote
-	err := q.conn.persist(ctx, func(ctx context.Context) error {
-		s, err := q.conn.js.Stream(ctx, q.stream)
+var ackWord = []byte("+ACK")
+
+// remakeConsumer makes the consumer again, which then begins with what was not acknowledged.
+func (r *receiver) remakeConsumer(ctx context.Context) error {
+	js, err := jetstream.New(r.Remote.Conn().NATS())
+	if err != nil {
+		return r.fail(opReceive, err, "")
+	}
+	err = r.Remote.Conn().Retry(ctx, func(ctx context.Context) error {
+		s, err := js.Stream(ctx, r.Remote.Stream())
 		if err != nil {
 			return err
 		}
-		if err := s.DeleteConsumer(ctx, bridgeConsumer); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		if err := s.DeleteConsumer(ctx, consumerName); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 			return err
 		}
 		// Consumers of receivers that left are in the way.
@@ -335,15 +358,13 @@ func (r *receiver) consumer(ctx context.Context) error {
 			}
 		}
 		_, err = s.CreateConsumer(ctx, jetstream.ConsumerConfig{
-			Durable: bridgeConsumer, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 24 * time.Hour, MaxAckPending: 4096,
+			Durable: consumerName, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 24 * time.Hour, MaxAckPending: 4096,
 		})
 		return err
 	})
-	if isCode(err, codeConsumerOverlap, codeConsumerOverlapAll) {
-		return q.fail("bridge from", err, "other programs receive from it: a bridge has to be the only one")
+	hint := ""
+	if jserr.IsOverlap(err) {
+		hint = "other programs receive from it: a bridge has to be the only one"
 	}
-	if isGone(err) {
-		return q.removed("bridge from")
-	}
-	return q.fail("bridge from", err, "")
+	return r.fail(opReceive, err, hint)
 }

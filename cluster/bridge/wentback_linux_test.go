@@ -1,8 +1,7 @@
-package cluster_test
+package bridge_test
 
 import (
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +10,8 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
-	"github.com/sysvipc/sysvipc/cluster/embedded"
+	"github.com/sysvipc/sysvipc/cluster/bridge"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 )
 
 // Servers that were restored from a copy have less than they had acknowledged. That is said;
@@ -19,13 +19,7 @@ import (
 // away nothing that was acknowledged afterwards.
 func TestServersGoBack(t *testing.T) {
 	t.Parallel()
-	opts := embedded.Options{Dir: t.TempDir(), Listen: ownAddress()}
-	srv, err := embedded.Start(opts)
-	check(t, err)
-	t.Cleanup(func() { srv.Close() })
-	u, err := url.Parse(srv.URL())
-	check(t, err)
-	opts.Listen = u.Host
+	srv := clustertest.NewRestarted(t)
 	notes := make(chan string, 1000)
 	note := func(what string, _ error) { notes <- what }
 	conn := connectTo(t, srv.URL(), &cluster.Options{Note: note})
@@ -57,9 +51,9 @@ func TestServersGoBack(t *testing.T) {
 	q, err := conn.CreateQueue(soon(t), "bridged", nil)
 	check(t, err)
 	to := kernel(t)
-	runBridge(t, &cluster.Bridge{
-		Local: func() (*sysvipc.Queue, error) { return to, nil }, Remote: q, Journal: filepath.Join(t.TempDir(), "receive"), Note: note,
-	}, (*cluster.Bridge).Receive)
+	runBridge(t, &bridge.Bridge{
+		Local: opens(to), Remote: q, Journal: filepath.Join(t.TempDir(), "receive"), Note: note,
+	}, (*bridge.Bridge).Receive)
 	carry := func(from, n int) {
 		t.Helper()
 		for i := range n {
@@ -76,9 +70,8 @@ func TestServersGoBack(t *testing.T) {
 	carry(0, 1)
 	srv.Close()
 	before := filepath.Join(t.TempDir(), "copy")
-	check(t, os.CopyFS(before, os.DirFS(opts.Dir)))
-	srv, err = embedded.Start(opts)
-	check(t, err)
+	check(t, os.CopyFS(before, os.DirFS(srv.Dir)))
+	srv.Start()
 	for i := range 10 {
 		check(t, v.Store(soon(t), 2+i))
 	}
@@ -92,9 +85,8 @@ func TestServersGoBack(t *testing.T) {
 		check(t, g.Give(soon(t)))
 	}
 	srv.Close()
-	opts.Dir = before
-	srv, err = embedded.Start(opts)
-	check(t, err)
+	srv.Dir = before
+	srv.Start()
 	tells(1)
 	check(t, v.Store(soon(t), 77))
 	tells(77)

@@ -1,4 +1,4 @@
-package cluster
+package bridge
 
 import (
 	"bytes"
@@ -9,11 +9,11 @@ import (
 	"github.com/sysvipc/sysvipc"
 )
 
-// copy copies the first messages that are not flying yet, leaves them where they are, and
+// copy copies the first messages that are not in flight yet, leaves them where they are, and
 // publishes them. It returns how many there were.
 func (s *sender) copy() (n int, err error) {
 	if s.batch.ending && !s.batch.over {
-		if len(s.flying) > 0 {
+		if len(s.inFlight) > 0 {
 			return 0, nil
 		}
 		s.batch.over = true // whatever becomes of the answer: all is stored
@@ -22,35 +22,35 @@ func (s *sender) copy() (n int, err error) {
 	if err != nil || len(window) == 0 {
 		return 0, err
 	}
-	if len(s.flying) == 0 && s.Remote.inOrder && (s.batch.over || time.Since(s.published()) > batchIdle) {
+	if len(s.inFlight) == 0 && s.batches && (s.batch.over || time.Since(s.published()) > batchIdle) {
 		s.flow, s.most, s.base = s.flowOf(len(window)), 0, s.next
 		s.batch.start(s.flow)
 		s.silent = false
 	}
 	s.moved = time.Now()
 	for _, m := range window {
-		f := flight{number: s.next, m: m, print: fingerprint(m)}
+		f := sent{number: s.next, m: m, print: fingerprint(m)}
 		s.jot(f)
-		s.flying, s.bytes, s.next = append(s.flying, f), s.bytes+len(m.Data), s.next+1
+		s.inFlight, s.bytes, s.next = append(s.inFlight, f), s.bytes+len(m.Data), s.next+1
 		if !s.batch.over {
 			s.batch.publish(s.name(f), m.Type, m.Data)
 		}
 	}
-	if s.most = max(s.most, len(s.flying)); !s.batch.over && s.flowOf(s.most) > 2*s.flow {
+	if s.most = max(s.most, len(s.inFlight)); !s.batch.over && s.flowOf(s.most) > 2*s.flow {
 		s.batch.end() // the next will have fewer answers
 	}
 	return len(window), nil
 }
 
-// window returns copies of the selected messages that are not flying yet.
+// window returns copies of the selected messages that are not in flight yet.
 func (s *sender) window() (window []sysvipc.Message, err error) {
 	if s.Select == sysvipc.Any { // nobody else takes any
-		return s.peek(len(s.flying)-s.off, min(flyingMost-len(s.flying), atOnce), 1<<20-s.bytes)
+		return s.peek(len(s.inFlight)-s.off, min(inFlightMost-len(s.inFlight), atOnce), 1<<20-s.bytes)
 	}
-	if len(s.flying) > 0 {
+	if len(s.inFlight) > 0 {
 		return nil, nil // where the next one is, depends on those that others take
 	}
-	return s.first(flyingMost, 1<<20)
+	return s.first(inFlightMost, 1<<20)
 }
 
 // first returns copies of the first selected messages, at most so many of them and of bytes.
@@ -82,7 +82,7 @@ func (s *sender) peek(index, most, room int) (window []sysvipc.Message, err erro
 		if err != nil {
 			return nil, err
 		}
-		if s.sel.has(m.Type) {
+		if s.selects(m.Type) {
 			window = append(window, m)
 			room -= len(m.Data)
 		}
@@ -90,8 +90,8 @@ func (s *sender) peek(index, most, room int) (window []sysvipc.Message, err erro
 	return window, nil
 }
 
-// flowOf returns how many messages of so many that fly together have one answer.
-func (s *sender) flowOf(flying int) int { return min(max(flying/8, 1), 16) }
+// flowOf returns how many messages of so many in flight have one answer.
+func (s *sender) flowOf(inFlight int) int { return min(max(inFlight/8, 1), 16) }
 
 // batchIdle is after what time a batch is left to the servers to forget, which they do
 // after 10 seconds unless they are set up otherwise.

@@ -1,4 +1,4 @@
-package cluster_test
+package clustertest
 
 import (
 	"context"
@@ -68,26 +68,26 @@ var node = ipctest.Register("node", func(c *ipctest.ChildEnv) {
 	}
 })
 
-// nodes are three servers, each a process, and the cables between them.
-type nodes struct {
-	t         *testing.T // of the fault
+// Nodes are three servers, each a process, and the cables between them.
+type Nodes struct {
+	T         *testing.T // of the fault
 	whole     *testing.T
 	by        int
 	opts      []embedded.Options
-	cables    map[[2]int]*cable // from one to another
-	processes []*ipctest.Process
-	slow      string // what keeps the disks from being slowed
+	cables    map[[2]int]*Cable // from one to another
+	Processes []*ipctest.Process
+	Slow      string // what keeps the disks from being slowed
 }
 
-// newNodes prepares them, with elections that are shorter by this factor, and disks that
+// NewNodes prepares them, with elections that are shorter by this factor, and disks that
 // are waited for or not. None is started.
-func newNodes(t *testing.T, n, by int, sync bool) *nodes {
-	c := &nodes{t: t, whole: t, by: by, cables: map[[2]int]*cable{}, processes: make([]*ipctest.Process, n)}
+func NewNodes(t *testing.T, n, by int, sync bool) *Nodes {
+	c := &Nodes{T: t, whole: t, by: by, cables: map[[2]int]*Cable{}, Processes: make([]*ipctest.Process, n)}
 	dir := t.TempDir()
 	var own []net.Listener // held until all ports are chosen
 	address := func() string {
-		l, err := net.Listen("tcp", ownAddress())
-		check(t, err)
+		l, err := net.Listen("tcp", OwnAddress())
+		Check(t, err)
 		own = append(own, l)
 		return l.Addr().String()
 	}
@@ -106,48 +106,46 @@ func newNodes(t *testing.T, n, by int, sync bool) *nodes {
 			if i == j {
 				continue
 			}
-			to, err := newCable(c.opts[j].Member.Listen)
-			check(t, err)
-			t.Cleanup(to.close)
+			to := NewCable(t, c.opts[j].Member.Listen)
 			c.cables[[2]int{i, j}] = to
-			c.opts[i].Member.Routes = append(c.opts[i].Member.Routes, to.l.Addr().String())
+			c.opts[i].Member.Routes = append(c.opts[i].Member.Routes, strings.TrimPrefix(to.URL(), "nats://"))
 		}
 	}
 	return c
 }
 
-// start starts servers, also again, each with the directory that it had.
-func (c *nodes) start(which ...int) {
+// Start starts servers, also again, each with the directory that it had.
+func (c *Nodes) Start(which ...int) {
 	for _, i := range which {
 		text, err := json.Marshal(c.opts[i])
-		check(c.t, err)
-		c.processes[i] = ipctest.Start(c.whole, node, nil, string(text), strconv.Itoa(c.by))
+		Check(c.T, err)
+		c.Processes[i] = ipctest.Start(c.whole, node, nil, string(text), strconv.Itoa(c.by))
 	}
 	for _, i := range which {
-		c.slow = c.processes[i].Line()
+		c.Slow = c.Processes[i].Line()
 	}
 }
 
-// kill is kill -9.
-func (c *nodes) kill(i int) { c.processes[i].Kill() }
+// Kill is kill -9.
+func (c *Nodes) Kill(i int) { c.Processes[i].Kill() }
 
-// disk has each fsync of a server take this long, one at a time.
-func (c *nodes) disk(i int, d time.Duration) {
-	c.processes[i].Tell(d.String())
-	c.processes[i].Expect(d.String())
+// Disk has each fsync of a server take this long, one at a time.
+func (c *Nodes) Disk(i int, d time.Duration) {
+	c.Processes[i].Tell(d.String())
+	c.Processes[i].Expect(d.String())
 }
 
-// cut cuts a server off from the others, or joins it again. Its clients do not notice.
-func (c *nodes) cut(i int, cut bool) {
-	for pair, cable := range c.cables {
+// Cut cuts a server off from the others, or joins it again. Its clients do not notice.
+func (c *Nodes) Cut(i int, cut bool) {
+	for pair, line := range c.cables {
 		if pair[0] == i || pair[1] == i {
-			cable.setCut(cut)
+			line.SetCut(cut)
 		}
 	}
 }
 
-// urls returns the addresses of all servers but these.
-func (c *nodes) urls(but ...int) string {
+// URLs returns the addresses of all servers but these.
+func (c *Nodes) URLs(but ...int) string {
 	var all []string
 	for i, o := range c.opts {
 		if !slices.Contains(but, i) {
@@ -157,30 +155,30 @@ func (c *nodes) urls(but ...int) string {
 	return strings.Join(all, ",")
 }
 
-// url returns the address of one server.
-func (c *nodes) url(i int) string { return "nats://" + c.opts[i].Listen }
+// URL returns the address of one server.
+func (c *Nodes) URL(i int) string { return "nats://" + c.opts[i].Listen }
 
-// connect connects as soon as a majority of the servers serves.
-func (c *nodes) connect(url string, opts *cluster.Options) *cluster.Conn {
-	c.t.Helper()
+// Connect connects as soon as a majority of the servers serves.
+func (c *Nodes) Connect(url string, opts *cluster.Options) *cluster.Conn {
+	c.T.Helper()
 	var conn *cluster.Conn
-	eventually(c.t, "servers serve", func() (ok bool) {
-		ctx, cancel := context.WithTimeout(c.t.Context(), time.Second)
+	Eventually(c.T, "servers serve", func() (ok bool) {
+		ctx, cancel := context.WithTimeout(c.T.Context(), time.Second)
 		defer cancel()
 		next, err := cluster.Connect(ctx, url, opts)
 		conn = next
 		return err == nil
 	})
-	c.t.Cleanup(func() { closeSoon(conn) })
+	c.T.Cleanup(func() { CloseSoon(conn) })
 	return conn
 }
 
-// leader waits until a server leads the stream, and returns which.
-func (c *nodes) leader(conn *cluster.Conn, stream string) (leader int) {
+// Leader waits until a server leads the stream, and returns which.
+func (c *Nodes) Leader(conn *cluster.Conn, stream string) (leader int) {
 	js, err := jetstream.New(conn.NATS())
-	check(c.t, err)
-	eventually(c.t, stream+" has a leader and all replicas", func() bool {
-		ctx, cancel := context.WithTimeout(c.t.Context(), time.Second)
+	Check(c.T, err)
+	Eventually(c.T, stream+" has a leader and all replicas", func() bool {
+		ctx, cancel := context.WithTimeout(c.T.Context(), time.Second)
 		defer cancel()
 		s, err := js.Stream(ctx, stream)
 		if err != nil {

@@ -1,4 +1,4 @@
-package cluster
+package bridge
 
 import (
 	"encoding/binary"
@@ -22,14 +22,14 @@ type journal struct {
 // says what they mean, and is the first of them.
 func openJournal(path string, kind uint64, numbers int) (*journal, error) {
 	if path == "" {
-		return nil, errors.New("cluster: a bridge needs a journal")
+		return nil, errors.New("bridge: a bridge needs a journal")
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("cluster: %w", err)
+		return nil, fmt.Errorf("bridge: %w", err)
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("cluster: %w", err)
+		return nil, fmt.Errorf("bridge: %w", err)
 	}
 	j := &journal{file: file}
 	if err := j.open(path, kind, 8*numbers); err != nil {
@@ -41,15 +41,15 @@ func openJournal(path string, kind uint64, numbers int) (*journal, error) {
 
 func (j *journal) open(path string, kind uint64, size int) error {
 	if err := lockFile(j.file); err != nil {
-		return fmt.Errorf("cluster: journal %s: %w (another bridge uses it)", path, err)
+		return fmt.Errorf("bridge: journal %s: %w (another bridge uses it)", path, err)
 	}
 	var first [8]byte
 	n, err := j.file.ReadAt(first[:], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("cluster: %w", err)
+		return fmt.Errorf("bridge: %w", err)
 	}
 	if n > 0 && binary.NativeEndian.Uint64(first[:]) != kind {
-		return fmt.Errorf("cluster: %s is not the journal of a bridge in this direction (choose another file, or remove it)", path)
+		return fmt.Errorf("bridge: %s is not the journal of a bridge in this direction (choose another file, or remove it)", path)
 	}
 	st, err := j.file.Stat()
 	if err == nil && st.Size() < int64(size) { // it is new, or never became whole
@@ -61,7 +61,7 @@ func (j *journal) open(path string, kind uint64, size int) error {
 		j.data, err = mapFile(j.file, size)
 	}
 	if err != nil {
-		return fmt.Errorf("cluster: journal %s: %w", path, err)
+		return fmt.Errorf("bridge: journal %s: %w", path, err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package cluster_test
+package bridge_test
 
 import (
 	"context"
@@ -15,7 +15,9 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/bridge"
 	"github.com/sysvipc/sysvipc/cluster/embedded"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -42,7 +44,7 @@ var bridger = ipctest.Register("bridger", func(c *ipctest.ChildEnv) {
 	}
 	q, err := conn.OpenQueue(ctx, c.Args[1])
 	c.Check(err)
-	b := &cluster.Bridge{
+	b := &bridge.Bridge{
 		Local:   func() (*sysvipc.Queue, error) { return sysvipc.QueueByID(id), nil },
 		Remote:  q,
 		Journal: filepath.Join(c.Args[4], c.Args[2]),
@@ -136,7 +138,7 @@ func consume(c *ipctest.ChildEnv, q *sysvipc.Queue, n, every int) {
 // Killed at whatever point, bridges and server lose nothing, keep the order of each type,
 // and deliver hardly anything twice. The long form, with at least 200 kills:
 //
-//	SYSVIPC_BRIDGE_TORTURE=1000000 go test -v -timeout 1h -run BridgeTorture ./cluster
+//	SYSVIPC_BRIDGE_TORTURE=1000000 go test -v -timeout 1h -run BridgeTorture ./cluster/bridge
 func TestBridgeTorture(t *testing.T) {
 	t.Parallel()
 	n, each := 6000, 3
@@ -144,7 +146,7 @@ func TestBridgeTorture(t *testing.T) {
 		n, each = long, max(80, long/10000)
 	}
 	dir := t.TempDir()
-	srv := ipctest.Start(t, natsd, nil, dir, ownAddress())
+	srv := ipctest.Start(t, natsd, nil, dir, clustertest.OwnAddress())
 	address := srv.Line()
 	conn, err := cluster.Connect(t.Context(), "nats://"+address, nil)
 	check(t, err)

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package cluster
+package bridge
 
 // lockLocal has nothing to lock here: there is no kernel's queue.
 func lockLocal(int, string) (unlock func(), err error) { return func() {}, nil }

@@ -1,13 +1,15 @@
-package cluster_test
+package clustertest
 
 import (
 	"bytes"
 	"net"
+	"strings"
 	"sync"
+	"testing"
 )
 
-// cable carries connections to a server, and can be cut, or be slow: then it holds what comes.
-type cable struct {
+// Cable carries connections to a server, and can be cut, or be slow: then it holds what comes.
+type Cable struct {
 	l  net.Listener
 	to string
 
@@ -18,18 +20,22 @@ type cable struct {
 	held  []byte        // what it held towards the server since it is slow
 }
 
-func newCable(to string) (*cable, error) {
-	l, err := net.Listen("tcp", ownAddress())
-	if err != nil {
-		return nil, err
-	}
-	c := &cable{l: l, to: to, conns: map[net.Conn]struct{}{}, slow: make(chan struct{})}
+// NewCable lays one to the address of a URL, or to an address, until the test ends.
+func NewCable(t testing.TB, to string) *Cable {
+	t.Helper()
+	l, err := net.Listen("tcp", OwnAddress())
+	Check(t, err)
+	c := &Cable{l: l, to: strings.TrimPrefix(to, "nats://"), conns: map[net.Conn]struct{}{}, slow: make(chan struct{})}
 	close(c.slow)
+	t.Cleanup(c.Close)
 	go c.serve()
-	return c, nil
+	return c
 }
 
-func (c *cable) serve() {
+// URL returns where it begins.
+func (c *Cable) URL() string { return "nats://" + c.l.Addr().String() }
+
+func (c *Cable) serve() {
 	for {
 		from, err := c.l.Accept()
 		if err != nil {
@@ -48,7 +54,7 @@ func (c *cable) serve() {
 	}
 }
 
-func (c *cable) carry(from, to net.Conn, up bool) {
+func (c *Cable) carry(from, to net.Conn, up bool) {
 	b := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(b)
@@ -75,7 +81,7 @@ func (c *cable) carry(from, to net.Conn, up bool) {
 }
 
 // plug notes a connection, unless the cable is cut.
-func (c *cable) plug(conns ...net.Conn) bool {
+func (c *Cable) plug(conns ...net.Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, conn := range conns {
@@ -86,7 +92,8 @@ func (c *cable) plug(conns ...net.Conn) bool {
 	return !c.cut
 }
 
-func (c *cable) setCut(cut bool) {
+// SetCut cuts it, or mends it.
+func (c *Cable) SetCut(cut bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cut = cut
@@ -97,8 +104,8 @@ func (c *cable) setCut(cut bool) {
 	}
 }
 
-// setSlow has it hold all that comes towards the server, or carry on with that.
-func (c *cable) setSlow(slow bool) {
+// SetSlow has it hold all that comes towards the server, or carry on with that.
+func (c *Cable) SetSlow(slow bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.held = nil
@@ -109,14 +116,15 @@ func (c *cable) setSlow(slow bool) {
 	}
 }
 
-// holds reports whether it was given this since it is slow.
-func (c *cable) holds(words string) bool {
+// Holds reports whether it was given this since it is slow.
+func (c *Cable) Holds(words string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return bytes.Contains(c.held, []byte(words))
 }
 
-func (c *cable) close() {
+// Close ends it.
+func (c *Cable) Close() {
 	c.l.Close()
-	c.setCut(true)
+	c.SetCut(true)
 }

@@ -1,4 +1,4 @@
-package cluster_test
+package bridge_test
 
 import (
 	"context"
@@ -15,6 +15,8 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/bridge"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -26,8 +28,13 @@ func kernel(t testing.TB) *sysvipc.Queue {
 	return q
 }
 
+// opens returns what opens a queue that stays.
+func opens(q *sysvipc.Queue) func() (*sysvipc.Queue, error) {
+	return func() (*sysvipc.Queue, error) { return q, nil }
+}
+
 // runBridge runs one in this process until the test ends.
-func runBridge(t testing.TB, b *cluster.Bridge, how func(*cluster.Bridge, context.Context) error) {
+func runBridge(t testing.TB, b *bridge.Bridge, how func(*bridge.Bridge, context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -71,10 +78,10 @@ func carriesAll(t *testing.T, q *cluster.Queue) {
 	t.Helper()
 	from, to := kernel(t), kernel(t)
 	dir := t.TempDir()
-	runBridge(t, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return from, nil }, Remote: q, Journal: filepath.Join(dir, "send"), Select: sysvipc.Except(9)}, (*cluster.Bridge).Send)
+	runBridge(t, &bridge.Bridge{Local: opens(from), Remote: q, Journal: filepath.Join(dir, "send"), Select: sysvipc.Except(9)}, (*bridge.Bridge).Send)
 	remote, err := connect(t, nil).OpenQueue(t.Context(), t.Name())
 	check(t, err)
-	runBridge(t, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return to, nil }, Remote: remote, Journal: filepath.Join(dir, "receive")}, (*cluster.Bridge).Receive)
+	runBridge(t, &bridge.Bridge{Local: opens(to), Remote: remote, Journal: filepath.Join(dir, "receive")}, (*bridge.Bridge).Receive)
 	ctx := soon(t)
 	check(t, from.Send(ctx, 9, []byte("stays")))
 	var want []sysvipc.Message
@@ -103,7 +110,7 @@ func TestBridgeWaitsForTheLocalQueue(t *testing.T) {
 	q := newQueue(t, connect(t, nil), &cluster.QueueOptions{MaxMessages: 10})
 	key := sysvipc.KeyOf(t.Name())
 	dir := t.TempDir()
-	runBridge(t, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return sysvipc.OpenQueue(key) }, Remote: q, Journal: filepath.Join(dir, "send")}, (*cluster.Bridge).Send)
+	runBridge(t, &bridge.Bridge{Local: func() (*sysvipc.Queue, error) { return sysvipc.OpenQueue(key) }, Remote: q, Journal: filepath.Join(dir, "send")}, (*bridge.Bridge).Send)
 	ctx := soon(t)
 	for round := range 2 {
 		local, err := sysvipc.CreateQueue(key, 0o600)
@@ -118,7 +125,7 @@ func TestBridgeWaitsForTheLocalQueue(t *testing.T) {
 	}
 }
 
-// A bridge is killed while the servers have some of what is flying, and take no more. The
+// A bridge is killed while the servers have some of what is in flight, and take no more. The
 // next one sends the rest, though the messages are the same byte for byte.
 func TestBridgeGoesOnWhereItWasKilled(t *testing.T) {
 	t.Parallel()
@@ -128,14 +135,14 @@ func TestBridgeGoesOnWhereItWasKilled(t *testing.T) {
 		check(t, from.Send(soon(t), 1, []byte("same")))
 	}
 	for left := 30; left > 0; left -= 10 {
-		p := ipctest.Start(t, bridger, nil, server(t).URL(), t.Name(), "send", strconv.Itoa(from.ID()), dir)
+		p := ipctest.Start(t, bridger, nil, server(t), t.Name(), "send", strconv.Itoa(from.ID()), dir)
 		eventually(t, "the queue is full", func() bool { return messagesOf(t, q) == 10 && kernelMessages(t, from) == left })
 		p.Kill()
 		for range 10 {
 			wantMessage(t, q, sysvipc.Any, "1:same")
 		}
 	}
-	ipctest.Start(t, bridger, nil, server(t).URL(), t.Name(), "send", strconv.Itoa(from.ID()), dir)
+	ipctest.Start(t, bridger, nil, server(t), t.Name(), "send", strconv.Itoa(from.ID()), dir)
 	for range 10 {
 		wantMessage(t, q, sysvipc.Any, "1:same")
 	}
@@ -145,17 +152,17 @@ func TestBridgeGoesOnWhereItWasKilled(t *testing.T) {
 	}
 }
 
-// Another program takes messages that are flying: nothing is lost, and what came twice is
+// Another program takes messages in flight: nothing is lost, and what came twice is
 // counted.
 func TestBridgeBesideAnotherReceiver(t *testing.T) {
 	t.Parallel()
-	counts := &counts{}
-	q := newQueue(t, connect(t, &cluster.Options{Metrics: counts}), &cluster.QueueOptions{MaxMessages: 10})
+	counts := &clustertest.Counts{}
+	q := newQueue(t, connect(t, nil), &cluster.QueueOptions{MaxMessages: 10})
 	from := kernel(t)
 	for i := range 30 {
 		check(t, from.Send(soon(t), 1, fmt.Append(nil, i)))
 	}
-	runBridge(t, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return from, nil }, Remote: q, Journal: filepath.Join(t.TempDir(), "send")}, (*cluster.Bridge).Send)
+	runBridge(t, &bridge.Bridge{Local: opens(from), Remote: q, Journal: filepath.Join(t.TempDir(), "send"), Metrics: counts}, (*bridge.Bridge).Send)
 	eventually(t, "the queue is full", func() bool { return messagesOf(t, q) == 10 && kernelMessages(t, from) == 20 })
 	for i := range 2 {
 		if m, err := from.Receive(soon(t), sysvipc.Any); err != nil || string(m.Data) != fmt.Sprint(10+i) {
@@ -168,7 +175,7 @@ func TestBridgeBesideAnotherReceiver(t *testing.T) {
 		wantMessage(t, reader, sysvipc.Any, fmt.Sprint("1:", i))
 	}
 	eventually(t, "all is taken off", func() bool { return kernelMessages(t, from) == 0 })
-	if n := counts.get("bridge_repeated"); n != 2 {
+	if n := counts.Get("bridge_repeated"); n != 2 {
 		t.Errorf("bridge_repeated is %d, want 2", n)
 	}
 }
@@ -179,9 +186,9 @@ func TestBridgeKeepsTheOrderBesideOthers(t *testing.T) {
 	t.Parallel()
 	q := newQueue(t, connect(t, nil), nil)
 	from, ctx := kernel(t), soon(t)
-	runBridge(t, &cluster.Bridge{
-		Local: func() (*sysvipc.Queue, error) { return from, nil }, Remote: q, Journal: filepath.Join(t.TempDir(), "send"), Select: sysvipc.OfType(1),
-	}, (*cluster.Bridge).Send)
+	runBridge(t, &bridge.Bridge{
+		Local: opens(from), Remote: q, Journal: filepath.Join(t.TempDir(), "send"), Select: sysvipc.OfType(1),
+	}, (*bridge.Bridge).Send)
 	const n = 3000
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -223,7 +230,7 @@ func TestBridgeRefusesAnotherFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notes")
 	check(t, os.WriteFile(path, []byte("my notes, which matter"), 0o600))
 	from := kernel(t)
-	b := &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return from, nil }, Remote: newQueue(t, connect(t, nil), nil), Journal: path}
+	b := &bridge.Bridge{Local: opens(from), Remote: newQueue(t, connect(t, nil), nil), Journal: path}
 	for _, err := range []error{b.Send(t.Context()), b.Receive(t.Context())} {
 		if err == nil || !strings.Contains(err.Error(), path+" is not the journal of a bridge in this direction (choose another file, or remove it)") {
 			t.Errorf("the error is %v", err)

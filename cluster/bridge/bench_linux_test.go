@@ -1,4 +1,4 @@
-package cluster_test
+package bridge_test
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sys/unix"
 
-	"github.com/sysvipc/sysvipc"
-	"github.com/sysvipc/sysvipc/cluster"
+	"github.com/sysvipc/sysvipc/cluster/bridge"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -49,7 +49,7 @@ func emit(n int, every time.Duration, send func(data []byte) error) error {
 			if every == 0 {
 				stamp = now()
 			}
-			data := append([]byte{}, payload...)
+			data := append([]byte{}, clustertest.Payload...)
 			binary.NativeEndian.PutUint64(data, uint64(stamp))
 			if err := send(data); err != nil {
 				return err
@@ -68,7 +68,7 @@ func absorb(n int, receive func() ([]byte, error)) (p50, p99 time.Duration, err 
 		}
 		all = append(all, now()-time.Duration(binary.NativeEndian.Uint64(data)))
 	}
-	p50, p99 = percentiles(all)
+	p50, p99 = clustertest.Percentiles(all)
 	return p50, p99, nil
 }
 
@@ -123,11 +123,11 @@ func queueCall(c *ipctest.ChildEnv, nr uintptr) func(text []byte) (int, error) {
 func bridged(b *testing.B) carrier {
 	name, dir := unique(), b.TempDir()
 	var ends [2]*ipctest.Process
-	for i, carry := range []func(*cluster.Bridge, context.Context) error{(*cluster.Bridge).Send, (*cluster.Bridge).Receive} {
+	for i, carry := range []func(*bridge.Bridge, context.Context) error{(*bridge.Bridge).Send, (*bridge.Bridge).Receive} {
 		local := kernel(b)
 		remote, err := connect(b, nil).EnsureQueue(b.Context(), name, nil)
 		check(b, err)
-		runBridge(b, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return local, nil }, Remote: remote, Journal: filepath.Join(dir, fmt.Sprint(i))}, carry)
+		runBridge(b, &bridge.Bridge{Local: opens(local), Remote: remote, Journal: filepath.Join(dir, fmt.Sprint(i))}, carry)
 		ends[i] = ipctest.Start(b, []string{emitter, absorber}[i], nil, strconv.Itoa(local.ID()))
 	}
 	return func(n int, every time.Duration) (p50, p99 time.Duration) {
@@ -143,11 +143,11 @@ func bridged(b *testing.B) carrier {
 
 // bared publishes, with 256 in flight as a bridge has, and consumes.
 func bared(b *testing.B) carrier {
-	own, stream := bareStream(b, connect(b, nil))
+	own, stream := clustertest.BareStream(b, connect(b, nil))
 	js, err := jetstream.New(own.Conn(), jetstream.WithPublishAsyncMaxPending(256))
 	check(b, err)
 	got := make(chan []byte, 100000)
-	bareConsume(b, connect(b, nil), stream, func(m jetstream.Msg) { got <- m.Data() })
+	clustertest.BareConsume(b, connect(b, nil), stream, func(m jetstream.Msg) { got <- m.Data() })
 	return func(n int, every time.Duration) (p50, p99 time.Duration) {
 		sent := make(chan error, 1)
 		go func() {
@@ -171,7 +171,7 @@ func (c carrier) flood(n int) time.Duration {
 func BenchmarkBridge(b *testing.B) {
 	ours, bare := bridged(b), bared(b)
 	const n = 2000
-	turns(b, func() time.Duration { return ours.flood(n) }, func() time.Duration { return bare.flood(n) })
+	clustertest.Turns(b, func() time.Duration { return ours.flood(n) }, func() time.Duration { return bare.flood(n) })
 }
 
 // The same at half of what each carries: how long 99 in 100 messages are on their way at
@@ -188,7 +188,7 @@ func BenchmarkBridgeHalfLoad(b *testing.B) {
 		}
 	}
 	var own, floor []float64
-	turns(b, p99(ours, &own), p99(bare, &floor))
-	b.ReportMetric(median(own), "p50-ns/op")
-	b.ReportMetric(median(floor), "bare-p50-ns/op")
+	clustertest.Turns(b, p99(ours, &own), p99(bare, &floor))
+	b.ReportMetric(clustertest.Median(own), "p50-ns/op")
+	b.ReportMetric(clustertest.Median(floor), "bare-p50-ns/op")
 }

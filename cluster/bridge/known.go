@@ -1,4 +1,4 @@
-package cluster
+package bridge
 
 import (
 	"encoding/binary"
@@ -14,7 +14,7 @@ import (
 // heard of last (the count of messages), and a mark for each number, modulo so many.
 const (
 	knownSenders = 16
-	knownNumbers = 2 * flyingMost // more than a bridge may send again
+	knownNumbers = 2 * inFlightMost // more than a bridge may send again
 
 	sizeOfKnown = 2 + knownNumbers
 )

@@ -1,4 +1,4 @@
-package cluster
+package bridge
 
 import (
 	"encoding/json"
@@ -7,6 +7,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/sysvipc/sysvipc/cluster"
 )
 
 // fastBatch publishes messages to a queue one behind the other without waiting for
@@ -18,7 +21,8 @@ import (
 // take for stored, and may be wrong: an ID that was published in a batch must not be
 // published in another. Once a batch is over, send what was not stored with SendOnce.
 type fastBatch struct {
-	q       *Queue
+	conn    *cluster.Conn
+	subject string // with the type to follow
 	answers chan *nats.Msg
 	lost    <-chan struct{} // closed when what was on its way is
 	sub     *nats.Subscription
@@ -37,11 +41,11 @@ type fastBatch struct {
 
 // openFastBatch returns one that holds up to room messages that are not answered yet. It
 // is over: start it.
-func (q *Queue) openFastBatch(room int) (*fastBatch, error) {
-	b := &fastBatch{q: q, answers: make(chan *nats.Msg, 2*room+16), inbox: nats.NewInbox(), over: true, ids: []string{""}}
+func openFastBatch(conn *cluster.Conn, subject string, room int) (*fastBatch, error) {
+	b := &fastBatch{conn: conn, subject: subject, answers: make(chan *nats.Msg, 2*room+16), inbox: nats.NewInbox(), over: true, ids: []string{""}}
 	b.msg.Header = nats.Header{jetstream.MsgIDHeader: b.ids}
 	var err error
-	b.sub, err = q.conn.nc.ChanSubscribe(b.inbox+".>", b.answers)
+	b.sub, err = conn.NATS().ChanSubscribe(b.inbox+".>", b.answers)
 	return b, err
 }
 
@@ -49,9 +53,9 @@ func (b *fastBatch) close() { b.sub.Unsubscribe() }
 
 // start begins a new batch. What comes for the one before is not for this one.
 func (b *fastBatch) start(flow int) {
-	b.id, b.flow = b.q.conn.number(), strconv.Itoa(flow)
+	b.id, b.flow = nuid.Next(), strconv.Itoa(flow)
 	b.seq, b.stored, b.ending, b.over = 0, 0, false, false
-	b.lost = b.q.conn.reconnection()
+	b.lost = b.conn.Reconnection()
 }
 
 // Operations, as they stand in the subject for the answer.
@@ -73,10 +77,10 @@ func (b *fastBatch) publish(id string, typ int64, data []byte) {
 		operation = opStart
 	}
 	if typ != b.typ {
-		b.typ, b.msg.Subject = typ, b.q.subject+strconv.FormatInt(typ, 10)
+		b.typ, b.msg.Subject = typ, b.subject+strconv.FormatInt(typ, 10)
 	}
 	b.ids[0], b.msg.Data, b.msg.Reply = id, data, b.reply(b.seq, operation)
-	if b.q.conn.nc.PublishMsg(&b.msg) != nil {
+	if b.conn.NATS().PublishMsg(&b.msg) != nil {
 		b.over = true
 	}
 }
@@ -84,7 +88,7 @@ func (b *fastBatch) publish(id string, typ int64, data []byte) {
 // end asks for an answer to what has none, which is the last.
 func (b *fastBatch) end() {
 	b.ending = true
-	if b.q.conn.nc.PublishRequest(b.q.subject+"1", b.reply(b.seq+1, opEnd), nil) != nil {
+	if b.conn.NATS().PublishRequest(b.subject+"1", b.reply(b.seq+1, opEnd), nil) != nil {
 		b.over = true
 	}
 }

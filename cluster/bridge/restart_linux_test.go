@@ -1,9 +1,8 @@
-package cluster_test
+package bridge_test
 
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -11,20 +10,15 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
-	"github.com/sysvipc/sysvipc/cluster/embedded"
+	"github.com/sysvipc/sysvipc/cluster/bridge"
+	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 )
 
 // The server restarts under everything: bridges, a receiver and a waiter that wait, a
 // holder, a watch. All go on, and nothing is lost.
 func TestServerRestarts(t *testing.T) {
 	t.Parallel()
-	opts := embedded.Options{Dir: t.TempDir(), Listen: ownAddress()}
-	srv, err := embedded.Start(opts)
-	check(t, err)
-	t.Cleanup(func() { srv.Close() })
-	u, err := url.Parse(srv.URL())
-	check(t, err)
-	opts.Listen = u.Host
+	srv := clustertest.NewRestarted(t)
 	open := func() *cluster.Conn { return connectTo(t, srv.URL(), nil) }
 
 	from, to := kernel(t), kernel(t)
@@ -32,8 +26,8 @@ func TestServerRestarts(t *testing.T) {
 	check(t, err)
 	other, err := open().OpenQueue(t.Context(), "bridged")
 	check(t, err)
-	runBridge(t, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return from, nil }, Remote: remote, Journal: filepath.Join(t.TempDir(), "send")}, (*cluster.Bridge).Send)
-	runBridge(t, &cluster.Bridge{Local: func() (*sysvipc.Queue, error) { return to, nil }, Remote: other, Journal: filepath.Join(t.TempDir(), "receive")}, (*cluster.Bridge).Receive)
+	runBridge(t, &bridge.Bridge{Local: opens(from), Remote: remote, Journal: filepath.Join(t.TempDir(), "send")}, (*bridge.Bridge).Send)
+	runBridge(t, &bridge.Bridge{Local: opens(to), Remote: other, Journal: filepath.Join(t.TempDir(), "receive")}, (*bridge.Bridge).Receive)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
@@ -91,8 +85,7 @@ func TestServerRestarts(t *testing.T) {
 	for n := 0; n < 500; {
 		if n == 100 || n == 300 {
 			srv.Close()
-			srv, err = embedded.Start(opts)
-			check(t, err)
+			srv.Start()
 		}
 		m, err := to.Receive(ctx, sysvipc.Any)
 		check(t, err)
