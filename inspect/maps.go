@@ -1,13 +1,26 @@
 package inspect
 
-import "bytes"
+import (
+	"bytes"
+	"math"
 
-// mapping is a line of /proc/PID/maps that shows an attached segment.
-type mapping struct {
-	length, offset uint64
-	key            uint32 // that the segment had when it was made; also after its removal
-	id             uint64 // the inode
-	writable       bool
+	"github.com/sysvipc/sysvipc"
+)
+
+// Mapping is a part of a segment in the address space of a process: a line of /proc/PID/maps.
+type Mapping struct {
+	ID         int         // of the segment
+	Key        sysvipc.Key // that the segment had when it was made; also after its removal
+	Start, End uint64      // addresses
+	Offset     int64       // of Start, in the segment
+	Readable   bool
+	Writable   bool
+}
+
+// AttachedProcess is a process that has segments attached.
+type AttachedProcess struct {
+	PID      int
+	Mappings []Mapping
 }
 
 // segmentName is how the kernel names the memory of a segment: /SYSV and its first key, and
@@ -17,7 +30,7 @@ var segmentName = []byte("/SYSV")
 // attaches finds the attached segments in the text of /proc/PID/maps:
 //
 //	7fb9d6c3b000-7fb9d6c3d000 rw-s 00000000 00:01 131106    /SYSV00001234 (deleted)
-func attaches(maps []byte, found func(mapping)) {
+func attaches(maps []byte, found func(Mapping)) {
 	for {
 		at := bytes.Index(maps, segmentName)
 		if at < 0 {
@@ -35,7 +48,7 @@ func attaches(maps []byte, found func(mapping)) {
 	}
 }
 
-func parseMapping(line []byte) (m mapping, ok bool) {
+func parseMapping(line []byte) (m Mapping, ok bool) {
 	from, rest, ok1 := hexadecimal(line)
 	if !ok1 || len(rest) == 0 || rest[0] != '-' {
 		return m, false
@@ -47,7 +60,7 @@ func parseMapping(line []byte) (m mapping, ok bool) {
 	id, rest, ok4 := decimal(skipSpace(rest))
 	name := skipSpace(rest)
 	// A segment is shared, and on no device that has a number of its own.
-	if !ok2 || !ok3 || !ok4 || to < from || len(mode) < 4 || mode[3] != 's' || !bytes.HasPrefix(device, []byte("00:")) {
+	if !ok2 || !ok3 || !ok4 || id > math.MaxInt || offset > math.MaxInt64 || to < from || len(mode) < 4 || mode[3] != 's' || !bytes.HasPrefix(device, []byte("00:")) {
 		return m, false
 	}
 	name, isSegment := bytes.CutPrefix(name, segmentName)
@@ -55,5 +68,8 @@ func parseMapping(line []byte) (m mapping, ok bool) {
 	if !isSegment || !ok5 || len(name)-len(deleted) != 8 || string(deleted) != " (deleted)" {
 		return m, false
 	}
-	return mapping{length: to - from, offset: offset, key: uint32(key), id: id, writable: mode[1] == 'w'}, true
+	return Mapping{
+		ID: int(id), Key: sysvipc.Key(int32(uint32(key))), Start: from, End: to, Offset: int64(offset),
+		Readable: mode[0] == 'r', Writable: mode[1] == 'w',
+	}, true
 }

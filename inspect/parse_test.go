@@ -25,12 +25,12 @@ const someMaps = `55d0c4a00000-55d0c4a02000 r--p 00000000 fe:00 123             
 
 func TestParseMaps(t *testing.T) {
 	t.Parallel()
-	var got []mapping
-	attaches([]byte(someMaps), func(m mapping) { got = append(got, m) })
-	want := []mapping{
-		{length: 0x2000, key: 0x1234, id: 131106, writable: true},
-		{length: 0x1000, offset: 0x2000, key: 0x1234, id: 131106},
-		{length: 0x1000, key: 0xdeadbeef, writable: true},
+	var got []Mapping
+	attaches([]byte(someMaps), func(m Mapping) { got = append(got, m) })
+	want := []Mapping{
+		{131106, 0x1234, 0x7fb9d6c3b000, 0x7fb9d6c3d000, 0, true, true},
+		{131106, 0x1234, 0x7fb9d6c3d000, 0x7fb9d6c3e000, 0x2000, true, false},
+		{0, -0x21524111, 0x7fb9d6c3e000, 0x7fb9d6c3f000, 0, true, true}, // 0xdeadbeef
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -43,7 +43,7 @@ func FuzzParseMaps(f *testing.F) {
 	f.Add([]byte("0-0 rw-s 0 00:01 0 /SYSV00000000 (deleted)"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		n := 0
-		attaches(text, func(mapping) { n++ })
+		attaches(text, func(Mapping) { n++ })
 		if lines := bytes.Count(text, []byte("\n")) + 1; n > lines {
 			t.Errorf("%d attaches in %d lines", n, lines)
 		}

@@ -56,6 +56,16 @@ func (p *procfs) read(path string) ([]byte, error) {
 	}
 }
 
+// maps reads the mappings of a process with these threads.
+func (p *procfs) maps(pid int, tids []int) ([]byte, error) {
+	text, err := p.read(p.task(pid, 0, "maps"))
+	if err == nil && len(text) == 0 && len(tids) > 1 {
+		// The first thread has ended, and the memory belongs to the others.
+		return p.read(p.task(pid, tids[len(tids)-1], "maps"))
+	}
+	return text, err
+}
+
 // readAt reads at most len(to) bytes of the memory of a process, and returns what it got.
 func (p *procfs) readAt(pid int, to []byte, addr uint64) []byte {
 	if addr == 0 || addr > 1<<62 || len(to) == 0 {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -42,8 +43,8 @@ type scan struct {
 type attach struct {
 	pid      int
 	ns       uint64
-	id       uint64
-	key      uint32
+	id       int
+	key      sysvipc.Key
 	end      uint64 // of the mapping that reaches furthest into the segment
 	mappings int
 	readOnly int
@@ -112,11 +113,7 @@ func (s *scan) process(pid int, room []int) {
 		return
 	}
 	if s.maps {
-		text, err := s.fs.read(s.fs.task(pid, 0, "maps"))
-		if err == nil && len(text) == 0 && len(tids) > 1 {
-			// The first thread has ended, and the memory belongs to the others.
-			text, err = s.fs.read(s.fs.task(pid, tids[len(tids)-1], "maps"))
-		}
+		text, err := s.fs.maps(pid, tids)
 		if denied(err) {
 			s.hide(pid, &s.hidden.maps)
 		}
@@ -138,12 +135,12 @@ func (s *scan) hide(pid int, what *int) {
 func (s *scan) attaches(pid int, maps []byte) {
 	first := len(s.attached)
 	type name struct {
-		id  uint64
-		key uint32
+		id  int
+		key sysvipc.Key
 	}
 	var places map[name]int // in s.attached
-	attaches(maps, func(m mapping) {
-		n := name{m.id, m.key}
+	attaches(maps, func(m Mapping) {
+		n := name{m.ID, m.Key}
 		at, ok := places[n]
 		if !ok {
 			if at = len(s.attached); at > first && places == nil {
@@ -153,7 +150,7 @@ func (s *scan) attaches(pid int, maps []byte) {
 				}
 			}
 			if at == len(s.attached) {
-				s.attached = append(s.attached, attach{pid: pid, id: m.id, key: m.key})
+				s.attached = append(s.attached, attach{pid: pid, id: m.ID, key: m.Key})
 			}
 			if places != nil {
 				places[n] = at
@@ -161,8 +158,8 @@ func (s *scan) attaches(pid int, maps []byte) {
 		}
 		a := &s.attached[at]
 		a.mappings++
-		a.end = max(a.end, m.offset+m.length)
-		if !m.writable {
+		a.end = max(a.end, uint64(m.Offset)+m.End-m.Start)
+		if !m.Writable {
 			a.readOnly++
 		}
 	})

@@ -176,7 +176,7 @@ func (r *resolver) process(pid int) *Process {
 func (r *resolver) attaches() {
 	for _, elsewhere := range []bool{false, true} {
 		for _, a := range r.scan.attached {
-			o := r.Object(sysvipc.KindSegment, int(a.id))
+			o := r.Object(sysvipc.KindSegment, a.id)
 			if o == nil || (a.ns != r.Namespace) != elsewhere || !a.fits(o.Segment) || elsewhere && o.Explained >= o.Segment.Attaches {
 				continue
 			}
@@ -212,7 +212,7 @@ func (r *resolver) attaches() {
 // fits reports whether an attach can be one of a segment: the key at creation, which a removal takes
 // away, and a length that the segment has.
 func (a *attach) fits(st *sysvipc.SegmentStat) bool {
-	if !st.Destroyed && uint32(st.Key) != a.key {
+	if !st.Destroyed && st.Key != a.key {
 		return false
 	}
 	for _, page := range []int64{4 << 10, 16 << 10, 64 << 10, 1 << 20, 2 << 20, 16 << 20, 32 << 20, 512 << 20, 1 << 30, 16 << 30} {

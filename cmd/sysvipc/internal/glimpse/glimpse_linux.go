@@ -1,20 +1,18 @@
 package glimpse
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/inspect"
 )
 
 const (
@@ -26,7 +24,7 @@ func isNoData(err error) bool { return errors.Is(err, unix.ENXIO) }
 
 // Open reads a segment through a process of this IPC namespace that has it attached. The
 // error is [fs.ErrPermission], and says what was tried, where that is not possible. For many segments see [Find].
-func Open(id int) (*View, error) { return find(id).Open(id) }
+func Open(id int) (*View, error) { return Find().Open(id) }
 
 // Users are the processes that have segments attached, as they were at one time.
 type Users struct {
@@ -36,38 +34,24 @@ type Users struct {
 }
 
 type user struct {
-	pid  string
-	maps []mapping
+	pid  int
+	maps []inspect.Mapping
 }
 
 // Find looks once through all processes, for [Users.Open] of many segments.
-func Find() *Users { return find(anyID) }
-
-const anyID = -1
-
-// find looks for the users of one segment, or of all.
-func find(id int) *Users {
+func Find() *Users {
 	u := &Users{of: map[int][]user{}}
-	here, err := os.Readlink("/proc/self/ns/ipc")
-	if err != nil {
-		u.err = err
-		return u
-	}
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range dirs {
-		pid := filepath.Base(dir)
-		found, err := mappings(pid, id)
-		if errors.Is(err, fs.ErrPermission) {
-			u.hidden++
-		}
-		if len(found) == 0 {
-			continue
-		}
-		if there, err := os.Readlink(dir + "/ns/ipc"); err != nil || there != here {
-			continue
-		}
-		for id, maps := range found {
-			u.of[id] = append(u.of[id], user{pid, maps})
+	var processes []inspect.AttachedProcess
+	processes, u.hidden, u.err = inspect.AttachedProcesses()
+	for _, p := range processes {
+		for _, m := range p.Mappings {
+			users := u.of[m.ID]
+			if len(users) == 0 || users[len(users)-1].pid != p.PID {
+				users = append(users, user{pid: p.PID})
+			}
+			last := &users[len(users)-1]
+			last.maps = append(last.maps, m)
+			u.of[m.ID] = users
 		}
 	}
 	return u
@@ -104,70 +88,33 @@ func (u *Users) Open(id int) (*View, error) {
 	return refuse("those who have it attached cannot be seen from here (another PID namespace, or hidepid)")
 }
 
-// mapping is a part of a segment in an address space.
-type mapping struct {
-	start, end uint64 // addresses
-	offset     int64  // in the segment
-	name       string // of its file in map_files
-	readable   bool
+// mappings returns where a process has the segment; a pid of 0 stands for this process.
+func mappings(pid, id int) ([]inspect.Mapping, error) {
+	all, err := inspect.Mappings(pid)
+	return slices.DeleteFunc(all, func(m inspect.Mapping) bool { return m.ID != id }), err
 }
 
-// mappings returns where a process has the segment, or by anyID all that it has. A line of maps is
-//
-//	7f0a-7f1a rw-s 00000000 00:01 5   /SYSV000004d2 (deleted)
-//
-// with the ID as the number of the inode.
-func mappings(pid string, id int) (map[int][]mapping, error) {
-	text, err := os.ReadFile("/proc/" + pid + "/maps")
-	if err != nil {
-		return nil, err
+// folder is the folder of a process in /proc.
+func folder(pid int) string {
+	if pid == 0 {
+		return "/proc/self"
 	}
-	return parseMappings(text, id), nil
-}
-
-func parseMappings(text []byte, id int) map[int][]mapping {
-	mark := []byte(" /SYSV")
-	if !bytes.Contains(text, mark) {
-		return nil
-	}
-	found := map[int][]mapping{}
-	for line := range bytes.Lines(text) {
-		if !bytes.Contains(line, mark) {
-			continue
-		}
-		f := strings.Fields(string(line))
-		if len(f) < 6 || !strings.HasPrefix(f[5], "/SYSV") || len(f[1]) != 4 {
-			continue
-		}
-		inode, err := strconv.Atoi(f[4])
-		if err != nil || inode < 0 || id != anyID && inode != id {
-			continue
-		}
-		from, to, _ := strings.Cut(f[0], "-")
-		start, err1 := strconv.ParseUint(from, 16, 64)
-		end, err2 := strconv.ParseUint(to, 16, 64)
-		offset, err3 := strconv.ParseInt(f[2], 16, 64)
-		if err1 != nil || err2 != nil || err3 != nil || end <= start {
-			continue
-		}
-		found[inode] = append(found[inode], mapping{start, end, offset, f[0], f[1][0] == 'r'})
-	}
-	return found
+	return "/proc/" + strconv.Itoa(pid)
 }
 
 // through reads the segment by the memory file behind one of the mappings, for which CAP_CHECKPOINT_RESTORE is needed, or
 // by the memory of the process, for which one must be allowed to trace it.
-func through(pid string, maps []mapping, id int, size int64) (*View, error) {
+func through(pid int, maps []inspect.Mapping, id int, size int64) (*View, error) {
 	file, err := openMapped(pid, maps, id, size, os.O_RDONLY)
 	if err == nil {
-		return &View{Through: "process " + pid, r: file, size: size, file: file, done: file.Close}, nil
+		return &View{Through: "process " + strconv.Itoa(pid), r: file, size: size, file: file, done: file.Close}, nil
 	}
-	mem, memErr := os.Open("/proc/" + pid + "/mem")
+	mem, memErr := os.Open(folder(pid) + "/mem")
 	if memErr != nil {
 		return nil, errors.Join(err, memErr)
 	}
 	m := &processMemory{mem, pid, id, maps, size}
-	v := &View{Through: "the memory of process " + pid, r: m, size: size, all: untouched(id), done: mem.Close}
+	v := &View{Through: "the memory of process " + strconv.Itoa(pid), r: m, size: size, all: untouched(id), done: mem.Close}
 	// A first byte tells whether the kernel allows it, and whether the mappings are those of this segment whole.
 	if err := m.covers(); err != nil {
 		mem.Close()
@@ -182,18 +129,18 @@ func through(pid string, maps []mapping, id int, size int64) (*View, error) {
 
 // mappedFile opens the memory file of a segment that this process has attached.
 func mappedFile(id int, size int64, flag int) (*os.File, error) {
-	maps, err := mappings("self", id)
+	maps, err := mappings(0, id)
 	if err != nil {
 		return nil, err
 	}
-	return openMapped("self", maps[id], id, size, flag)
+	return openMapped(0, maps, id, size, flag)
 }
 
-func openMapped(pid string, maps []mapping, id int, size int64, flag int) (*os.File, error) {
+func openMapped(pid int, maps []inspect.Mapping, id int, size int64, flag int) (*os.File, error) {
 	err := error(fs.ErrNotExist)
 	for _, m := range maps {
 		var file *os.File
-		if file, err = os.OpenFile("/proc/"+pid+"/map_files/"+m.name, flag, 0); err != nil {
+		if file, err = os.OpenFile(fmt.Sprintf("%s/map_files/%x-%x", folder(pid), m.Start, m.End), flag, 0); err != nil {
 			continue
 		}
 		// Between the two looks at the process, something else may have come to this address.
@@ -212,18 +159,18 @@ func openMapped(pid string, maps []mapping, id int, size int64, flag int) (*os.F
 // processMemory is a segment where a process has it.
 type processMemory struct {
 	mem  *os.File
-	pid  string
+	pid  int
 	id   int
-	maps []mapping
+	maps []inspect.Mapping
 	size int64
 }
 
 // at returns the address of a byte and how many follow in the same mapping.
 func (m *processMemory) at(off int64) (addr uint64, n int64) {
 	for _, p := range m.maps {
-		length := int64(p.end - p.start)
-		if p.readable && off >= p.offset && off-p.offset < length {
-			return p.start + uint64(off-p.offset), length - (off - p.offset)
+		length := int64(p.End - p.Start)
+		if p.Readable && off >= p.Offset && off-p.Offset < length {
+			return p.Start + uint64(off-p.Offset), length - (off - p.Offset)
 		}
 	}
 	return 0, 0
@@ -254,7 +201,7 @@ func (m *processMemory) ReadAt(p []byte, off int64) (int, error) {
 		}
 	}
 	// What was read is the segment's only if that is still where it was.
-	if now, err := mappings(m.pid, m.id); err != nil || !slices.Equal(now[m.id], m.maps) {
+	if now, err := mappings(m.pid, m.id); err != nil || !slices.Equal(now, m.maps) {
 		return 0, errors.New("the process that had it attached has detached it meanwhile, or ended")
 	}
 	return done, nil

@@ -2,7 +2,6 @@ package glimpse
 
 import (
 	"io"
-	"slices"
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
@@ -10,37 +9,6 @@ import (
 )
 
 func TestMain(m *testing.M) { ipctest.Main(m) }
-
-func TestParseMappings(t *testing.T) {
-	t.Parallel()
-	const text = `5600-5700 r--p 00000000 fe:00 5      /SYSV00000005
-7f0a000-7f0b000 rw-s 00000000 00:01 5                          /SYSV000004d2 (deleted)
-7f0b000-7f0c000 ---s 00001000 00:01 5                          /SYSV000004d2 (deleted)
-7f0c000-7f0d000 rw-s 00000000 00:01 55                         /SYSV000004d2 (deleted)
-7f0d000-7f0e000 rw-s 00000000 00:01 5                          /home/SYSV000004d2
-`
-	want := []mapping{
-		{0x5600, 0x5700, 0, "5600-5700", true},
-		{0x7f0a000, 0x7f0b000, 0, "7f0a000-7f0b000", true},
-		{0x7f0b000, 0x7f0c000, 0x1000, "7f0b000-7f0c000", false},
-	}
-	if got := parseMappings([]byte(text), 5)[5]; !slices.Equal(got, want) {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-}
-
-func FuzzParseMappings(f *testing.F) {
-	f.Add([]byte("7f0a000-7f0b000 rw-s 00000000 00:01 5 /SYSV000004d2 (deleted)\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		for id, maps := range parseMappings(text, anyID) {
-			for _, m := range maps {
-				if id < 0 || m.end <= m.start {
-					t.Errorf("shm:%d from %#x to %#x", id, m.start, m.end)
-				}
-			}
-		}
-	})
-}
 
 // The holes of a segment are known where the kernel shows it as a file, and reading them fills none.
 func TestHoles(t *testing.T) {
