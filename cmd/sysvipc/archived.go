@@ -59,9 +59,5 @@ func describeArchived(v *view, o *archive.Object) string {
 	case e.set != nil:
 		what = plural.Of(o.Len, "semaphore")
 	}
-	key := "no key"
-	if o.Key != 0 {
-		key = o.SysvKey().String()
-	}
-	return what + ", " + key + ", " + v.userText(o.UID)
+	return what + ", " + keyText(o.SysvKey()) + ", " + v.users.Text(o.UID)
 }

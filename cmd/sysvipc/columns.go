@@ -22,8 +22,8 @@ type column struct {
 // view is what a listing knows beside the objects.
 type view struct {
 	now    time.Time
-	users  names
-	groups names
+	users  Names
+	groups Names
 	ns     value  // of the objects
 	own    uint64 // the IPC namespace of this process
 	// beside is true if the namespace stands in a column of its own.
@@ -34,7 +34,7 @@ type view struct {
 
 func newView() *view {
 	own := inspect.CurrentNamespace()
-	return &view{now: time.Now(), users: names{lookup: lookupUser}, groups: names{lookup: lookupGroup}, ns: namespace(own), own: own}
+	return &view{now: time.Now(), users: Names{Lookup: User}, groups: Names{Lookup: Group}, ns: namespace(own), own: own}
 }
 
 // namespaceOf is the IPC namespace of an object.
@@ -72,9 +72,9 @@ var columns = []column{
 	{"mode", typeMode, func(_ *view, e *entry) value { return number(int(e.Mode)) }, "permissions; octal in the table, a number in JSON and CSV"},
 	{"mode_str", typeText, func(_ *view, e *entry) value { return text(e.Mode.String()[1:]) }, "permissions as rw-r-----"},
 	{"uid", typeNumber, func(_ *view, e *entry) value { return number(e.UID) }, "owner"},
-	{"owner", typeText, func(v *view, e *entry) value { return v.users.name(e.UID) }, "owner's name"},
+	{"owner", typeText, func(v *view, e *entry) value { return nameOf(&v.users, e.UID) }, "owner's name"},
 	{"gid", typeNumber, func(_ *view, e *entry) value { return number(e.GID) }, "owner's group"},
-	{"group", typeText, func(v *view, e *entry) value { return v.groups.name(e.GID) }, "owner's group's name"},
+	{"group", typeText, func(v *view, e *entry) value { return nameOf(&v.groups, e.GID) }, "owner's group's name"},
 	{"cuid", typeNumber, func(_ *view, e *entry) value { return number(e.CUID) }, "user who made it"},
 	{"cgid", typeNumber, func(_ *view, e *entry) value { return number(e.CGID) }, "group of the user who made it"},
 	{"changed", typeTime, func(_ *view, e *entry) value { return stamp(e.Changed) }, "made, or owner or mode changed (for sets also SETVAL and SETALL)"},

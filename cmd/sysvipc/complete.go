@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -18,47 +19,65 @@ func completeRefs(most int, kinds ...sysvipc.Kind) cobra.CompletionFunc {
 		if most > 0 && len(args) >= most {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		v := newView()
+		users := Names{Lookup: User}
 		var offers []cobra.Completion
-		for e, err := range list(kinds) {
-			if err != nil {
-				return nil, cobra.ShellCompDirectiveError
-			}
-			name := refName(e.Kind, e.ID)
+		offer := func(o *sysvipc.Object, what string) {
+			name := refName(o.Kind, o.ID)
 			if strings.HasPrefix(name, begun) && !slices.Contains(args, name) {
-				offers = append(offers, cobra.CompletionWithDesc(name, v.describe(e)))
+				offers = append(offers, cobra.CompletionWithDesc(name, Describe(o.Key, what, users.Text(o.UID))))
+			}
+		}
+		for _, kind := range kinds {
+			if err := listed(kind, offer); err != nil {
+				return nil, cobra.ShellCompDirectiveError
 			}
 		}
 		return offers, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-// describe says in a few words which object it is.
-func (v *view) describe(e *entry) string {
-	what := ""
-	switch {
-	case e.seg != nil:
-		what = fmt.Sprintf("%s bytes, %d attached", formatSize(e.seg.Size), e.seg.Attaches)
-	case e.set != nil:
-		what = plural.Of(e.set.Len, "semaphore")
-	case e.queue != nil:
-		what = plural.Of(e.queue.Messages, "message")
+// listed calls f for the objects of one kind that exist now, with what is in them.
+func listed(kind sysvipc.Kind, f func(o *sysvipc.Object, what string)) error {
+	switch kind {
+	case sysvipc.KindSegment:
+		return forAll(sysvipc.Segments(), func(st *sysvipc.SegmentStat) { f(&st.Object, SegmentText(st)) })
+	case sysvipc.KindSemaphores:
+		return forAll(sysvipc.SemaphoreSets(), func(st *sysvipc.SemaphoreSetStat) { f(&st.Object, SetText(st)) })
+	default:
+		return forAll(sysvipc.Queues(), func(st *sysvipc.QueueStat) { f(&st.Object, QueueText(st)) })
 	}
-	key := "no key"
-	if e.Key != sysvipc.Private {
-		key = e.Key.String()
-	}
-	return fmt.Sprintf("%s, %s, %s", key, what, v.userText(e.UID))
 }
 
-// completeWords offers words, for positions and flags with a fixed choice.
-func completeWords(words ...string) cobra.CompletionFunc {
-	return cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
+func forAll[T any](all iter.Seq2[T, error], f func(*T)) error {
+	for st, err := range all {
+		if err != nil {
+			return err
+		}
+		f(&st)
+	}
+	return nil
 }
 
-// mustComplete registers a completion for a flag that the verb has.
-func mustComplete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
-		panic(err) // the flag is misspelt in this package
+// SegmentText is what is in a segment, in a few words.
+func SegmentText(st *sysvipc.SegmentStat) string {
+	return fmt.Sprintf("%s bytes, %d attached", formatSize(st.Size), st.Attaches)
+}
+
+// SetText is what is in a semaphore set.
+func SetText(st *sysvipc.SemaphoreSetStat) string { return plural.Of(st.Len, "semaphore") }
+
+// QueueText is what is in a queue.
+func QueueText(st *sysvipc.QueueStat) string { return plural.Of(st.Messages, "message") }
+
+// Describe says in a few words which object it is, by what is in it and the name of its owner.
+func Describe(key sysvipc.Key, what, owner string) string {
+	return keyText(key) + ", " + what + ", " + owner
+}
+
+// keyText is a key, or that there is none.
+func keyText(key sysvipc.Key) string {
+	if key == sysvipc.Private {
+		return "no key"
 	}
+	return key.String()
 }

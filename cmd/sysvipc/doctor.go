@@ -64,7 +64,7 @@ With --nagios it writes one line, and the exit code is 0 if all is well, 1 for a
 }
 
 func runDoctor(cmd *cobra.Command, args []string, output string) error {
-	snap, err := snapshot(cmd.Context(), nil)
+	snap, err := inspect.Take(cmd.Context(), nil)
 	if err != nil {
 		return err
 	}
@@ -101,9 +101,9 @@ func runDoctor(cmd *cobra.Command, args []string, output string) error {
 // runNagios writes what plugins of Nagios write: STATUS - text | performance data.
 func runNagios(cmd *cobra.Command) error {
 	w := cmd.OutOrStdout()
-	snap, err := snapshot(cmd.Context(), nil)
+	snap, err := inspect.Take(cmd.Context(), nil)
 	if err != nil {
-		fmt.Fprintf(w, "SYSVIPC UNKNOWN - %s\n", unprefixed(err))
+		fmt.Fprintf(w, "SYSVIPC UNKNOWN - %s\n", cli.Text(err))
 		return &cli.Error{Code: nagiosUnknown}
 	}
 	worst, texts := inspect.Fine, []string{}

@@ -108,7 +108,7 @@ func (o *dumpOptions) run(cmd *cobra.Command) error {
 	}
 	if d.doc != nil {
 		if err != nil {
-			d.warnings = append(d.warnings, unprefixed(err))
+			d.warnings = append(d.warnings, cli.Text(err))
 		}
 		if endErr := d.doc.end(d.warnings); err == nil {
 			err = endErr
@@ -184,7 +184,7 @@ func targetOf(e *entry, named bool) target {
 	return t
 }
 
-func (d *dumping) note(err error) { d.warnings = append(d.warnings, unprefixed(err)) }
+func (d *dumping) note(err error) { d.warnings = append(d.warnings, cli.Text(err)) }
 
 // failed tells of an object that is not saved.
 func (d *dumping) failed(err error) {
@@ -255,7 +255,7 @@ func (d *dumping) saveOne(ctx context.Context, w *archive.Writer, t target) erro
 	case errors.Is(err, fs.ErrNotExist) && !t.named:
 		return nil // it was removed meanwhile
 	case err != nil:
-		d.failed(cli.Fail(cli.ExitCode(err), "%s is not saved: %s", refName(t.kind, t.id), unprefixed(err)))
+		d.failed(cli.Fail(cli.ExitCode(err), "%s is not saved: %s", refName(t.kind, t.id), cli.Text(err)))
 		return nil
 	}
 	d.kinds[t.kind]++

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -24,7 +23,7 @@ func report(w io.Writer, cmd *cobra.Command, err error) {
 	case errors.As(err, &own) && own.Err == nil:
 		return
 	}
-	fmt.Fprintln(w, "sysvipc: "+strings.TrimPrefix(err.Error(), "sysvipc: "))
+	fmt.Fprintln(w, "sysvipc: "+cli.Text(err))
 	if cli.ExitCode(err) == cli.ExitUsage {
 		fmt.Fprintf(w, "Usage: %s\nSee \"%s --help\".\n", cmd.UseLine(), cmd.CommandPath())
 	}

@@ -11,8 +11,8 @@ import (
 func filterEntries() (*view, map[string]*entry) {
 	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.Local)
 	v := &view{now: now, ns: number(1), own: 1}
-	v.users.lookup = func(string) (string, error) { return "someone", nil }
-	v.groups.lookup = v.users.lookup
+	v.users.Lookup = func(string) (string, error) { return "someone", nil }
+	v.groups.Lookup = v.users.Lookup
 	seg := segmentEntry(&sysvipc.SegmentStat{
 		Object: sysvipc.Object{Kind: sysvipc.KindSegment, ID: 5, Key: -2, Mode: 0o640, UID: 7, Changed: now.Add(-48 * time.Hour)},
 		Size:   2 << 20, Attaches: 0, Resident: -1, Detached: now.Add(-time.Hour),

@@ -3,13 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
-	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // format is how the objects of a listing are written.
@@ -119,32 +116,4 @@ func (f *format) writeTables(w io.Writer, v *view, all entries) (int, error) {
 		above = "\n"
 	}
 	return n, nil
-}
-
-// outputFlag adds -o with these choices, of which the first is the default.
-func outputFlag(cmd *cobra.Command, to *string, choices ...string) {
-	*to = choices[0]
-	cmd.Flags().VarP(&choice{to, choices}, "output", "o", "format: "+strings.Join(choices, ", "))
-	mustComplete(cmd, "output", completeWords(choices...))
-}
-
-// choice is the value of a flag that takes one of some words.
-type choice struct {
-	to    *string
-	words []string
-}
-
-func (c *choice) String() string {
-	if c.to == nil {
-		return ""
-	}
-	return *c.to
-}
-func (c *choice) Type() string { return "FORMAT" }
-func (c *choice) Set(s string) error {
-	if !slices.Contains(c.words, s) {
-		return cli.Usage("choose one of %s", strings.Join(c.words, ", "))
-	}
-	*c.to = s
-	return nil
 }

@@ -105,7 +105,7 @@ func (o *gcOptions) run(cmd *cobra.Command) error {
 		opts.MinAge = -1
 	}
 	o.removal.options = opts
-	snap, err := snapshot(cmd.Context(), opts)
+	snap, err := inspect.Take(cmd.Context(), opts)
 	if err != nil {
 		return err
 	}
@@ -215,16 +215,16 @@ func (c *collection) failed(o *inspect.Object, err error) {
 	c.kept[o.Verdict.Class]++
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, inspect.ErrChanged) {
 		if c.doc != nil {
-			c.add(o, "keep", unprefixed(err))
+			c.add(o, "keep", cli.Text(err))
 		} else {
-			fmt.Fprintf(c.cmd.OutOrStdout(), "keep %s: %s\n", o.Ref(), unprefixed(err))
+			fmt.Fprintf(c.cmd.OutOrStdout(), "keep %s: %s\n", o.Ref(), cli.Text(err))
 		}
 		return
 	}
 	err = cli.Fail(cli.ExitCode(err), "%s is kept: %w", o.Ref(), err)
 	report(c.cmd.ErrOrStderr(), c.cmd, err)
 	if c.doc != nil {
-		c.add(o, "keep", unprefixed(err))
+		c.add(o, "keep", cli.Text(err))
 	}
 	c.first = cmp.Or(c.first, error(&cli.Error{Code: cli.ExitCode(err)}))
 }

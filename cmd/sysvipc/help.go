@@ -90,33 +90,3 @@ func listCommands(b *strings.Builder, cmd *cobra.Command, title string, which fu
 		fmt.Fprintf(b, "  %-*s %s\n", sub.NamePadding(), sub.Name(), sub.Short)
 	}
 }
-
-// placeholder sets what the help calls the values of flags: a plain word, where quotes in
-// the text of the flag would also be seen in completions.
-func placeholder(cmd *cobra.Command, word string, flags ...string) {
-	for _, name := range flags {
-		f := cmd.Flags().Lookup(name)
-		f.Value = namedValue{f.Value, word}
-	}
-}
-
-type namedValue struct {
-	flagValue
-	word string
-}
-
-type flagValue interface {
-	String() string
-	Set(string) error
-	Type() string
-}
-
-func (v namedValue) Type() string { return v.word }
-
-// textMayBeginWithDash has the error about a flag that does not exist say how to write
-// text that only looks like one.
-func textMayBeginWithDash(cmd *cobra.Command) {
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return cli.Usage("%w (if it is text that is meant, put -- before it)", err)
-	})
-}

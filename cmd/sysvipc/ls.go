@@ -140,7 +140,7 @@ func (o *lsOptions) list(cmd *cobra.Command, v *view, kinds []sysvipc.Kind) (ent
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(30) // all users of 44,000 objects would take more than 64 MiB
 	}
-	snap, err := snapshot(cmd.Context(), &inspect.Options{Only: kinds})
+	snap, err := inspect.Take(cmd.Context(), &inspect.Options{Only: kinds})
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func (o *lsOptions) everywhere(cmd *cobra.Command, v *view, kinds []sysvipc.Kind
 		if err != nil {
 			err = cli.Fail(cli.ExitCode(err), "IPC namespace %d: %w", ns.Inode, err)
 			report(cmd.ErrOrStderr(), cmd, err)
-			v.warnings = append(v.warnings, unprefixed(err))
+			v.warnings = append(v.warnings, cli.Text(err))
 			failed = cmp.Or(failed, error(&cli.Error{Code: cli.ExitCode(err)}))
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // record makes the JSON object of an entry: the columns that its kind has, and under
@@ -48,7 +50,7 @@ func (f *format) writeJSON(w io.Writer, v *view, all entries) error {
 	d := startDocument(w, "objects")
 	for e, err := range all {
 		if err != nil {
-			return errors.Join(err, d.end([]string{unprefixed(err)}))
+			return errors.Join(err, d.end([]string{cli.Text(err)}))
 		}
 		d.add(f.record(v, e))
 	}

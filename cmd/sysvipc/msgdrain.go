@@ -108,7 +108,7 @@ func syncFolder(dir string) error {
 // keeper returns a function that writes messages as JSON lines, and returns when they are safe.
 func keeper(w io.Writer, sync func() error) func(...sysvipc.Message) error {
 	return func(messages ...sysvipc.Message) error {
-		buf := bufio.NewWriterSize(w, outputBuffer)
+		buf := bufio.NewWriterSize(w, 32<<10)
 		out := messageWriter{w: buf, format: "jsonl"}
 		for _, m := range messages {
 			if err := out.write(m, -1); err != nil {

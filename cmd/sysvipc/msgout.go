@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // messageFormats are the choices of -o for messages.
@@ -71,7 +72,7 @@ func (m *messageWriter) end(err error) error {
 	}
 	var warnings []string
 	if err != nil {
-		warnings = []string{unprefixed(err)}
+		warnings = []string{cli.Text(err)}
 	}
 	return m.doc.end(warnings)
 }

@@ -8,26 +8,38 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
-// names turns numbers of users or groups into names, each once.
-type names struct {
-	lookup func(id string) (string, error)
-	seen   map[int]value
+// Names turns numbers of users or groups into names, each once.
+type Names struct {
+	Lookup func(id string) (string, error) // User or Group
+	seen   map[int]string
 }
 
-// name is unknown for a number that has none.
-func (n *names) name(id int) value {
-	if v, ok := n.seen[id]; ok {
-		return v
+// Name is the name of a number, or "".
+func (n *Names) Name(id int) string {
+	if name, ok := n.seen[id]; ok {
+		return name
 	}
 	if n.seen == nil {
-		n.seen = map[int]value{}
+		n.seen = map[int]string{}
 	}
-	name, err := n.lookup(strconv.Itoa(id))
-	n.seen[id] = stateIf(err != nil, unknown, text(name))
-	return n.seen[id]
+	name, err := n.Lookup(strconv.Itoa(id))
+	if err != nil {
+		name = ""
+	}
+	n.seen[id] = name
+	return name
 }
 
-func lookupUser(id string) (string, error) {
+// Text is the name for eyes, or the number.
+func (n *Names) Text(id int) string {
+	if name := n.Name(id); name != "" {
+		return escapeText(name)
+	}
+	return strconv.Itoa(id)
+}
+
+// User looks up the name of a user.
+func User(id string) (string, error) {
 	u, err := user.LookupId(id)
 	if err != nil {
 		return "", err
@@ -35,22 +47,13 @@ func lookupUser(id string) (string, error) {
 	return u.Username, nil
 }
 
-func lookupGroup(id string) (string, error) {
+// Group looks up the name of a group.
+func Group(id string) (string, error) {
 	g, err := user.LookupGroupId(id)
 	if err != nil {
 		return "", err
 	}
 	return g.Name, nil
-}
-
-// userText is the name of a user for eyes, or the number.
-func (v *view) userText(uid int) string { return nameOr(v.users.name(uid), uid) }
-
-func nameOr(name value, id int) string {
-	if name.state != known {
-		return strconv.Itoa(id)
-	}
-	return escapeText(name.s)
 }
 
 // owner is the value of --owner: USER, USER:GROUP or :GROUP, names or numbers. What is

@@ -125,7 +125,7 @@ func parseKeyAs(how, what string) (sysvipc.Key, error) {
 func parseKey(s string) (sysvipc.Key, error) {
 	key, err := sysvipc.ParseKey(s)
 	if err != nil {
-		return 0, cli.Usage("%s", unprefixed(err))
+		return 0, cli.Usage("%s", cli.Text(err))
 	}
 	return key, nil
 }
@@ -138,6 +138,14 @@ func (r ref) find() (int, error) {
 	id, err := r.open()
 	r.seen.add(typedName{r.kind, r.key, id, r.how})
 	return id, err
+}
+
+// named is how a REF is told of: by its ID, and as it was written.
+func (r ref) named(id int) string {
+	if r.id < 0 {
+		return refName(r.kind, id) + " (" + r.text + ")"
+	}
+	return refName(r.kind, id)
 }
 
 // open asks the kernel for the ID.

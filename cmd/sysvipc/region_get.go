@@ -103,7 +103,7 @@ type valueWriter struct {
 }
 
 func (o *valueWriter) begin() {
-	o.out = bufio.NewWriterSize(o.w, outputBuffer)
+	o.out = bufio.NewWriterSize(o.w, 32<<10)
 	if o.json {
 		o.doc = startDocument(o.w, "values")
 	}

@@ -249,7 +249,7 @@ func writeRegion(w io.Writer, l regionLine, things []shared.Thing, all []shared.
 		return nil
 	}
 	fmt.Fprintln(w)
-	users := newView()
+	users := Names{Lookup: User}
 	t := newTable(tableColumn{"PROCESS", true}, tableColumn{"NAME", false}, tableColumn{"USER", false}, tableColumn{"SLOT", true}, tableColumn{"INCARNATION", true}, tableColumn{"JOINED", false})
 	for _, p := range all {
 		name := escapeText(commOf(p.PID))
@@ -257,7 +257,7 @@ func writeRegion(w io.Writer, l regionLine, things []shared.Thing, all []shared.
 			name = "killed, and not reaped"
 		}
 		for _, cell := range []string{
-			strconv.Itoa(p.PID), name, users.userText(p.UID), strconv.Itoa(p.Slot), strconv.FormatUint(uint64(p.Incarnation), 10), p.Joined.Format(time.DateTime),
+			strconv.Itoa(p.PID), name, users.Text(p.UID), strconv.Itoa(p.Slot), strconv.FormatUint(uint64(p.Incarnation), 10), p.Joined.Format(time.DateTime),
 		} {
 			t.add(cell)
 		}

@@ -59,7 +59,7 @@ func (r *removal) run(ctx context.Context, doomed []*inspect.Object, done func(*
 	var now *inspect.Snapshot
 	if r.may != nil && !r.no {
 		var err error
-		if now, err = snapshot(ctx, r.options); err != nil {
+		if now, err = inspect.Take(ctx, r.options); err != nil {
 			return err
 		}
 	}

@@ -38,8 +38,8 @@ func TestComesDuringSave(t *testing.T) {
 		t.Fatal(err)
 	}
 	var doomed []*inspect.Object
-	for kind, ref := range made {
-		r, err := parseRef(ref)
+	for kind, name := range made {
+		r, err := parseRef(name)
 		if err != nil {
 			t.Fatal(err)
 		}

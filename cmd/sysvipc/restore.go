@@ -94,7 +94,7 @@ func (o *restoreOptions) run(cmd *cobra.Command) error {
 	err = d.all(r)
 	if d.doc != nil {
 		if err != nil {
-			d.warnings = append(d.warnings, unprefixed(err))
+			d.warnings = append(d.warnings, cli.Text(err))
 		}
 		if endErr := d.doc.end(d.warnings); err == nil {
 			err = endErr
@@ -230,7 +230,7 @@ func (d *restoring) half(o *archive.Object) (object, error) {
 	if e, err := stat(o.SysvKind(), id); err != nil || e.Mode != inspect.Unfinished || e.Key != o.SysvKey() {
 		return nil, nil
 	}
-	snap, err := snapshot(d.cmd.Context(), &inspect.Options{Only: []sysvipc.Kind{o.SysvKind()}, MinAge: -1})
+	snap, err := inspect.Take(d.cmd.Context(), &inspect.Options{Only: []sysvipc.Kind{o.SysvKind()}, MinAge: -1})
 	if err != nil {
 		return nil, err
 	}
@@ -293,7 +293,7 @@ func (d *restoring) explain(o *archive.Object, err error) error {
 	case errors.As(err, &damage):
 		return cli.Fail(cli.ExitFailed, "%w; it is not restored", err)
 	}
-	return cli.Fail(codeFor(o, err), "%s is not restored: %s", o.Ref(), unprefixed(err))
+	return cli.Fail(codeFor(o, err), "%s is not restored: %s", o.Ref(), cli.Text(err))
 }
 
 // codeFor is the exit code for an object that the kernel did not make: it says EINVAL to what is larger than one may be.
@@ -310,7 +310,7 @@ func codeFor(o *archive.Object, err error) int {
 func (d *restoring) failed(err error) {
 	d.bar.clear()
 	report(d.cmd.ErrOrStderr(), d.cmd, err)
-	d.warnings = append(d.warnings, unprefixed(err))
+	d.warnings = append(d.warnings, cli.Text(err))
 	if d.first == nil {
 		d.first = &cli.Error{Code: cli.ExitCode(err)}
 	}

@@ -69,7 +69,7 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 		refs = existing(refs)
 	}
 	if !o.force && len(refs) > 0 {
-		if o.snap, err = snapshot(cmd.Context(), nil); err != nil {
+		if o.snap, err = inspect.Take(cmd.Context(), nil); err != nil {
 			return err
 		}
 	}
@@ -119,14 +119,6 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 		first = cmp.Or(first, error(&cli.Error{Code: cli.ExitCode(err)}))
 	})
 	return cmp.Or(err, first)
-}
-
-// named is how a REF is told of: by its ID, and as it was written.
-func (r ref) named(id int) string {
-	if r.id < 0 {
-		return refName(r.kind, id) + " (" + r.text + ")"
-	}
-	return refName(r.kind, id)
 }
 
 // existing leaves out the REFs by a key that no object has.

@@ -62,14 +62,6 @@ func noteRun(cmd *cobra.Command, ran *bool) {
 	}
 }
 
-// The groups of verbs in the help.
-const (
-	groupLook   = "look"
-	groupChange = "change"
-	groupUse    = "use"
-	groupOther  = "other"
-)
-
 // newRoot returns the command with all its verbs.
 func newRoot() *cobra.Command {
 	var version bool
@@ -123,37 +115,4 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 	)
 	root.AddCommand(newTopics()...)
 	return root
-}
-
-// verbs answers a verb that does not exist: cobra takes it for an argument of the parent.
-func verbs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	cmd.SuggestionsMinimumDistance = 2
-	text := ""
-	for _, s := range cmd.SuggestionsFor(args[0]) {
-		text += "\n\t" + cmd.CommandPath() + " " + s
-	}
-	if text != "" {
-		text = "\nDid you mean this?" + text
-	}
-	return cli.Usage("%q has no verb %q%s", cmd.CommandPath(), args[0], text)
-}
-
-// missingVerb is what happens without a verb.
-func missingVerb(cmd *cobra.Command, _ []string) error {
-	cmd.SetOut(cmd.ErrOrStderr())
-	if err := cmd.Help(); err != nil {
-		return err
-	}
-	return &cli.Error{Code: cli.ExitUsage}
-}
-
-// noArgs is for verbs that take flags only.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return cli.Usage("%q takes no argument, and %q is one", cmd.CommandPath(), args[0])
-	}
-	return nil
 }

@@ -93,7 +93,7 @@ func (o *semOptions) addRef(cmd *cobra.Command) {
 	addIndex(cmd, &o.index, "index N of the semaphore")
 }
 
-func (o *semOptions) run(cmd *cobra.Command, arg string, op sysvipc.Op) error {
+func (o *semOptions) run(cmd *cobra.Command, name string, op sysvipc.Op) error {
 	if err := checkIndex(o.index); err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (o *semOptions) run(cmd *cobra.Command, arg string, op sysvipc.Op) error {
 	if o.undo {
 		op = op.Undo()
 	}
-	id, err := parseOneRef(cmd, arg, sysvipc.KindSemaphores)
+	id, err := parseOneRef(cmd, name, sysvipc.KindSemaphores)
 	if err != nil {
 		return err
 	}

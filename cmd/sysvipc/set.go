@@ -154,7 +154,7 @@ func setValues(ctx context.Context, id int, values []int, force bool) error {
 // guardValues refuses a set that somebody holds or waits for: new values would give it to a second holder, or wake who
 // waits, and nobody would undo what he did.
 func guardValues(ctx context.Context, id int) error {
-	snap, err := snapshot(ctx, &inspect.Options{Only: []sysvipc.Kind{sysvipc.KindSemaphores}})
+	snap, err := inspect.Take(ctx, &inspect.Options{Only: []sysvipc.Kind{sysvipc.KindSemaphores}})
 	if err != nil {
 		return err
 	}

@@ -77,11 +77,11 @@ func (o *shmReadOptions) run(cmd *cobra.Command, arg string) error {
 	}
 	section := io.NewSectionReader(mem, o.offset.n, length)
 	w := cmd.OutOrStdout()
-	terminal := isTerminal(w)
+	person := isTerminal(w)
 	switch {
 	case o.text:
-		return copyText(cmd, w, section, terminal)
-	case o.hex || terminal:
+		return copyText(cmd, w, section, person)
+	case o.hex || person:
 		h := newHexdump(w, o.offset.n)
 		if err := copyChunks(cmd, h, section); err != nil {
 			return err

@@ -65,8 +65,8 @@ func runShow(cmd *cobra.Command, args []string, output string) error {
 	}
 	var warnings []string
 	shown, hidden := 0, false
-	note := func(err error) { warnings = append(warnings, unprefixed(err)) }
-	snap, err := snapshot(cmd.Context(), nil)
+	note := func(err error) { warnings = append(warnings, cli.Text(err)) }
+	snap, err := inspect.Take(cmd.Context(), nil)
 	if err != nil {
 		return err
 	}
@@ -242,6 +242,3 @@ func (o *details) write(w io.Writer, v *view) error {
 	}
 	return t.write(w)
 }
-
-// unprefixed is the text of an error without the name of the program.
-func unprefixed(err error) string { return strings.TrimPrefix(err.Error(), "sysvipc: ") }

@@ -136,7 +136,7 @@ func (o *topOptions) run(cmd *cobra.Command, args []string) error {
 
 // topOnce prints one frame.
 func topOnce(cmd *cobra.Command, m *top.Model) error {
-	snap, err := snapshot(cmd.Context(), nil)
+	snap, err := inspect.Take(cmd.Context(), nil)
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func theMachine() *top.Machine {
 	host, _ := os.Hostname()
 	return &top.Machine{
 		Name:   host,
-		Take:   func(ctx context.Context) (*inspect.Snapshot, error) { return snapshot(ctx, nil) },
+		Take:   func(ctx context.Context) (*inspect.Snapshot, error) { return inspect.Take(ctx, nil) },
 		Limits: sysvipc.ReadLimits,
 		Look:   top.Look,
 		Read:   readThrough,
@@ -203,7 +203,7 @@ func theMachine() *top.Machine {
 			}, nil
 		},
 		Waits: waitTreeLines,
-		Owner: v.userText,
+		Owner: v.users.Text,
 		Size:  formatSize,
 		Age:   formatAge,
 		Text:  escapeText,
@@ -227,7 +227,7 @@ func readThrough(id int, p []byte, off int64) (int, string, error) {
 
 // guardShown asks the guard of rm about an object that somebody saw, by a snapshot of now.
 func guardShown(ctx context.Context, shown *inspect.Object) (*rmOptions, error) {
-	snap, err := snapshot(ctx, nil)
+	snap, err := inspect.Take(ctx, nil)
 	if err != nil {
 		return nil, err
 	}

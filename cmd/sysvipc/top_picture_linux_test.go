@@ -13,6 +13,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/top"
+	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -154,7 +155,7 @@ func watched(t *testing.T, m *top.Model, columns, lines int) string {
 			}
 			attached = append(attached, mem)
 		}
-		snap, err := snapshot(t.Context(), nil)
+		snap, err := inspect.Take(t.Context(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -42,6 +42,12 @@ func boolean(b bool) value {
 	return value{}
 }
 
+// nameOf is unknown for a number that has no name.
+func nameOf(names *Names, id int) value {
+	name := names.Name(id)
+	return stateIf(name == "", unknown, text(name))
+}
+
 // stamp is a time. The zero time means never.
 func stamp(t time.Time) value { return stateIf(t.IsZero(), none, value{n: t.Unix()}) }
 

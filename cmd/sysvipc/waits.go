@@ -48,7 +48,7 @@ func runWaits(cmd *cobra.Command, args []string, output string) error {
 	if err != nil {
 		return err
 	}
-	snap, err := snapshot(cmd.Context(), nil)
+	snap, err := inspect.Take(cmd.Context(), nil)
 	if err != nil {
 		return err
 	}

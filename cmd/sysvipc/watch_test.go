@@ -20,7 +20,7 @@ func TestWatch(t *testing.T) {
 	if err := w.look(true); err != nil {
 		t.Skip("needs the kernel's objects:", err)
 	}
-	var ref string
+	var name string
 	// Other tests make objects meanwhile: only ours are looked at.
 	expect := func(want ...string) {
 		t.Helper()
@@ -30,8 +30,8 @@ func TestWatch(t *testing.T) {
 		}
 		var got []string
 		for line := range strings.Lines(out.String()) {
-			if words := strings.Fields(line); words[1] == ref {
-				got = append(got, strings.TrimSpace(line[len("15:04:05 ")+len(ref)+1:]))
+			if words := strings.Fields(line); words[1] == name {
+				got = append(got, strings.TrimSpace(line[len("15:04:05 ")+len(name)+1:]))
 			}
 		}
 		for i := range max(len(got), len(want)) {
@@ -48,7 +48,7 @@ func TestWatch(t *testing.T) {
 	}
 	seg, err := sysvipc.CreateSegment(key, 1000, 0o600)
 	check(err)
-	ref = refName(sysvipc.KindSegment, seg.ID())
+	name = refName(sysvipc.KindSegment, seg.ID())
 	expect("made (" + key.String() + ", 1000 bytes, 0 attached, ")
 	expect()
 	mem, err := seg.Attach(nil)
@@ -61,7 +61,7 @@ func TestWatch(t *testing.T) {
 
 	q, err := sysvipc.CreateQueue(key, 0o600)
 	check(err)
-	ref = refName(sysvipc.KindQueue, q.ID())
+	name = refName(sysvipc.KindQueue, q.ID())
 	expect("made (")
 	_, err = q.TrySend(1, nil)
 	check(err)
@@ -71,7 +71,7 @@ func TestWatch(t *testing.T) {
 	check(q.Remove())
 	out.Reset()
 	check(w.look(false))
-	if want := `"event":"removed","what":null,"ref":"` + ref + `","type":"msg"`; !strings.Contains(out.String(), want) {
+	if want := `"event":"removed","what":null,"ref":"` + name + `","type":"msg"`; !strings.Contains(out.String(), want) {
 		t.Errorf("got %s, want %s", &out, want)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -41,17 +40,12 @@ Root sees all users. What others may not see is told, and then the exit code is 
 	return cmd
 }
 
-// snapshot takes a snapshot of the namespace that this thread is in.
-func snapshot(ctx context.Context, opts *inspect.Options) (*inspect.Snapshot, error) {
-	return inspect.Take(ctx, opts)
-}
-
 func runWho(cmd *cobra.Command, args []string, output string) error {
 	refs, err := parseRefs(cmd, args, anyKind...)
 	if err != nil {
 		return err
 	}
-	snap, err := snapshot(cmd.Context(), nil)
+	snap, err := inspect.Take(cmd.Context(), nil)
 	if err != nil {
 		return err
 	}
@@ -62,7 +56,7 @@ func runWho(cmd *cobra.Command, args []string, output string) error {
 	}
 	shown, hidden := 0, false
 	var warnings []string
-	note := func(err error) { warnings = append(warnings, unprefixed(err)) }
+	note := func(err error) { warnings = append(warnings, cli.Text(err)) }
 	first := each(cmd, refs, note, func(r ref, id int) error {
 		o := snap.Object(r.kind, id)
 		if o == nil {
@@ -154,7 +148,7 @@ func writeUsers(w io.Writer, v *view, o *inspect.Object) error {
 			comm = escapeText(u.Comm())
 		}
 		if u.Process != nil && u.Status != inspect.Reused && u.Process.UID >= 0 {
-			owner = v.userText(u.Process.UID)
+			owner = v.users.Text(u.Process.UID)
 		}
 		for _, cell := range []string{pid, tid, comm, owner, string(u.Role), u.Status.String(), escapeText(whereabouts(u)), escapeText(u.Evidence())} {
 			t.add(cell)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"github.com/sysvipc/sysvipc"
@@ -55,6 +56,9 @@ func Fail(code int, format string, args ...any) error {
 
 // Usage returns an error about the command line.
 func Usage(format string, args ...any) error { return Fail(ExitUsage, format, args...) }
+
+// Text is what an error says, without the name of package sysvipc: the command's own name stands before it.
+func Text(err error) string { return strings.TrimPrefix(err.Error(), "sysvipc: ") }
 
 // ExitCode says what the exit code for an error is.
 func ExitCode(err error) int {

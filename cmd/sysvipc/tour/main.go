@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/demo"
@@ -32,7 +31,7 @@ func main() {
 func exit(err error) {
 	var stopped cli.Interrupt
 	if err != nil && !errors.As(err, &stopped) && !errors.Is(err, syscall.EPIPE) {
-		fmt.Fprintln(os.Stderr, "sysvipc: "+strings.TrimPrefix(err.Error(), "sysvipc: "))
+		fmt.Fprintln(os.Stderr, "sysvipc: "+cli.Text(err))
 	}
 	os.Exit(cli.ExitCode(err))
 }
