@@ -6,6 +6,8 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -55,9 +57,9 @@ func describeArchived(v *view, o *archive.Object) string {
 	what := plural.Of(o.Messages, "message")
 	switch {
 	case e.seg != nil:
-		what = formatSize(o.Size) + " bytes"
+		what = arg.FormatSize(o.Size) + " bytes"
 	case e.set != nil:
 		what = plural.Of(o.Len, "semaphore")
 	}
-	return what + ", " + keyText(o.SysvKey()) + ", " + v.users.Text(o.UID)
+	return what + ", " + ref.KeyText(o.SysvKey()) + ", " + v.users.Text(o.UID)
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
@@ -22,8 +24,8 @@ type column struct {
 // view is what a listing knows beside the objects.
 type view struct {
 	now    time.Time
-	users  Names
-	groups Names
+	users  account.Names
+	groups account.Names
 	ns     value  // of the objects
 	own    uint64 // the IPC namespace of this process
 	// beside is true if the namespace stands in a column of its own.
@@ -34,7 +36,7 @@ type view struct {
 
 func newView() *view {
 	own := inspect.CurrentNamespace()
-	return &view{now: time.Now(), users: Names{Lookup: User}, groups: Names{Lookup: Group}, ns: namespace(own), own: own}
+	return &view{now: time.Now(), users: account.Names{Lookup: account.User}, groups: account.Names{Lookup: account.Group}, ns: namespace(own), own: own}
 }
 
 // namespaceOf is the IPC namespace of an object.
@@ -48,9 +50,9 @@ func (v *view) namespaceOf(e *entry) value {
 // appendRef appends how other verbs name an object: with its namespace, unless that is the one of this process.
 func (v *view) appendRef(dst []byte, e *entry) []byte {
 	if ns := v.namespaceOf(e); ns.state == known && uint64(ns.n) != v.own && !v.beside {
-		dst = append(strconv.AppendUint(append(dst, nsPrefix...), uint64(ns.n), 10), '/')
+		dst = append(strconv.AppendUint(append(dst, ref.NamespacePrefix...), uint64(ns.n), 10), '/')
 	}
-	return appendRefName(dst, e.Kind, e.ID)
+	return ref.AppendName(dst, e.Kind, e.ID)
 }
 
 // namespace is the number of an IPC namespace, which 0 says is not known.
@@ -59,7 +61,7 @@ func namespace(inode uint64) value { return stateIf(inode == 0, unknown, number6
 // columns are all there are, in the order of JSON and CSV.
 var columns = []column{
 	{"ref", typeText, func(v *view, e *entry) value { return text(string(v.appendRef(nil, e))) }, "how to name the object: shm:5"},
-	{"type", typeText, func(_ *view, e *entry) value { return text(word(e.Kind)) }, "shm, sem or msg"},
+	{"type", typeText, func(_ *view, e *entry) value { return text(ref.Word(e.Kind)) }, "shm, sem or msg"},
 	{"ns", typeNumber, func(v *view, e *entry) value {
 		if e.ns != 0 {
 			return namespace(e.ns)

@@ -4,12 +4,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/demo"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 )
 
 func newDemoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "demo",
-		GroupID: groupOther,
+		GroupID: verb.GroupOther,
 		Short:   "A guided tour with real processes, which checks itself",
 		Long: `Go through the programs of the Perl manual's page on System V IPC with real processes,
 and through what that page cannot do: a killed holder, a wait that is called off, a race

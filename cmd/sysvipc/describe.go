@@ -1,15 +1,17 @@
 package main
 
+import "github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+
 // describe says in a few words which object it is.
 func (v *view) describe(e *entry) string {
 	what := ""
 	switch {
 	case e.seg != nil:
-		what = SegmentText(e.seg)
+		what = ref.SegmentText(e.seg)
 	case e.set != nil:
-		what = SetText(e.set)
+		what = ref.SetText(e.set)
 	case e.queue != nil:
-		what = QueueText(e.queue)
+		what = ref.QueueText(e.queue)
 	}
-	return Describe(e.Key, what, v.users.Text(e.UID))
+	return ref.Describe(e.Key, what, v.users.Text(e.UID))
 }

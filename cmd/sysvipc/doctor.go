@@ -7,6 +7,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
@@ -22,7 +25,7 @@ func newDoctorCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:     "doctor [ENOSPC] [EINVAL] [E2BIG] [EAGAIN]",
-		GroupID: groupLook,
+		GroupID: verb.GroupLook,
 		Short:   "Tell what is wrong, and the command that mends it",
 		Long: `Tell what is wrong with the objects and limits of this IPC namespace and the settings of
 the machine, and which command mends it:
@@ -59,7 +62,7 @@ With --nagios it writes one line, and the exit code is 0 if all is well, 1 for a
 		},
 	}
 	cmd.Flags().BoolVar(&nagios, "nagios", false, "one line, and exit codes, as monitoring wants it")
-	outputFlag(cmd, &output, "table", "json")
+	flags.Output(cmd, &output, "table", "json")
 	return cmd
 }
 
@@ -84,16 +87,16 @@ func runDoctor(cmd *cobra.Command, args []string, output string) error {
 		}
 	}
 	for _, f := range found {
-		fmt.Fprintf(w, "%s: %s\n", f.Severity, escapeText(f.Text))
+		fmt.Fprintf(w, "%s: %s\n", f.Severity, terminal.Escape(f.Text))
 		if f.Remedy != "" {
-			fmt.Fprintf(w, "  %s\n", escapeText(f.Remedy))
+			fmt.Fprintf(w, "  %s\n", terminal.Escape(f.Remedy))
 		}
 	}
 	if len(found) == 0 {
 		fmt.Fprintln(w, "nothing is wrong")
 	}
 	for _, warning := range snap.Warnings {
-		fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: "+escapeText(warning))
+		fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: "+terminal.Escape(warning))
 	}
 	return nil
 }
@@ -115,7 +118,7 @@ func runNagios(cmd *cobra.Command) error {
 		texts = []string{fmt.Sprintf("%d segments, %d semaphore sets, %d queues", snap.Limits.Segments.InUse, snap.Limits.Semaphores.InUse, snap.Limits.Queues.InUse)}
 	}
 	// A bar would begin the performance data.
-	text := strings.ReplaceAll(escapeText(strings.Join(texts, "; ")), "|", "/")
+	text := strings.ReplaceAll(terminal.Escape(strings.Join(texts, "; ")), "|", "/")
 	if _, err := fmt.Fprintf(w, "SYSVIPC %s - %s | %s\n", strings.ToUpper(worst.String()), text, performance(snap)); err != nil {
 		return err
 	}

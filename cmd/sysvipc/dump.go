@@ -13,6 +13,11 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
@@ -29,7 +34,7 @@ func newDumpCommand() *cobra.Command {
 	var o dumpOptions
 	cmd := &cobra.Command{
 		Use:     "dump -f FILE",
-		GroupID: groupUse,
+		GroupID: verb.GroupUse,
 		Short:   "Save objects with all that is in them to a file",
 		Long: `Save all objects of this IPC namespace to a file, or those that --only names: segments
 with their bytes, semaphore sets with their values, queues with their messages in order;
@@ -57,19 +62,19 @@ saved only if --only names them.`,
   sysvipc dump -f orders.sysv --only msg:name=orders --only sem:5
   sysvipc ls --mine -o name | sysvipc dump -f mine.sysv --only -
   sysvipc dump -f - | ssh backup 'cat >ipc.sysv'`,
-		Args:              noArgs,
+		Args:              verb.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "file", "f", "", "the `FILE` to write, or - for standard output")
 	f.StringArrayVar(&o.only, "only", nil, "save only this object; may be repeated; - reads REFs from standard input")
-	placeholder(cmd, "REF", "only")
+	flags.Placeholder(cmd, "REF", "only")
 	f.BoolVar(&o.noAttach, "no-attach", false, "leave out what cannot be read without attaching it")
 	f.BoolVar(&o.noSync, "no-sync", false, "do not wait until the file is on the disk")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "only tell what would be saved")
-	outputFlag(cmd, &o.output, "table", "json")
-	mustComplete(cmd, "only", completeRefs(0, anyKind...))
+	flags.Output(cmd, &o.output, "table", "json")
+	flags.Complete(cmd, "only", ref.Complete(0, ref.AnyKind...))
 	return cmd
 }
 
@@ -85,7 +90,7 @@ func (o *dumpOptions) run(cmd *cobra.Command) error {
 	if o.file == "" && !o.dryRun {
 		return cli.Usage("to which file? Give -f FILE, or -f - for standard output")
 	}
-	if o.file == "-" && !o.dryRun && isTerminal(cmd.OutOrStdout()) {
+	if o.file == "-" && !o.dryRun && terminal.Is(cmd.OutOrStdout()) {
 		return cli.Usage("-f -: standard output is a terminal, which a dump would confuse")
 	}
 	d := &dumping{dumpOptions: o, cmd: cmd, v: newView()}
@@ -114,7 +119,7 @@ func (o *dumpOptions) run(cmd *cobra.Command) error {
 			err = endErr
 		}
 	} else if err == nil && !o.dryRun {
-		fmt.Fprintf(report, "saved %s to %s (%s of %s)\n", countKinds(d.kinds), escapeText(o.file), formatSize(size), formatSize(d.bytes))
+		fmt.Fprintf(report, "saved %s to %s (%s of %s)\n", countKinds(d.kinds), terminal.Escape(o.file), arg.FormatSize(size), arg.FormatSize(d.bytes))
 	}
 	if err != nil {
 		return err
@@ -128,7 +133,7 @@ type dumping struct {
 	cmd      *cobra.Command
 	v        *view
 	doc      *document // nil: no JSON
-	bar      *progress
+	bar      *terminal.Progress
 	warnings []string
 	first    error // of an object
 	kinds    map[sysvipc.Kind]int
@@ -138,12 +143,12 @@ type dumping struct {
 // targets are the objects to save.
 func (d *dumping) targets() (targets []target, err error) {
 	if len(d.only) > 0 {
-		refs, err := parseRefs(d.cmd, d.only, anyKind...)
+		refs, err := ref.ParseAll(d.cmd, d.only, ref.AnyKind...)
 		if err != nil {
 			return nil, err
 		}
-		d.first = each(d.cmd, refs, d.note, func(r ref, id int) error {
-			e, err := stat(r.kind, id)
+		d.first = verb.Each(d.cmd, refs, d.note, func(r ref.Ref, id int) error {
+			e, err := stat(r.Kind, id)
 			if err == nil {
 				targets = append(targets, targetOf(&e, true))
 			}
@@ -155,7 +160,7 @@ func (d *dumping) targets() (targets []target, err error) {
 		return targets, nil
 	}
 	removed := 0
-	for e, err := range list(anyKind) {
+	for e, err := range list(ref.AnyKind) {
 		if err != nil {
 			return nil, err
 		}
@@ -188,8 +193,8 @@ func (d *dumping) note(err error) { d.warnings = append(d.warnings, cli.Text(err
 
 // failed tells of an object that is not saved.
 func (d *dumping) failed(err error) {
-	d.bar.clear()
-	report(d.cmd.ErrOrStderr(), d.cmd, err)
+	d.bar.Clear()
+	verb.Report(d.cmd.ErrOrStderr(), d.cmd, err)
 	d.note(err)
 	if d.first == nil {
 		d.first = &cli.Error{Code: cli.ExitCode(err)}
@@ -207,7 +212,7 @@ func (d *dumping) tell(w io.Writer, targets []target) error {
 			f := format{cols: archivedColumns}
 			d.doc.add(append(f.record(d.v, &e), field{"saved", false}))
 		default:
-			fmt.Fprintf(w, "would save %s (%s)\n", refName(t.kind, t.id), d.v.describe(&e))
+			fmt.Fprintf(w, "would save %s (%s)\n", ref.Name(t.kind, t.id), d.v.describe(&e))
 		}
 	}
 	return nil
@@ -219,8 +224,8 @@ func (d *dumping) save(targets []target) (size int64, err error) {
 	for _, t := range targets {
 		total += t.bytes
 	}
-	d.bar = newProgress(d.cmd.ErrOrStderr(), total)
-	defer d.bar.clear()
+	d.bar = terminal.NewProgress(d.cmd.ErrOrStderr(), total)
+	defer d.bar.Clear()
 	out, err := d.open()
 	if err != nil {
 		return 0, err
@@ -236,7 +241,7 @@ func (d *dumping) save(targets []target) (size int64, err error) {
 		if d.first != nil {
 			return 0, d.first
 		}
-		return 0, cli.Fail(cli.ExitRefused, "there is nothing to save, and %s stays as it is: remove it first, if an empty dump is wanted", escapeText(d.file))
+		return 0, cli.Fail(cli.ExitRefused, "there is nothing to save, and %s stays as it is: remove it first, if an empty dump is wanted", terminal.Escape(d.file))
 	}
 	if err := out.commit(); err != nil {
 		return 0, fmt.Errorf("the dump is not whole: %w", err)
@@ -246,7 +251,7 @@ func (d *dumping) save(targets []target) (size int64, err error) {
 
 // saveOne returns an error only if no other object can be saved any more.
 func (d *dumping) saveOne(ctx context.Context, w *archive.Writer, t target) error {
-	s, err := w.Save(ctx, t.kind, t.id, archive.SaveOptions{NoAttach: d.noAttach, Progress: d.bar.add})
+	s, err := w.Save(ctx, t.kind, t.id, archive.SaveOptions{NoAttach: d.noAttach, Progress: d.bar.Add})
 	switch {
 	case w.Err() != nil:
 		return fmt.Errorf("write the dump: %w", w.Err())
@@ -255,13 +260,13 @@ func (d *dumping) saveOne(ctx context.Context, w *archive.Writer, t target) erro
 	case errors.Is(err, fs.ErrNotExist) && !t.named:
 		return nil // it was removed meanwhile
 	case err != nil:
-		d.failed(cli.Fail(cli.ExitCode(err), "%s is not saved: %s", refName(t.kind, t.id), cli.Text(err)))
+		d.failed(cli.Fail(cli.ExitCode(err), "%s is not saved: %s", ref.Name(t.kind, t.id), cli.Text(err)))
 		return nil
 	}
 	d.kinds[t.kind]++
 	d.bytes += t.bytes
 	if t.kind != sysvipc.KindSegment {
-		d.bar.add(t.bytes)
+		d.bar.Add(t.bytes)
 	}
 	d.tellSaved(s)
 	return nil
@@ -314,10 +319,10 @@ func (d *dumping) open() (*sink, error) {
 func countKinds(kinds map[sysvipc.Kind]int) string {
 	var parts []string
 	n := 0
-	for _, k := range kindWords {
-		if kinds[k.kind] > 0 {
-			n += kinds[k.kind]
-			parts = append(parts, fmt.Sprintf("%d %s", kinds[k.kind], k.word))
+	for _, k := range ref.Words {
+		if kinds[k.Kind] > 0 {
+			n += kinds[k.Kind]
+			parts = append(parts, fmt.Sprintf("%d %s", kinds[k.Kind], k.Word))
 		}
 	}
 	if len(parts) == 0 {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
@@ -15,7 +16,7 @@ func TestDumpOfQueueInUse(t *testing.T) {
 	var stderr bytes.Buffer
 	cmd := newDumpCommand()
 	cmd.SetErr(&stderr)
-	d := &dumping{dumpOptions: &dumpOptions{}, cmd: cmd, v: newView(), bar: newProgress(&stderr, 0)}
+	d := &dumping{dumpOptions: &dumpOptions{}, cmd: cmd, v: newView(), bar: terminal.NewProgress(&stderr, 0)}
 	d.tellSaved(archive.Saved{Object: archive.Object{Kind: "msg", ID: 5}, InUse: true})
 	if cli.ExitCode(d.first) != cli.ExitNotPermitted || !strings.Contains(stderr.String(), "msg:5 was in use while it was saved: messages may be missing") || len(d.warnings) != 1 {
 		t.Errorf("got %v, %s, %q, want exit code 4, and that messages may be missing", d.first, &stderr, d.warnings)

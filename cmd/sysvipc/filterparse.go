@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
@@ -193,17 +195,17 @@ func (c *comparison) read(s string, quoted bool) (err error) {
 			return cli.Usage("%q is no number, which %s needs", s, c.column.name)
 		}
 	case typeSize:
-		c.want.n, err = parseSize(s)
+		c.want.n, err = arg.ParseSize(s)
 	case typeAge:
-		d, parseErr := parseDuration(s)
+		d, parseErr := arg.ParseDuration(s)
 		c.want.n, err = int64(d/time.Second), parseErr
 	case typeTime:
 		c.want.n, err = parseTime(s)
 	case typeMode:
-		mode, parseErr := parseMode(s)
+		mode, parseErr := arg.ParseMode(s)
 		c.want.n, err = int64(mode), parseErr
 	case typeKey:
-		key, parseErr := parseKey(s)
+		key, parseErr := ref.ParseKey(s)
 		c.want.n, err = int64(key), parseErr
 	case typeBool:
 		c.want.n, err = parseBool(s)

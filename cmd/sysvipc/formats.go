@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 )
 
 // format is how the objects of a listing are written.
@@ -102,7 +103,7 @@ func (f *format) writeTables(w io.Writer, v *view, all entries) (int, error) {
 		t.add(v, e)
 	}
 	above := ""
-	for _, kind := range append([]sysvipc.Kind{0}, anyKind...) {
+	for _, kind := range append([]sysvipc.Kind{0}, ref.AnyKind...) {
 		t := tables[kind]
 		if t == nil {
 			continue

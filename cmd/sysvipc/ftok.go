@@ -6,6 +6,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
@@ -13,7 +17,7 @@ func newFtokCommand() *cobra.Command {
 	var name string
 	cmd := &cobra.Command{
 		Use:     "ftok PATH PROJ | ftok --name NAME",
-		GroupID: groupOther,
+		GroupID: verb.GroupOther,
 		Short:   "Print the key that ftok(3) makes of a file",
 		Long: `Print the key that ftok(3) of the C library makes of a file and a project byte, in
 hexadecimal and as a signed decimal number, as C and /proc/sysvipc show it.
@@ -50,15 +54,15 @@ With --name, print the key that package sysvipc makes of a name, as in msg:name=
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "NAME instead of a file")
-	placeholder(cmd, "NAME", "name")
+	flags.Placeholder(cmd, "NAME", "name")
 	return cmd
 }
 
 func ftokKey(args []string, name string) (sysvipc.Key, error) {
 	if len(args) == 0 {
-		return parseKeyAs("name", name)
+		return ref.ParseKeyAs("name", name)
 	}
-	proj, err := parseProj(args[1])
+	proj, err := arg.ParseProj(args[1])
 	if err != nil {
 		return 0, err
 	}

@@ -11,6 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
@@ -18,8 +23,8 @@ import (
 
 type gcOptions struct {
 	yes     bool
-	minAge  durationFlag
-	owner   owner
+	minAge  arg.Duration
+	owner   account.Owner
 	include []string
 	removal removal
 	output  string
@@ -29,7 +34,7 @@ func newGcCommand() *cobra.Command {
 	var o gcOptions
 	cmd := &cobra.Command{
 		Use:     "gc",
-		GroupID: groupChange,
+		GroupID: verb.GroupChange,
 		Short:   "Find objects that nobody uses any more, and remove them",
 		Long: `Find the objects that nobody uses any more. Without --yes it only tells what it would
 remove, and why; with --yes it removes that. The first row that holds for an object
@@ -62,21 +67,21 @@ the pid. What is in use, protected, unknown or has data is never removed;
   sysvipc gc --owner apache --min-age 1d
   sysvipc gc --yes && sysvipc undo
   sysvipc gc --yes --include candidate --backup ipc.sysv -o json`,
-		Args:              noArgs,
+		Args:              verb.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
-	o.minAge.d, o.minAge.set = inspect.DefaultMinAge, true
-	o.owner = owner{uid: -1, gid: -1}
+	o.minAge.D, o.minAge.Given = inspect.DefaultMinAge, true
+	o.owner = account.Owner{UID: -1, GID: -1}
 	f := cmd.Flags()
 	f.BoolVarP(&o.yes, "yes", "y", false, "remove, and do not only tell")
 	f.Var(&o.minAge, "min-age", "only what nobody has used for this time: 90, 5m, 12h, 7d")
 	f.Var(&o.owner, "owner", "only objects of this owner")
 	f.StringSliceVar(&o.include, "include", nil, "also objects of the class candidate")
 	o.removal.flags(cmd)
-	placeholder(cmd, "CLASS", "include")
-	outputFlag(cmd, &o.output, "table", "json")
-	mustComplete(cmd, "include", completeWords(string(inspect.Candidate)))
+	flags.Placeholder(cmd, "CLASS", "include")
+	flags.Output(cmd, &o.output, "table", "json")
+	flags.Complete(cmd, "include", flags.Words(string(inspect.Candidate)))
 	return cmd
 }
 
@@ -100,8 +105,8 @@ func (o *gcOptions) run(cmd *cobra.Command) error {
 	if _, err := os.Lstat(o.removal.backup); o.yes && o.removal.backup != "" && err == nil {
 		return cli.Usage("--backup %s: it exists, and may be the backup of an earlier run: choose another name", o.removal.backup)
 	}
-	opts := &inspect.Options{MinAge: o.minAge.d}
-	if o.minAge.d <= 0 {
+	opts := &inspect.Options{MinAge: o.minAge.D}
+	if o.minAge.D <= 0 {
 		opts.MinAge = -1
 	}
 	o.removal.options = opts
@@ -116,7 +121,7 @@ func (o *gcOptions) run(cmd *cobra.Command) error {
 	var doomed []*inspect.Object
 	for i := range snap.Objects {
 		obj := &snap.Objects[i]
-		if o.owner.uid >= 0 && obj.UID != o.owner.uid || o.owner.gid >= 0 && obj.GID != o.owner.gid {
+		if o.owner.UID >= 0 && obj.UID != o.owner.UID || o.owner.GID >= 0 && obj.GID != o.owner.GID {
 			continue
 		}
 		if why := c.spared(obj); why == "" {
@@ -172,7 +177,7 @@ func (c *collection) add(o *inspect.Object, action, why string) {
 // tell writes a line about an object.
 func (c *collection) tell(action string, o *inspect.Object, why string) {
 	e := entry{Object: &o.Object, seg: o.Segment, set: o.Set, queue: o.Queue}
-	fmt.Fprintf(c.cmd.OutOrStdout(), "%s %s (%s), %s: %s%s\n", action, o.Ref(), c.v.describe(&e), o.Verdict.Class, why, escapeText(strings.Join(o.Verdict.Reasons, "; ")))
+	fmt.Fprintf(c.cmd.OutOrStdout(), "%s %s (%s), %s: %s%s\n", action, o.Ref(), c.v.describe(&e), o.Verdict.Class, why, terminal.Escape(strings.Join(o.Verdict.Reasons, "; ")))
 }
 
 // remove removes objects, or tells that it would.
@@ -222,7 +227,7 @@ func (c *collection) failed(o *inspect.Object, err error) {
 		return
 	}
 	err = cli.Fail(cli.ExitCode(err), "%s is kept: %w", o.Ref(), err)
-	report(c.cmd.ErrOrStderr(), c.cmd, err)
+	verb.Report(c.cmd.ErrOrStderr(), c.cmd, err)
 	if c.doc != nil {
 		c.add(o, "keep", cli.Text(err))
 	}
@@ -250,7 +255,7 @@ func (c *collection) summary(snap *inspect.Snapshot) {
 	w := c.cmd.ErrOrStderr()
 	fmt.Fprintf(w, "%s %s; kept: %s\n", plural.Of(c.done, "object"), what, strings.Join(kept, ", "))
 	if c.kept[inspect.Unknown] > 0 && !snap.Complete {
-		fmt.Fprintln(w, "sysvipc: not all users can be seen: "+escapeText(strings.Join(snap.Warnings, "; ")))
+		fmt.Fprintln(w, "sysvipc: not all users can be seen: "+terminal.Escape(strings.Join(snap.Warnings, "; ")))
 	}
 }
 
@@ -259,7 +264,7 @@ func newUndoCommand() *cobra.Command {
 	var list bool
 	cmd := &cobra.Command{
 		Use:     "undo [FILE]",
-		GroupID: groupChange,
+		GroupID: verb.GroupChange,
 		Short:   "Bring back what gc, rm or top removed last",
 		Long: `Bring back the objects that the last "gc --yes", "rm", or "d" in "top" removed from this
 IPC namespace, with their keys, modes, owners and contents, and for root with their IDs;
@@ -300,6 +305,6 @@ stays. "sysvipc restore -f FILE" also brings back only some.`,
 	f := cmd.Flags()
 	f.BoolVarP(&list, "list", "l", false, "list what can be brought back")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "only tell what would be brought back, and check the file")
-	outputFlag(cmd, &o.output, "table", "json")
+	flags.Output(cmd, &o.output, "table", "json")
 	return cmd
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
@@ -70,7 +71,7 @@ type thing struct {
 	messages int
 }
 
-func (o *thing) String() string { return refName(o.kind, o.id) }
+func (o *thing) String() string { return ref.Name(o.kind, o.id) }
 
 // inUse is the truth.
 func (o *thing) inUse() string {
@@ -364,7 +365,7 @@ func (w *world) exec(p *person) {
 // rmid removes an object, so that its ID is used again.
 func (w *world) rmid(p *person) {
 	o, ok := one(w, w.things, func(o *thing) bool { return len(o.attached) == 0 && len(o.blocked) == 0 })
-	kind := slices.Index(anyKind, o.kindOr())
+	kind := slices.Index(ref.AnyKind, o.kindOr())
 	if ok && w.do(p.n, "rmid %d %d", o.id, kind) == 0 {
 		w.forget(o)
 	}
@@ -446,7 +447,7 @@ func (w *world) gc() (idle bool) {
 		} else if why != "" {
 			w.kept++
 		} else if o.kind != sysvipc.KindSegment && len(w.things) > 100 {
-			if err := objectByID(o.kind, o.id).Remove(); err != nil { // or they would become ever more
+			if err := ref.ByID(o.kind, o.id).Remove(); err != nil { // or they would become ever more
 				w.t.Error(err)
 			}
 			w.forget(o)
@@ -473,7 +474,7 @@ func (w *world) end() {
 		w.kill(p)
 	}
 	for _, o := range w.things {
-		if err := objectByID(o.kind, o.id).Remove(); err != nil {
+		if err := ref.ByID(o.kind, o.id).Remove(); err != nil {
 			w.t.Error(err)
 		}
 	}

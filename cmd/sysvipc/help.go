@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
@@ -14,7 +15,7 @@ import (
 func newHelpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "help [VERB…]",
-		GroupID: groupOther,
+		GroupID: verb.GroupOther,
 		Short:   "Explain a verb or a topic",
 		Long:    `Explain a verb, as --help behind it does, or a topic: ref, filter or formats.`,
 		Example: `  sysvipc help msg send
@@ -38,7 +39,7 @@ func newHelpCommand() *cobra.Command {
 				return cli.Usage("%w", err)
 			}
 			if len(rest) > 0 {
-				return verbs(about, rest)
+				return verb.Subverbs(about, rest)
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()

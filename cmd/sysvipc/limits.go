@@ -8,6 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 )
 
 // limit is one of the kernel's, and what is used of it.
@@ -25,7 +28,7 @@ func newLimitsCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:     "limits",
-		GroupID: groupLook,
+		GroupID: verb.GroupLook,
 		Short:   "Show the limits of this IPC namespace, and what is used of each",
 		Long: `Show the limits of this IPC namespace, what is used of each, and the sysctl that raises
 it: "sysctl kernel.shmmni=8192" until the next start, a line "kernel.shmmni = 8192" in
@@ -33,7 +36,7 @@ it: "sysctl kernel.shmmni=8192" until the next start, a line "kernel.shmmni = 81
 "sysctl kernel.sem='32000 1024000000 500 32000'".`,
 		Example: `  sysvipc limits
   sysvipc limits -o json`,
-		Args:              noArgs,
+		Args:              verb.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lim, err := sysvipc.ReadLimits()
@@ -46,7 +49,7 @@ it: "sysctl kernel.shmmni=8192" until the next start, a line "kernel.shmmni = 81
 			return writeLimitsTable(cmd, limitsOf(lim))
 		},
 	}
-	outputFlag(cmd, &output, "table", "json")
+	flags.Output(cmd, &output, "table", "json")
 	return cmd
 }
 
@@ -91,7 +94,7 @@ func writeLimitsTable(cmd *cobra.Command, limits []limit) error {
 		}
 		shown := strconv.FormatUint(l.value, 10)
 		if l.typ == typeSize && l.value <= math.MaxInt64 {
-			shown = formatSize(int64(l.value))
+			shown = arg.FormatSize(int64(l.value))
 		}
 		if l.value >= math.MaxInt64/2 { // the kernel's way to say so
 			shown = "unlimited"

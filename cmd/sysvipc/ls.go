@@ -13,6 +13,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
@@ -23,7 +28,7 @@ type lsOptions struct {
 	sort    string
 	filter  string
 	mine    bool
-	owner   owner
+	owner   account.Owner
 	orphans bool
 	ns      string
 	hidden  []string // what could not be seen of users, to be told beside the list
@@ -34,7 +39,7 @@ func newLsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "ls [shm] [sem] [msg]",
 		Aliases: []string{"list"},
-		GroupID: groupLook,
+		GroupID: verb.GroupLook,
 		Short:   "List objects: all, or those of some kinds",
 		Long: `List the segments, semaphore sets and queues of this IPC namespace: those of every
 user, whether this user may read them or not. Looking changes nothing.
@@ -53,7 +58,7 @@ bytes) unless --bytes is given. See "sysvipc help formats" for the columns and
   sysvipc ls sem --mine -o name | sysvipc rm --dry-run -`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			for _, arg := range args {
-				if _, ok := kindOf(arg); !ok {
+				if _, ok := ref.KindOf(arg); !ok {
 					return cli.Usage("%q is no kind of object: choose of shm, sem and msg, or use \"sysvipc show REF\" for one object", arg)
 				}
 			}
@@ -62,7 +67,7 @@ bytes) unless --bytes is given. See "sysvipc help formats" for the columns and
 		ValidArgs: []string{"shm", "sem", "msg"},
 		RunE:      func(cmd *cobra.Command, args []string) error { return runLs(cmd, args, &o) },
 	}
-	outputFlag(cmd, &o.format.name, formatNames...)
+	flags.Output(cmd, &o.format.name, formatNames...)
 	f := cmd.Flags()
 	f.BoolVarP(&o.format.exact, "bytes", "b", false, "sizes in bytes, not shortened")
 	f.StringVarP(&o.columns, "columns", "O", "", "COLUMNS to show, with commas between them")
@@ -71,14 +76,14 @@ bytes) unless --bytes is given. See "sysvipc help formats" for the columns and
 	f.BoolVar(&o.mine, "mine", false, "only objects that this user owns")
 	f.BoolVar(&o.orphans, "orphans", false, "only objects that nobody uses any more: see \"sysvipc gc --help\"")
 	f.StringVar(&o.ns, "ns", "", "of the IPC namespace of process PID, of the one at PATH, or of \"all\"")
-	placeholder(cmd, "PID|PATH|all", "ns")
-	o.owner = owner{uid: -1, gid: -1}
+	flags.Placeholder(cmd, "PID|PATH|all", "ns")
+	o.owner = account.Owner{UID: -1, GID: -1}
 	f.Var(&o.owner, "owner", "only objects of this owner")
-	placeholder(cmd, "COLUMNS", "columns")
-	placeholder(cmd, "COLUMN", "sort")
-	placeholder(cmd, "CONDITION", "filter")
-	mustComplete(cmd, "columns", completeColumns)
-	mustComplete(cmd, "sort", completeColumns)
+	flags.Placeholder(cmd, "COLUMNS", "columns")
+	flags.Placeholder(cmd, "COLUMN", "sort")
+	flags.Placeholder(cmd, "CONDITION", "filter")
+	flags.Complete(cmd, "columns", completeColumns)
+	flags.Complete(cmd, "sort", completeColumns)
 	return cmd
 }
 
@@ -105,7 +110,7 @@ func runLs(cmd *cobra.Command, args []string, o *lsOptions) error {
 		}
 		err := o.format.write(cmd, v, all)
 		if err == nil && len(o.hidden) > 0 {
-			fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: not all users can be seen: "+escapeText(strings.Join(o.hidden, "; ")))
+			fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: not all users can be seen: "+terminal.Escape(strings.Join(o.hidden, "; ")))
 		}
 		return err
 	}
@@ -210,7 +215,7 @@ func (o *lsOptions) everywhere(cmd *cobra.Command, v *view, kinds []sysvipc.Kind
 		}
 		if err != nil {
 			err = cli.Fail(cli.ExitCode(err), "IPC namespace %d: %w", ns.Inode, err)
-			report(cmd.ErrOrStderr(), cmd, err)
+			verb.Report(cmd.ErrOrStderr(), cmd, err)
 			v.warnings = append(v.warnings, cli.Text(err))
 			failed = cmp.Or(failed, error(&cli.Error{Code: cli.ExitCode(err)}))
 		}
@@ -250,9 +255,9 @@ func sorted(all entries, order func(a, b *entry) int) entries {
 // kindsOf are the kinds that the arguments name, each once, or all.
 func kindsOf(args []string) []sysvipc.Kind {
 	if len(args) == 0 {
-		return anyKind
+		return ref.AnyKind
 	}
-	return slices.DeleteFunc(slices.Clone(anyKind), func(k sysvipc.Kind) bool { return !slices.Contains(args, word(k)) })
+	return slices.DeleteFunc(slices.Clone(ref.AnyKind), func(k sysvipc.Kind) bool { return !slices.Contains(args, ref.Word(k)) })
 }
 
 // condition is what an object must meet to be listed.
@@ -269,7 +274,7 @@ func (o *lsOptions) condition(v *view) (func(*entry) bool, error) {
 	return func(e *entry) bool {
 		return (!o.mine || e.UID == me) &&
 			(!o.orphans || e.users != nil && e.users.Verdict.Class == inspect.Orphan) &&
-			(o.owner.uid < 0 || e.UID == o.owner.uid) && (o.owner.gid < 0 || e.GID == o.owner.gid) &&
+			(o.owner.UID < 0 || e.UID == o.owner.UID) && (o.owner.GID < 0 || e.GID == o.owner.GID) &&
 			filter(e)
 	}, nil
 }

@@ -10,15 +10,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // mkOptions are those of every kind.
 type mkOptions struct {
-	key    keyFlags
+	key    ref.KeyFlags
 	excl   bool
-	mode   modeFlag
-	owner  owner
+	mode   arg.Mode
+	owner  account.Owner
 	id     int
 	output string
 }
@@ -27,7 +32,7 @@ func newMkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "mk shm|sem|msg",
 		Aliases: []string{"create"},
-		GroupID: groupChange,
+		GroupID: verb.GroupChange,
 		Short:   "Make an object, or find it",
 		Long: `Make a segment, a semaphore set or a queue, and print its REF.
 
@@ -38,8 +43,8 @@ Without a key each call makes a new object.
 An object that exists is refused (exit code 5) if it lets in anyone whom a new one would
 keep out: its owner or its creator is not this user, root or --owner, and --mode does not
 let them in; or --mode is given, and its mode lets in more.`,
-		Args:                  verbs,
-		RunE:                  missingVerb,
+		Args:                  verb.Subverbs,
+		RunE:                  verb.Missing,
 		DisableFlagsInUseLine: true,
 	}
 	cmd.AddCommand(newMkShmCommand(), newMkSemCommand(), newMkMsgCommand())
@@ -47,18 +52,18 @@ let them in; or --mode is given, and its mode lets in more.`,
 }
 
 func (o *mkOptions) add(cmd *cobra.Command) {
-	cmd.Args = noArgs
+	cmd.Args = verb.NoArgs
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
-	o.key.add(cmd)
+	o.key.Add(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.excl, "excl", false, "fail if it exists")
-	o.mode.mode = 0o600
+	o.mode.FileMode = 0o600
 	f.Var(&o.mode, "mode", "permissions of a new object")
-	o.owner = owner{uid: -1, gid: -1}
+	o.owner = account.Owner{UID: -1, GID: -1}
 	f.Var(&o.owner, "owner", "owner of a new object")
 	f.IntVar(&o.id, "id", -1, "make it with exactly the ID N, as a restore needs it (root; implies --excl)")
-	placeholder(cmd, "N", "id")
-	outputFlag(cmd, &o.output, "name", "json")
+	flags.Placeholder(cmd, "N", "id")
+	flags.Output(cmd, &o.output, "name", "json")
 }
 
 // maker makes or finds an object of one kind.
@@ -81,7 +86,7 @@ func (m maker) limited(err error) error {
 // run makes the object, or finds it, and prints which it is. A new object that cannot
 // be made as it was asked for goes away again.
 func (o *mkOptions) run(cmd *cobra.Command, m maker, c sysvipc.Creator) error {
-	key, err := o.key.chosen(cmd)
+	key, err := o.key.Chosen(cmd)
 	if err != nil {
 		return err
 	}
@@ -92,17 +97,17 @@ func (o *mkOptions) run(cmd *cobra.Command, m maker, c sysvipc.Creator) error {
 		c.ID = &o.id
 	}
 	made := true
-	id, err := m.create(c, key, o.mode.mode)
+	id, err := m.create(c, key, o.mode.FileMode)
 	if errors.Is(err, fs.ErrExist) && !o.excl && c.ID == nil {
 		made = false
 		switch {
-		case o.owner.uid >= 0:
-			c.Owners = []int{o.owner.uid}
-		case o.owner.gid >= 0:
+		case o.owner.UID >= 0:
+			c.Owners = []int{o.owner.UID}
+		case o.owner.GID >= 0:
 			c.Owners = []int{os.Geteuid()} // who chooses the group
 		}
 		c.AnyMode = !cmd.Flags().Changed("mode")
-		id, err = m.ensure(c, key, o.mode.mode)
+		id, err = m.ensure(c, key, o.mode.FileMode)
 	}
 	if errors.Is(err, fs.ErrExist) && c.ID == nil {
 		return cli.Fail(cli.ExitFailed, "a %s with key %s exists already, and --excl is given: without it, it would be found", m.kind, key)
@@ -112,7 +117,7 @@ func (o *mkOptions) run(cmd *cobra.Command, m maker, c sysvipc.Creator) error {
 	}
 	if made {
 		if err := o.complete(m, id); err != nil {
-			if removeErr := objectByID(m.kind, id).Remove(); removeErr != nil {
+			if removeErr := ref.ByID(m.kind, id).Remove(); removeErr != nil {
 				return fmt.Errorf("%w; and it could not be removed again: %w", err, removeErr)
 			}
 			return fmt.Errorf("%w; nothing was made", err)
@@ -128,15 +133,15 @@ func (o *mkOptions) complete(m maker, id int) error {
 			return err
 		}
 	}
-	if o.owner.uid < 0 && o.owner.gid < 0 {
+	if o.owner.UID < 0 && o.owner.GID < 0 {
 		return nil
 	}
-	return objectByID(m.kind, id).Chown(o.owner.uid, o.owner.gid)
+	return ref.ByID(m.kind, id).Chown(o.owner.UID, o.owner.GID)
 }
 
 func (o *mkOptions) print(cmd *cobra.Command, kind sysvipc.Kind, id int, made bool) error {
 	if o.output == "name" {
-		_, err := fmt.Fprintln(cmd.OutOrStdout(), refName(kind, id))
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), ref.Name(kind, id))
 		return err
 	}
 	e, err := stat(kind, id)

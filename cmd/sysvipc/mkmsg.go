@@ -6,11 +6,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 )
 
 func newMkMsgCommand() *cobra.Command {
 	var o mkOptions
-	var qbytes sizeFlag
+	var qbytes arg.Size
 	cmd := &cobra.Command{
 		Use:   "msg",
 		Short: "Make a message queue",
@@ -23,16 +25,16 @@ func newMkMsgCommand() *cobra.Command {
 				kind: sysvipc.KindQueue,
 				create: func(c sysvipc.Creator, key sysvipc.Key, mode fs.FileMode) (int, error) {
 					q, err := c.CreateQueue(key, mode)
-					return idOf(q, err)
+					return ref.IDOf(q, err)
 				},
 				ensure: func(c sysvipc.Creator, key sysvipc.Key, mode fs.FileMode) (int, error) {
 					q, err := c.EnsureQueue(key, mode)
-					return idOf(q, err)
+					return ref.IDOf(q, err)
 				},
 				over: func(sysvipc.Limits) bool { return false },
 			}
 			if cmd.Flags().Changed("qbytes") {
-				m.finish = func(id int) error { return sysvipc.QueueByID(id).SetMaxBytes(int(qbytes.n)) }
+				m.finish = func(id int) error { return sysvipc.QueueByID(id).SetMaxBytes(int(qbytes.N)) }
 			}
 			return o.run(cmd, m, sysvipc.Creator{})
 		},

@@ -7,12 +7,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func newMkSemCommand() *cobra.Command {
 	var o mkOptions
-	var init valuesFlag
+	var init arg.Values
 	var nsems int
 	cmd := &cobra.Command{
 		Use:   "sem --init VALUES",
@@ -37,7 +40,7 @@ value 0, and --nsems 8 --init 1 eight with the value 1.`,
 	o.add(cmd)
 	cmd.Flags().Var(&init, "init", "values, with commas between them")
 	cmd.Flags().IntVar(&nsems, "nsems", 0, "make N semaphores")
-	placeholder(cmd, "N", "nsems")
+	flags.Placeholder(cmd, "N", "nsems")
 	return cmd
 }
 
@@ -46,37 +49,37 @@ func semMaker(ctx context.Context, values []int) maker {
 		kind: sysvipc.KindSemaphores,
 		create: func(c sysvipc.Creator, key sysvipc.Key, mode fs.FileMode) (int, error) {
 			s, err := c.CreateSemaphores(key, mode, values...)
-			return idOf(s, err)
+			return ref.IDOf(s, err)
 		},
 		ensure: func(c sysvipc.Creator, key sysvipc.Key, mode fs.FileMode) (int, error) {
 			s, err := c.EnsureSemaphores(ctx, key, mode, values...)
-			return idOf(s, err)
+			return ref.IDOf(s, err)
 		},
 		over: func(l sysvipc.Limits) bool { return len(values) > l.Semaphores.MaxPerSet },
 	}
 }
 
 // initialValues combines --init and --nsems.
-func initialValues(cmd *cobra.Command, init valuesFlag, nsems int) ([]int, error) {
+func initialValues(cmd *cobra.Command, init arg.Values, nsems int) ([]int, error) {
 	counted := cmd.Flags().Changed("nsems")
 	switch {
 	case counted && nsems < 1:
 		return nil, cli.Usage("--nsems %d: a set has at least one semaphore", nsems)
-	case !counted && len(init.values) == 0:
+	case !counted && len(init.List) == 0:
 		return nil, cli.Usage("say how many semaphores and their values: --init 1 for one with the value 1, --init 1,0 for two, --nsems 8 for eight with the value 0")
 	case !counted:
-		return init.values, nil
-	case len(init.values) == nsems:
-		return init.values, nil
-	case len(init.values) > 1:
-		return nil, cli.Usage("--nsems %d and --init with %d values contradict each other", nsems, len(init.values))
+		return init.List, nil
+	case len(init.List) == nsems:
+		return init.List, nil
+	case len(init.List) > 1:
+		return nil, cli.Usage("--nsems %d and --init with %d values contradict each other", nsems, len(init.List))
 	case nsems > maxSet:
 		return nil, cli.Fail(cli.ExitLimit, "--nsems %d: no kernel makes a set of more than %d semaphores", nsems, maxSet)
 	}
 	values := make([]int, nsems)
 	for i := range values {
-		if len(init.values) == 1 {
-			values[i] = init.values[0]
+		if len(init.List) == 1 {
+			values[i] = init.List[0]
 		}
 	}
 	return values, nil

@@ -6,12 +6,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func newMkShmCommand() *cobra.Command {
 	var o mkOptions
-	var size sizeFlag
+	var size arg.Size
 	var huge hugeFlag
 	var noReserve bool
 	cmd := &cobra.Command{
@@ -23,20 +25,20 @@ func newMkShmCommand() *cobra.Command {
   sysvipc mk shm --size 2000 --key 0x4d2 --mode 0660 --owner app:app --excl
   sysvipc mk shm --size 1G --huge=2M`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if size.n < 1 {
+			if size.N < 1 {
 				return cli.Usage("--size is missing or 0: a segment has at least 1 byte")
 			}
 			return o.run(cmd, maker{
 				kind: sysvipc.KindSegment,
 				create: func(c sysvipc.Creator, key sysvipc.Key, mode fs.FileMode) (int, error) {
-					s, err := c.CreateSegment(key, size.n, mode)
-					return idOf(s, err)
+					s, err := c.CreateSegment(key, size.N, mode)
+					return ref.IDOf(s, err)
 				},
 				ensure: func(c sysvipc.Creator, key sysvipc.Key, mode fs.FileMode) (int, error) {
-					s, err := c.EnsureSegment(key, size.n, mode)
-					return idOf(s, err)
+					s, err := c.EnsureSegment(key, size.N, mode)
+					return ref.IDOf(s, err)
 				},
-				over: func(l sysvipc.Limits) bool { return uint64(size.n) > l.Segments.MaxSize },
+				over: func(l sysvipc.Limits) bool { return uint64(size.N) > l.Segments.MaxSize },
 			}, sysvipc.Creator{HugePages: huge.n, NoReserve: noReserve})
 		},
 	}
@@ -56,7 +58,7 @@ func (f *hugeFlag) String() string {
 	if f.n == 0 {
 		return ""
 	}
-	return formatSize(f.n)
+	return arg.FormatSize(f.n)
 }
 func (f *hugeFlag) Type() string { return "BYTES" }
 func (f *hugeFlag) Set(s string) (err error) {
@@ -64,7 +66,7 @@ func (f *hugeFlag) Set(s string) (err error) {
 		f.n = 1
 		return nil
 	}
-	if f.n, err = parseSize(s); err == nil && (f.n < 2 || f.n&(f.n-1) != 0) {
+	if f.n, err = arg.ParseSize(s); err == nil && (f.n < 2 || f.n&(f.n-1) != 0) {
 		return cli.Usage("the size of a page is a power of two, such as 2M or 1G")
 	}
 	return err

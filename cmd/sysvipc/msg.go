@@ -4,16 +4,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func newMsgCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:                   "msg send|recv|peek|tail|drain|move",
-		GroupID:               groupUse,
+		GroupID:               verb.GroupUse,
 		Short:                 "Send, receive, look at and move messages",
-		Args:                  verbs,
-		RunE:                  missingVerb,
+		Args:                  verb.Subverbs,
+		RunE:                  verb.Missing,
 		DisableFlagsInUseLine: true,
 	}
 	cmd.AddCommand(
@@ -31,7 +33,7 @@ func (s *selectFlags) add(cmd *cobra.Command) {
 	f.Int64Var(&s.ofType, "type", 0, "only messages of type N")
 	f.Int64Var(&s.upTo, "up-to", 0, "only messages of at most type N, the lowest type first")
 	f.Int64Var(&s.except, "except", 0, "only messages of any other type than N")
-	placeholder(cmd, "N", "type", "up-to", "except")
+	flags.Placeholder(cmd, "N", "type", "up-to", "except")
 	cmd.MarkFlagsMutuallyExclusive("type", "up-to", "except")
 }
 

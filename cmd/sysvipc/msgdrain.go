@@ -16,6 +16,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
@@ -42,8 +45,8 @@ it cannot be written, and lost if we are killed.`,
 		Example: `  sysvipc msg drain msg:name=orders -f orders.jsonl
   sysvipc msg drain msg:5 --type 7 | jq .text
   sysvipc msg send msg:5 --jsonl <orders.jsonl`,
-		Args:              withRef(sysvipc.KindQueue, 0, 0, ""),
-		ValidArgsFunction: completeRefs(1, sysvipc.KindQueue),
+		Args:              ref.Args(sysvipc.KindQueue, 0, 0, ""),
+		ValidArgsFunction: ref.Complete(1, sysvipc.KindQueue),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
 	o.selection.add(cmd)
@@ -56,7 +59,7 @@ func (o *msgDrainOptions) run(cmd *cobra.Command, arg string) error {
 	if err != nil {
 		return err
 	}
-	id, err := parseOneRef(cmd, arg, sysvipc.KindQueue)
+	id, err := ref.ParseOne(cmd, arg, sysvipc.KindQueue)
 	if err != nil {
 		return err
 	}
@@ -64,7 +67,7 @@ func (o *msgDrainOptions) run(cmd *cobra.Command, arg string) error {
 	if _, err := d.q.Stat(); err != nil {
 		return err
 	}
-	ignoreSIGPIPE()
+	pipe.IgnoreSIGPIPE()
 	if o.file == "" || o.file == "-" {
 		d.keep = keeper(cmd.OutOrStdout(), nil)
 		err := d.all(cmd.Context())
@@ -73,7 +76,7 @@ func (o *msgDrainOptions) run(cmd *cobra.Command, arg string) error {
 	}
 	f, err := os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return cli.Fail(cli.ExitFailed, "%s exists already: a drain takes a new file", escapeText(o.file))
+		return cli.Fail(cli.ExitFailed, "%s exists already: a drain takes a new file", terminal.Escape(o.file))
 	}
 	if err != nil {
 		return err
@@ -86,9 +89,9 @@ func (o *msgDrainOptions) run(cmd *cobra.Command, arg string) error {
 	err = d.all(cmd.Context())
 	d.tellDoubled()
 	if err != nil {
-		return fmt.Errorf("%w; taken out before that, and in %s: %s", err, escapeText(o.file), plural.Of(d.taken, "message"))
+		return fmt.Errorf("%w; taken out before that, and in %s: %s", err, terminal.Escape(o.file), plural.Of(d.taken, "message"))
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s taken from msg:%d to %s\n", plural.Of(d.taken, "message"), id, escapeText(o.file))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s taken from msg:%d to %s\n", plural.Of(d.taken, "message"), id, terminal.Escape(o.file))
 	return err
 }
 

@@ -9,13 +9,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 type msgMoveOptions struct {
 	typ  int64
-	wait waitFlags
+	wait verb.WaitFlags
 }
 
 func newMsgMoveCommand() *cobra.Command {
@@ -31,13 +34,13 @@ taken from its queue. Killed in between, one message is in both queues. A messag
 another receiver takes in that moment is in both places, too, which is told.`,
 		Example: `  sysvipc msg move msg:name=orders msg:name=orders-old
   sysvipc msg move msg:5 msg:6 --type 7 --timeout 10s`,
-		Args:              withRef(sysvipc.KindQueue, 1, 1, "the queue where they go"),
-		ValidArgsFunction: completeRefs(2, sysvipc.KindQueue),
+		Args:              ref.Args(sysvipc.KindQueue, 1, 1, "the queue where they go"),
+		ValidArgsFunction: ref.Complete(2, sysvipc.KindQueue),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	cmd.Flags().Int64Var(&o.typ, "type", 0, "only messages of type N")
-	placeholder(cmd, "N", "type")
-	o.wait.add(cmd)
+	flags.Placeholder(cmd, "N", "type")
+	o.wait.Add(cmd)
 	return cmd
 }
 
@@ -45,7 +48,7 @@ func (o *msgMoveOptions) run(cmd *cobra.Command, args []string) error {
 	if cmd.Flags().Changed("type") && o.typ < 1 {
 		return cli.Usage("--type %d: a message has a type of at least 1", o.typ)
 	}
-	refs, err := parseRefs(cmd, args, sysvipc.KindQueue)
+	refs, err := ref.ParseAll(cmd, args, sysvipc.KindQueue)
 	if err != nil {
 		return err
 	}
@@ -54,7 +57,7 @@ func (o *msgMoveOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	m := &moving{wait: &o.wait}
 	for i, q := range []**sysvipc.Queue{&m.from, &m.to} {
-		id, err := refs[i].find()
+		id, err := refs[i].Find()
 		if err != nil {
 			return err
 		}
@@ -89,7 +92,7 @@ type moving struct {
 	from, to *sysvipc.Queue
 	selector sysvipc.Selector
 	matches  func(typ int64) bool
-	wait     *waitFlags
+	wait     *verb.WaitFlags
 
 	passed         int // messages at the front that stay
 	moved, doubled int
@@ -145,7 +148,7 @@ func (v *moving) next() (sysvipc.Message, bool, error) {
 
 func (v *moving) send(ctx context.Context, m sysvipc.Message) error {
 	what := fmt.Sprintf("msg:%d: no room for %s", v.to.ID(), plural.Of(len(m.Data), "byte"))
-	return v.wait.do(ctx, what, func() (bool, error) {
+	return v.wait.Do(ctx, what, func() (bool, error) {
 		return v.to.TrySend(m.Type, m.Data)
 	}, func(ctx context.Context) error {
 		return v.to.Send(ctx, m.Type, m.Data)

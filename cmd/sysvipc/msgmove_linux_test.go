@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -91,7 +92,7 @@ func TestNothingIsLost(t *testing.T) {
 	t.Run("move", func(t *testing.T) {
 		t.Parallel()
 		from, to := newQueue(t), newQueue(t)
-		v := &moving{from: from, to: to, selector: sysvipc.Any, matches: func(int64) bool { return true }, wait: &waitFlags{}}
+		v := &moving{from: from, to: to, selector: sysvipc.Any, matches: func(int64) bool { return true }, wait: &verb.WaitFlags{}}
 		var moved []string
 		received := busy(t, from, func() error {
 			ctx, cancel := context.WithCancel(t.Context())

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
@@ -26,13 +28,13 @@ type messageWriter struct {
 }
 
 func (m *messageWriter) add(cmd *cobra.Command) {
-	outputFlag(cmd, &m.format, messageFormats...)
+	flags.Output(cmd, &m.format, messageFormats...)
 	cmd.Flags().BoolVarP(&m.withTypes, "with-type", "t", false, "with -o lines, the type and a tab before each line")
 }
 
 // begin is called once, when the command line is known to be right.
 func (m *messageWriter) begin(w io.Writer) {
-	m.w, m.terminal = w, isTerminal(w)
+	m.w, m.terminal = w, terminal.Is(w)
 	if m.format == "json" {
 		m.doc = startDocument(w, "messages")
 	}
@@ -49,7 +51,7 @@ func (m *messageWriter) write(msg sysvipc.Message, index int) error {
 		return m.put(append(appendJSON(nil, r), '\n'))
 	case "raw":
 		if m.terminal {
-			return m.put(appendEscaped(nil, msg.Data, true))
+			return m.put(terminal.AppendEscaped(nil, msg.Data, true))
 		}
 		return m.put(msg.Data)
 	}
@@ -57,7 +59,7 @@ func (m *messageWriter) write(msg sysvipc.Message, index int) error {
 	if m.withTypes {
 		line = append(strconv.AppendInt(line, msg.Type, 10), '\t')
 	}
-	return m.put(append(appendEscaped(line, msg.Data, false), '\n'))
+	return m.put(append(terminal.AppendEscaped(line, msg.Data, false), '\n'))
 }
 
 func (m *messageWriter) put(data []byte) error {

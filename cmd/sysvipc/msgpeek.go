@@ -6,6 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
@@ -29,14 +31,14 @@ receive, a message may be missing.`,
 		Example: `  sysvipc msg peek msg:name=orders
   sysvipc msg peek msg:5 --count 1 --with-type
   sysvipc msg peek msg:5 -o json`,
-		Args:              withRef(sysvipc.KindQueue, 0, 0, ""),
-		ValidArgsFunction: completeRefs(1, sysvipc.KindQueue),
+		Args:              ref.Args(sysvipc.KindQueue, 0, 0, ""),
+		ValidArgsFunction: ref.Complete(1, sysvipc.KindQueue),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
 	o.selection.add(cmd)
 	o.out.add(cmd)
 	cmd.Flags().IntVar(&o.count, "count", 0, "at most N messages (default: all)")
-	placeholder(cmd, "N", "count")
+	flags.Placeholder(cmd, "N", "count")
 	return cmd
 }
 
@@ -48,7 +50,7 @@ func (o *msgPeekOptions) run(cmd *cobra.Command, arg string) error {
 	if err != nil {
 		return err
 	}
-	id, err := parseOneRef(cmd, arg, sysvipc.KindQueue)
+	id, err := ref.ParseOne(cmd, arg, sysvipc.KindQueue)
 	if err != nil {
 		return err
 	}

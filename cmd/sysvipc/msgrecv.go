@@ -9,6 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
@@ -16,7 +20,7 @@ import (
 type msgRecvOptions struct {
 	selection selectFlags
 	out       messageWriter
-	wait      waitFlags
+	wait      verb.WaitFlags
 	count     int
 	follow    bool
 }
@@ -42,17 +46,17 @@ not: to take three messages, use --count 3 rather than head -n 3.`,
   sysvipc msg recv msg:5 --type 7 --timeout 2s
   sysvipc msg recv msg:5 --follow --with-type
   sysvipc msg recv msg:5 --nowait -o raw >message`,
-		Args:              withRef(sysvipc.KindQueue, 0, 0, ""),
-		ValidArgsFunction: completeRefs(1, sysvipc.KindQueue),
+		Args:              ref.Args(sysvipc.KindQueue, 0, 0, ""),
+		ValidArgsFunction: ref.Complete(1, sysvipc.KindQueue),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
 	o.selection.add(cmd)
-	o.wait.add(cmd)
+	o.wait.Add(cmd)
 	o.out.add(cmd)
 	f := cmd.Flags()
 	f.IntVar(&o.count, "count", 1, "take N messages")
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on for ever")
-	placeholder(cmd, "N", "count")
+	flags.Placeholder(cmd, "N", "count")
 	cmd.MarkFlagsMutuallyExclusive("count", "follow")
 	cmd.MarkFlagsMutuallyExclusive("nowait", "follow")
 	return cmd
@@ -66,17 +70,17 @@ func (o *msgRecvOptions) run(cmd *cobra.Command, arg string) error {
 	if err != nil {
 		return err
 	}
-	id, err := parseOneRef(cmd, arg, sysvipc.KindQueue)
+	id, err := ref.ParseOne(cmd, arg, sysvipc.KindQueue)
 	if err != nil {
 		return err
 	}
-	ignoreSIGPIPE()
-	ctx, stop := whileRead(cmd.Context(), cmd.OutOrStdout())
+	pipe.IgnoreSIGPIPE()
+	ctx, stop := pipe.WhileRead(cmd.Context(), cmd.OutOrStdout())
 	defer stop()
 	o.out.begin(cmd.OutOrStdout())
 	err = o.receive(ctx, sysvipc.QueueByID(id), selector)
-	if errors.Is(context.Cause(ctx), errReaderGone) {
-		return errReaderGone
+	if errors.Is(context.Cause(ctx), pipe.ErrReaderGone) {
+		return pipe.ErrReaderGone
 	}
 	return errors.Join(err, o.out.end(cli.Cause(cmd.Context(), err)))
 }
@@ -88,7 +92,7 @@ func (o *msgRecvOptions) receive(ctx context.Context, q *sysvipc.Queue, selector
 		if n > 0 {
 			what += fmt.Sprintf(" after %s", plural.Of(n, "message"))
 		}
-		err := o.wait.do(ctx, what, func() (ok bool, err error) {
+		err := o.wait.Do(ctx, what, func() (ok bool, err error) {
 			m, ok, err = q.TryReceive(selector)
 			return ok, err
 		}, func(ctx context.Context) (err error) {

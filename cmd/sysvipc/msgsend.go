@@ -14,6 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
@@ -22,7 +25,7 @@ type msgSendOptions struct {
 	typ   int64
 	lines bool
 	jsonl bool
-	wait  waitFlags
+	wait  verb.WaitFlags
 }
 
 func newMsgSendCommand() *cobra.Command {
@@ -44,15 +47,15 @@ some may have been sent when an error comes, and the error says how many.`,
   sysvipc msg send msg:5 --type 7 <message
   tail -f log | sysvipc msg send msg:5 --lines
   sysvipc msg peek msg:5 -o jsonl | sysvipc msg send msg:6 --jsonl`,
-		Args:              withRef(sysvipc.KindQueue, 0, -1, ""),
-		ValidArgsFunction: completeRefs(1, sysvipc.KindQueue),
+		Args:              ref.Args(sysvipc.KindQueue, 0, -1, ""),
+		ValidArgsFunction: ref.Complete(1, sysvipc.KindQueue),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
-	textMayBeginWithDash(cmd)
-	o.wait.add(cmd)
+	verb.TextMayBeginWithDash(cmd)
+	o.wait.Add(cmd)
 	f := cmd.Flags()
 	f.Int64Var(&o.typ, "type", 1, "type N of the messages, at least 1")
-	placeholder(cmd, "N", "type")
+	flags.Placeholder(cmd, "N", "type")
 	f.BoolVar(&o.lines, "lines", false, "send each line of standard input")
 	f.BoolVar(&o.jsonl, "jsonl", false, "send each JSON object of standard input")
 	cmd.MarkFlagsMutuallyExclusive("lines", "jsonl")
@@ -68,7 +71,7 @@ func (o *msgSendOptions) run(cmd *cobra.Command, args []string) error {
 	case o.typ < 1:
 		return cli.Usage("--type %d: a message has a type of at least 1", o.typ)
 	}
-	id, err := parseOneRef(cmd, args[0], sysvipc.KindQueue)
+	id, err := ref.ParseOne(cmd, args[0], sysvipc.KindQueue)
 	if err != nil {
 		return err
 	}
@@ -76,7 +79,7 @@ func (o *msgSendOptions) run(cmd *cobra.Command, args []string) error {
 	sent := 0
 	for m, err := range o.messages(cmd.InOrStdin(), args[1:]) {
 		if err == nil {
-			err = o.wait.do(cmd.Context(), fmt.Sprintf("msg:%d: no room for %s", id, plural.Of(len(m.Data), "byte")), func() (bool, error) {
+			err = o.wait.Do(cmd.Context(), fmt.Sprintf("msg:%d: no room for %s", id, plural.Of(len(m.Data), "byte")), func() (bool, error) {
 				return q.TrySend(m.Type, m.Data)
 			}, func(ctx context.Context) error {
 				return q.Send(ctx, m.Type, m.Data)

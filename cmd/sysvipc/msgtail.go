@@ -10,17 +10,21 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 type msgTailOptions struct {
 	out      messageWriter
 	last     int
-	interval durationFlag
+	interval arg.Duration
 }
 
 func newMsgTailCommand() *cobra.Command {
-	o := msgTailOptions{interval: durationFlag{d: 200 * time.Millisecond}}
+	o := msgTailOptions{interval: arg.Duration{D: 200 * time.Millisecond}}
 	cmd := &cobra.Command{
 		Use:   "tail REF",
 		Short: "Follow what is sent to a queue, and leave it there",
@@ -35,15 +39,15 @@ and one that comes look like one that stays. Where nothing may be missed, receiv
 on, or use --interval 1ms and believe little.`,
 		Example: `  sysvipc msg tail msg:name=orders -t
   sysvipc msg tail msg:5 --last 0 --interval 20ms -o jsonl`,
-		Args:              withRef(sysvipc.KindQueue, 0, 0, ""),
-		ValidArgsFunction: completeRefs(1, sysvipc.KindQueue),
+		Args:              ref.Args(sysvipc.KindQueue, 0, 0, ""),
+		ValidArgsFunction: ref.Complete(1, sysvipc.KindQueue),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
-	outputFlag(cmd, &o.out.format, "lines", "raw", "jsonl")
+	flags.Output(cmd, &o.out.format, "lines", "raw", "jsonl")
 	f := cmd.Flags()
 	f.BoolVarP(&o.out.withTypes, "with-type", "t", false, "with -o lines, the type and a tab before each line")
 	f.IntVar(&o.last, "last", 10, "begin with the last N messages that are there")
-	placeholder(cmd, "N", "last")
+	flags.Placeholder(cmd, "N", "last")
 	f.Var(&o.interval, "interval", "look this often")
 	return cmd
 }
@@ -52,20 +56,20 @@ func (o *msgTailOptions) run(cmd *cobra.Command, arg string) error {
 	switch {
 	case o.last < 0:
 		return cli.Usage("--last %d: at least 0", o.last)
-	case o.interval.d < time.Millisecond:
-		return cli.Usage("--interval %v: at least 1ms", o.interval.d)
+	case o.interval.D < time.Millisecond:
+		return cli.Usage("--interval %v: at least 1ms", o.interval.D)
 	}
-	id, err := parseOneRef(cmd, arg, sysvipc.KindQueue)
+	id, err := ref.ParseOne(cmd, arg, sysvipc.KindQueue)
 	if err != nil {
 		return err
 	}
-	ignoreSIGPIPE()
-	ctx, stop := whileRead(cmd.Context(), cmd.OutOrStdout())
+	pipe.IgnoreSIGPIPE()
+	ctx, stop := pipe.WhileRead(cmd.Context(), cmd.OutOrStdout())
 	defer stop()
 	o.out.begin(cmd.OutOrStdout())
 	err = o.follow(ctx, cmd, sysvipc.QueueByID(id))
-	if errors.Is(context.Cause(ctx), errReaderGone) {
-		return errReaderGone
+	if errors.Is(context.Cause(ctx), pipe.ErrReaderGone) {
+		return pipe.ErrReaderGone
 	}
 	return err
 }
@@ -77,7 +81,7 @@ func (o *msgTailOptions) follow(ctx context.Context, cmd *cobra.Command, q *sysv
 		return err
 	}
 	fresh := there[max(0, len(there)-o.last):]
-	again := time.NewTicker(o.interval.d)
+	again := time.NewTicker(o.interval.D)
 	defer again.Stop()
 	for {
 		for _, m := range fresh {

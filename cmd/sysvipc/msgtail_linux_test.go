@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
@@ -29,7 +30,7 @@ func TestMsgTail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := command(t, "msg", "tail", refName(sysvipc.KindQueue, q.ID()), "-t", "--last", "2", "--interval", "1ms")
+	cmd := command(t, "msg", "tail", ref.Name(sysvipc.KindQueue, q.ID()), "-t", "--last", "2", "--interval", "1ms")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

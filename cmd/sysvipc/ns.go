@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
@@ -17,7 +20,7 @@ func newNsCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:     "ns",
-		GroupID: groupLook,
+		GroupID: verb.GroupLook,
 		Short:   "Show the IPC namespaces of this machine, also those without a process",
 		Long: `Show the IPC namespaces of this machine: those of every thread, those that an open file
 refers to, and those that a bind mount keeps. The last two need no process, and their
@@ -28,11 +31,11 @@ if this user may enter it (CAP_SYS_ADMIN), and otherwise a question mark.
 		Example: `  sysvipc ns
   sysvipc ls --ns all
   sysvipc ls --ns /run/ipcns/build`,
-		Args:              noArgs,
+		Args:              verb.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return runNs(cmd, output) },
 	}
-	outputFlag(cmd, &output, "table", "json")
+	flags.Output(cmd, &output, "table", "json")
 	return cmd
 }
 
@@ -118,7 +121,7 @@ func runNs(cmd *cobra.Command, output string) error {
 				t.add(strconv.Itoa(n))
 			}
 		}
-		t.add(escapeText(keptBy(ns)))
+		t.add(terminal.Escape(keptBy(ns)))
 	}
 	if err := t.write(cmd.OutOrStdout()); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
@@ -20,7 +21,7 @@ func newQueue(t *testing.T) (*sysvipc.Queue, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return q, refName(sysvipc.KindQueue, q.ID())
+	return q, ref.Name(sysvipc.KindQueue, q.ID())
 }
 
 // A reader that is gone from the start gets no message, and one that goes while the

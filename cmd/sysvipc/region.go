@@ -11,6 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/shared"
 )
@@ -18,7 +21,7 @@ import (
 func newRegionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "region VERB",
-		GroupID: groupUse,
+		GroupID: verb.GroupUse,
 		Short:   "Read, write and watch what package shared keeps in segments",
 		Long: `Read, write and watch the variables, counters, maps, channels and topics that programs
 share by package shared of this module, without writing Go.
@@ -35,8 +38,8 @@ part join the region as a process of its programs does.`,
   sysvipc region get orders best
   sysvipc region set orders best '{"Bid":101.5}'
   sysvipc region watch orders best`,
-		Args:                  verbs,
-		RunE:                  missingVerb,
+		Args:                  verb.Subverbs,
+		RunE:                  verb.Missing,
 		DisableFlagsInUseLine: true,
 	}
 	cmd.AddCommand(
@@ -73,7 +76,7 @@ type place struct {
 // findRegion finds the place of a REGION.
 func findRegion(arg string) (p place, err error) {
 	front, rest, ok := strings.Cut(arg, ":")
-	kind, known := kindOf(front)
+	kind, known := ref.KindOf(front)
 	switch {
 	case arg == "" || arg == "file:":
 		return p, cli.Usage("the name of the region is empty")
@@ -82,11 +85,11 @@ func findRegion(arg string) (p place, err error) {
 	case ok && known && kind != sysvipc.KindSegment:
 		return p, cli.Usage("a region lies in a segment (shm:…), and %s is a %s", arg, kind)
 	case ok && known:
-		r, err := parseRef(arg)
+		r, err := ref.Parse(arg)
 		if err != nil {
 			return p, err
 		}
-		id, err := r.find()
+		id, err := r.Find()
 		return place{seg: sysvipc.SegmentByID(id)}, err
 	case strings.Contains(arg, "/"):
 		return place{path: arg}, nil
@@ -104,7 +107,7 @@ func (p place) ref() string {
 	if p.seg == nil {
 		return "file:" + p.path
 	}
-	return refName(sysvipc.KindSegment, p.seg.ID())
+	return ref.Name(sysvipc.KindSegment, p.seg.ID())
 }
 
 // look attaches the region for reading.
@@ -152,7 +155,7 @@ func join(cmd *cobra.Command, arg string) (r *shared.Region, err error) {
 	if errors.Is(err, fs.ErrPermission) {
 		if o, lookErr := shared.Look(p.seg); lookErr == nil {
 			_ = o.Close()
-			return nil, fmt.Errorf("%s: this user may read the region and not write to it, and who writes, receives or waits does: %w", escapeText(arg), fs.ErrPermission)
+			return nil, fmt.Errorf("%s: this user may read the region and not write to it, and who writes, receives or waits does: %w", terminal.Escape(arg), fs.ErrPermission)
 		}
 	}
 	return r, err
@@ -183,7 +186,7 @@ func inRegion(run func(cmd *cobra.Command, args []string) error) func(*cobra.Com
 // completeRegions offers the segments as REGION, and then nothing: to look for names would
 // attach.
 func completeRegions(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return completeRefs(1, sysvipc.KindSegment)(cmd, args, begun)
+	return ref.Complete(1, sysvipc.KindSegment)(cmd, args, begun)
 }
 
 // theKey reads the key of a map's entry.

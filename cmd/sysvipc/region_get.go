@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/shared"
 )
@@ -35,8 +37,8 @@ how many messages it has, which stay where they are, and so do records.
 		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) }),
 	}
 	cmd.Flags().StringVar(&o.key, "key", "", "the entry of a map with this key, in JSON")
-	placeholder(cmd, "KEY", "key")
-	outputFlag(cmd, &o.output, "lines", "json")
+	flags.Placeholder(cmd, "KEY", "key")
+	flags.Output(cmd, &o.output, "lines", "json")
 	return cmd
 }
 
@@ -134,7 +136,7 @@ func (o *valueWriter) put(a *shared.Any, value any) {
 		return
 	}
 	if o.names {
-		o.out.WriteString(escapeText(a.Name) + "\t")
+		o.out.WriteString(terminal.Escape(a.Name) + "\t")
 	}
 	o.out.Write(append(appendJSON(nil, value), '\n'))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/shared"
 )
@@ -33,7 +34,7 @@ are for Go programs only: there is a comment for each.`,
 		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return runRegionHeader(cmd, args[0], prefix) }),
 	}
 	cmd.Flags().StringVar(&prefix, "prefix", "", "what the names begin with")
-	placeholder(cmd, "WORD", "prefix")
+	flags.Placeholder(cmd, "WORD", "prefix")
 	return cmd
 }
 

@@ -7,18 +7,22 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
 type regionHzOptions struct {
 	count    int
-	interval durationFlag
+	interval arg.Duration
 	output   string
 }
 
 func newRegionHzCommand() *cobra.Command {
-	o := regionHzOptions{interval: durationFlag{time.Second, true}}
+	o := regionHzOptions{interval: arg.Duration{D: time.Second, Given: true}}
 	cmd := &cobra.Command{
 		Use:   "hz REGION [NAME…]",
 		Short: "Show how often things change",
@@ -38,8 +42,8 @@ do variables of at most 8 bytes.`,
 	f := cmd.Flags()
 	f.IntVar(&o.count, "count", 0, "end after N intervals")
 	f.Var(&o.interval, "interval", "how long to count")
-	placeholder(cmd, "N", "count")
-	outputFlag(cmd, &o.output, "lines", "jsonl")
+	flags.Placeholder(cmd, "N", "count")
+	flags.Output(cmd, &o.output, "lines", "jsonl")
 	return cmd
 }
 
@@ -54,8 +58,8 @@ func (o *regionHzOptions) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case o.count < 0 || o.count == 0 && cmd.Flags().Changed("count"):
 		return cli.Usage("--count %d: at least 1", o.count)
-	case o.interval.d < time.Millisecond:
-		return cli.Usage("--interval %v: at least 1ms", o.interval.d)
+	case o.interval.D < time.Millisecond:
+		return cli.Usage("--interval %v: at least 1ms", o.interval.D)
 	}
 	p, err := findRegion(args[0])
 	if err != nil {
@@ -70,11 +74,11 @@ func (o *regionHzOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := whileRead(cmd.Context(), cmd.OutOrStdout())
+	ctx, stop := pipe.WhileRead(cmd.Context(), cmd.OutOrStdout())
 	defer stop()
 	ctx, forget := whileThere(ctx, p.seg)
 	defer forget()
-	ticker := time.NewTicker(o.interval.d)
+	ticker := time.NewTicker(o.interval.D)
 	defer ticker.Stop()
 	for n := 0; n < o.count || o.count == 0; n++ {
 		select {
@@ -133,7 +137,7 @@ func (o *regionHzOptions) write(cmd *cobra.Command, r *rate) error {
 	in, out := float64(int64(p.In-r.last.In))/per, float64(int64(p.Out-r.last.Out))/per
 	r.at, r.last = at, p
 	waiting := any(nil)
-	text := fmt.Sprintf("%s\t%s/s", escapeText(r.Name), rounded(in))
+	text := fmt.Sprintf("%s\t%s/s", terminal.Escape(r.Name), rounded(in))
 	if r.Kind == "chan" || r.Kind == "records" {
 		n, err := r.Len()
 		if err != nil {
@@ -144,7 +148,7 @@ func (o *regionHzOptions) write(cmd *cobra.Command, r *rate) error {
 		if r.Kind == "records" {
 			unit = " bytes"
 		}
-		text = fmt.Sprintf("%s\t%s%s/s in\t%[4]s%[3]s/s out\t%[5]d wait", escapeText(r.Name), rounded(in), unit, rounded(out), n)
+		text = fmt.Sprintf("%s\t%s%s/s in\t%[4]s%[3]s/s out\t%[5]d wait", terminal.Escape(r.Name), rounded(in), unit, rounded(out), n)
 	}
 	if o.output == "jsonl" {
 		line := record{{"schema", schema}, {"time", now()}, {"name", r.Name}, {"kind", r.Kind}, {"in_per_second", tenths(in)}, {"out_per_second", nil}, {"waiting", waiting}}

@@ -10,6 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -26,11 +30,11 @@ a moment, read-only: the kernel notes the time and our pid (attached, detached, 
 "sysvipc ls" changes nothing.`,
 		Example: `  sysvipc region ls
   sysvipc region ls -o json`,
-		Args:              noArgs,
+		Args:              verb.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              inRegion(func(cmd *cobra.Command, _ []string) error { return runRegionLs(cmd, output) }),
 	}
-	outputFlag(cmd, &output, "table", "json", "name")
+	flags.Output(cmd, &output, "table", "json", "name")
 	return cmd
 }
 
@@ -66,13 +70,13 @@ func runRegionLs(cmd *cobra.Command, output string) error {
 		}
 		t := newTable(tableColumn{"REGION", false}, tableColumn{"NAME", false}, tableColumn{"SIZE", true}, tableColumn{"USED", true}, tableColumn{"THINGS", true}, tableColumn{"PROCESSES", true}, tableColumn{"AGE", true})
 		for _, l := range lines {
-			name := escapeText(l.info.Name)
+			name := terminal.Escape(l.info.Name)
 			if name == "" {
 				name = "-"
 			}
 			for _, cell := range []string{
-				l.ref, name, formatSize(l.info.Size), formatSize(l.info.Used),
-				strconv.Itoa(l.things), strconv.Itoa(l.participants), formatAge(max(int64(time.Since(l.info.Created).Seconds()), 0)),
+				l.ref, name, arg.FormatSize(l.info.Size), arg.FormatSize(l.info.Used),
+				strconv.Itoa(l.things), strconv.Itoa(l.participants), arg.FormatAge(max(int64(time.Since(l.info.Created).Seconds()), 0)),
 			} {
 				t.add(cell)
 			}

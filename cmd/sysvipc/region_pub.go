@@ -14,13 +14,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
 func newRegionPubCommand() *cobra.Command {
-	var wait waitFlags
+	var wait verb.WaitFlags
 	cmd := &cobra.Command{
 		Use:     "pub REGION NAME [VALUE…]",
 		Aliases: []string{"send"},
@@ -37,12 +38,12 @@ several messages some may have been sent when an error comes, and the error says
 		ValidArgsFunction: completeRegions,
 		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return runRegionPub(cmd, args, &wait) }),
 	}
-	textMayBeginWithDash(cmd)
-	wait.add(cmd)
+	verb.TextMayBeginWithDash(cmd)
+	wait.Add(cmd)
 	return cmd
 }
 
-func runRegionPub(cmd *cobra.Command, args []string, wait *waitFlags) error {
+func runRegionPub(cmd *cobra.Command, args []string, wait *verb.WaitFlags) error {
 	r, err := join(cmd, args[0])
 	if err != nil {
 		return err

@@ -14,6 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
@@ -22,7 +25,7 @@ import (
 type regionRecordOptions struct {
 	file     string
 	count    int
-	duration durationFlag
+	duration arg.Duration
 	talk     io.Writer
 }
 
@@ -53,8 +56,8 @@ was recorded until a moment before can still be replayed.`,
 	f.StringVarP(&o.file, "file", "f", "", "FILE to write, - for standard output")
 	f.IntVar(&o.count, "count", 0, "end after N values in all")
 	f.Var(&o.duration, "duration", "end after this time")
-	placeholder(cmd, "FILE", "file")
-	placeholder(cmd, "N", "count")
+	flags.Placeholder(cmd, "FILE", "file")
+	flags.Placeholder(cmd, "N", "count")
 	return cmd
 }
 
@@ -70,7 +73,7 @@ func (o *regionRecordOptions) run(cmd *cobra.Command, args []string) (err error)
 	switch {
 	case o.file == "":
 		return cli.Usage("where to? Give a file with -f, or -f - for standard output")
-	case o.file == "-" && isTerminal(cmd.OutOrStdout()):
+	case o.file == "-" && terminal.Is(cmd.OutOrStdout()):
 		return cli.Usage("-f -: standard output is a terminal, which a recording would confuse")
 	case o.count < 0 || o.count == 0 && cmd.Flags().Changed("count"):
 		return cli.Usage("--count %d: at least 1", o.count)
@@ -160,9 +163,9 @@ func recordable(r *shared.Region, names []string) (all []*shared.Any, err error)
 
 // record writes what comes until it shall end. To be interrupted is a good end.
 func (o *regionRecordOptions) record(ctx context.Context, out *recordWriter, things []*shared.Any) error {
-	if o.duration.set {
+	if o.duration.Given {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.duration.d)
+		ctx, cancel = context.WithTimeout(ctx, o.duration.D)
 		defer cancel()
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
@@ -40,7 +41,7 @@ func whileThere(parent context.Context, seg *sysvipc.Segment) (context.Context, 
 // regionCause replaces the error of a wait by why its context ended, if that was not the
 // user's or a timeout's doing.
 func regionCause(ctx context.Context, err error) error {
-	for _, why := range []error{errReaderGone, errRegionRemoved} {
+	for _, why := range []error{pipe.ErrReaderGone, errRegionRemoved} {
 		if err != nil && errors.Is(context.Cause(ctx), why) {
 			return why
 		}

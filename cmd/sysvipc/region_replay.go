@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
@@ -43,8 +44,8 @@ as far as it goes, with exit code 4; one that is damaged is not replayed at all.
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "file", "f", "", "FILE to read, - for standard input")
 	f.Float64Var(&o.speed, "speed", 1, "so many times faster; 0 is without pauses")
-	placeholder(cmd, "FILE", "file")
-	placeholder(cmd, "FACTOR", "speed")
+	flags.Placeholder(cmd, "FILE", "file")
+	flags.Placeholder(cmd, "FACTOR", "speed")
 	return cmd
 }
 

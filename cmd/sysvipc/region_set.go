@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/shared"
 )
@@ -14,7 +16,7 @@ import (
 type regionSetOptions struct {
 	key    string
 	delete bool
-	wait   waitFlags
+	wait   verb.WaitFlags
 }
 
 func newRegionSetCommand() *cobra.Command {
@@ -39,12 +41,12 @@ entry of a map.`,
 		ValidArgsFunction: completeRegions,
 		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) }),
 	}
-	textMayBeginWithDash(cmd)
+	verb.TextMayBeginWithDash(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.key, "key", "", "the entry of a map with this key, in JSON")
-	placeholder(cmd, "KEY", "key")
+	flags.Placeholder(cmd, "KEY", "key")
 	f.BoolVar(&o.delete, "delete", false, "delete the entry")
-	o.wait.add(cmd)
+	o.wait.Add(cmd)
 	return cmd
 }
 
@@ -121,8 +123,8 @@ func deleteEntry(ctx context.Context, a *shared.Any, key []byte) error {
 }
 
 // doWaiting makes a call that waits until its context ends, as the flags want it.
-func doWaiting(ctx context.Context, w *waitFlags, what string, call func(context.Context) error) error {
-	return w.do(ctx, what, func() (bool, error) {
+func doWaiting(ctx context.Context, w *verb.WaitFlags, what string, call func(context.Context) error) error {
+	return w.Do(ctx, what, func() (bool, error) {
 		// An end that is over: what needs no waiting is done nevertheless.
 		over, cancel := context.WithTimeout(ctx, -1)
 		defer cancel()

@@ -10,6 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -33,7 +37,7 @@ and the gated subscribers of each topic, with how many messages they are behind.
 		ValidArgsFunction: completeRegions,
 		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return runRegionShow(cmd, args[0], output) }),
 	}
-	outputFlag(cmd, &output, "table", "json")
+	flags.Output(cmd, &output, "table", "json")
 	return cmd
 }
 
@@ -150,9 +154,9 @@ func writeHolds(w io.Writer, holds []regionHold, all []shared.Participant) error
 	for _, h := range holds {
 		pid, name := "-", "-"
 		if n := h.pid(all); n != 0 {
-			pid, name = strconv.Itoa(n), escapeText(commOf(n))
+			pid, name = strconv.Itoa(n), terminal.Escape(commOf(n))
 		}
-		for _, cell := range []string{escapeText(h.thing.Name), escapeText(h.thing.Kind), pid, name, h.said()} {
+		for _, cell := range []string{terminal.Escape(h.thing.Name), terminal.Escape(h.thing.Kind), pid, name, h.said()} {
 			t.add(cell)
 		}
 	}
@@ -224,11 +228,11 @@ func participantRecords(all []shared.Participant) []record {
 func writeRegion(w io.Writer, l regionLine, things []shared.Thing, all []shared.Participant) error {
 	name := ""
 	if l.info.Name != "" && !strings.HasPrefix(l.ref, "file:") {
-		name = " " + escapeText(l.info.Name)
+		name = " " + terminal.Escape(l.info.Name)
 	}
-	fmt.Fprintf(w, "Region%s in %s, made %s\n", name, escapeText(l.ref), l.info.Created.Format(time.DateTime))
+	fmt.Fprintf(w, "Region%s in %s, made %s\n", name, terminal.Escape(l.ref), l.info.Created.Format(time.DateTime))
 	fmt.Fprintf(w, "%s, of which %s are used; %d of %d things, %d of %d processes\n",
-		formatSize(l.info.Size), formatSize(l.info.Used), l.things, l.info.Entries, l.participants, l.info.Participants)
+		arg.FormatSize(l.info.Size), arg.FormatSize(l.info.Used), l.things, l.info.Entries, l.participants, l.info.Participants)
 	if len(things) > 0 {
 		fmt.Fprintln(w)
 		t := newTable(tableColumn{"THING", false}, tableColumn{"KIND", false}, tableColumn{"CAPACITY", true}, tableColumn{"BYTES", true}, tableColumn{"TYPE", false})
@@ -237,7 +241,7 @@ func writeRegion(w io.Writer, l regionLine, things []shared.Thing, all []shared.
 			if d.Capacity > 0 {
 				capacity = strconv.Itoa(d.Capacity)
 			}
-			for _, cell := range []string{escapeText(d.Name), escapeText(d.Kind), capacity, formatSize(d.Size), thingType(d)} {
+			for _, cell := range []string{terminal.Escape(d.Name), terminal.Escape(d.Kind), capacity, arg.FormatSize(d.Size), thingType(d)} {
 				t.add(cell)
 			}
 		}
@@ -249,10 +253,10 @@ func writeRegion(w io.Writer, l regionLine, things []shared.Thing, all []shared.
 		return nil
 	}
 	fmt.Fprintln(w)
-	users := Names{Lookup: User}
+	users := account.Names{Lookup: account.User}
 	t := newTable(tableColumn{"PROCESS", true}, tableColumn{"NAME", false}, tableColumn{"USER", false}, tableColumn{"SLOT", true}, tableColumn{"INCARNATION", true}, tableColumn{"JOINED", false})
 	for _, p := range all {
-		name := escapeText(commOf(p.PID))
+		name := terminal.Escape(commOf(p.PID))
 		if !p.Alive {
 			name = "killed, and not reaped"
 		}
@@ -274,8 +278,8 @@ func thingType(d shared.Thing) string {
 	if d.Key != nil {
 		text = "map[" + d.Key.GoString() + "]" + text
 	}
-	if runes := []rune(escapeText(text)); len(runes) > 120 {
+	if runes := []rune(terminal.Escape(text)); len(runes) > 120 {
 		return string(runes[:119]) + "…"
 	}
-	return escapeText(text)
+	return terminal.Escape(text)
 }

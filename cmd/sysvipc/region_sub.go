@@ -9,6 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
@@ -17,7 +20,7 @@ import (
 type regionSubOptions struct {
 	count  int
 	output string
-	wait   waitFlags
+	wait   verb.WaitFlags
 }
 
 func newRegionSubCommand() *cobra.Command {
@@ -42,9 +45,9 @@ lost because it was too slow.`,
 	}
 	f := cmd.Flags()
 	f.IntVar(&o.count, "count", 0, "end after N messages")
-	placeholder(cmd, "N", "count")
-	o.wait.add(cmd)
-	outputFlag(cmd, &o.output, "lines", "jsonl")
+	flags.Placeholder(cmd, "N", "count")
+	o.wait.Add(cmd)
+	flags.Output(cmd, &o.output, "lines", "jsonl")
 	return cmd
 }
 
@@ -61,8 +64,8 @@ func (o *regionSubOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	ignoreSIGPIPE()
-	ctx, stop := whileRead(cmd.Context(), cmd.OutOrStdout())
+	pipe.IgnoreSIGPIPE()
+	ctx, stop := pipe.WhileRead(cmd.Context(), cmd.OutOrStdout())
 	defer stop()
 	ctx, forget := whileThere(ctx, r.Segment())
 	defer forget()

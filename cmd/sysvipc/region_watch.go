@@ -12,6 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/shared"
 )
@@ -19,8 +22,8 @@ import (
 type regionWatchOptions struct {
 	key      string
 	count    int
-	timeout  durationFlag
-	interval durationFlag
+	timeout  arg.Duration
+	interval arg.Duration
 	output   string
 }
 
@@ -51,9 +54,9 @@ instructions of their own.`,
 	f.IntVar(&o.count, "count", 0, "end after N values, the first included")
 	f.Var(&o.timeout, "timeout", "give up when the value has not changed for this time")
 	f.Var(&o.interval, "interval", "do not join, and look this often")
-	placeholder(cmd, "KEY", "key")
-	placeholder(cmd, "N", "count")
-	outputFlag(cmd, &o.output, "lines", "jsonl")
+	flags.Placeholder(cmd, "KEY", "key")
+	flags.Placeholder(cmd, "N", "count")
+	flags.Output(cmd, &o.output, "lines", "jsonl")
 	return cmd
 }
 
@@ -61,11 +64,11 @@ func (o *regionWatchOptions) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case o.count < 0 || o.count == 0 && cmd.Flags().Changed("count"):
 		return cli.Usage("--count %d: at least 1", o.count)
-	case o.interval.set && o.interval.d < time.Millisecond:
-		return cli.Usage("--interval %v: at least 1ms", o.interval.d)
+	case o.interval.Given && o.interval.D < time.Millisecond:
+		return cli.Usage("--interval %v: at least 1ms", o.interval.D)
 	}
-	ignoreSIGPIPE()
-	ctx, stop := whileRead(cmd.Context(), cmd.OutOrStdout())
+	pipe.IgnoreSIGPIPE()
+	ctx, stop := pipe.WhileRead(cmd.Context(), cmd.OutOrStdout())
 	defer stop()
 	p, err := findRegion(args[0])
 	if err != nil {
@@ -95,13 +98,13 @@ func (o *regionWatchOptions) watch(ctx context.Context, cmd *cobra.Command, args
 		if key, err = theKey(a, o.key); err != nil {
 			return err
 		}
-	case a.Kind == "map" && o.interval.set:
+	case a.Kind == "map" && o.interval.Given:
 		return cli.Usage("%q is a map: with --interval, say which entry with --key", a.Name)
 	case !slices.Contains([]string{"var", "doc", "counter", "map"}, a.Kind):
 		return thingError(a, "what can be watched is a var, a doc, a counter or a map; \"sysvipc region sub\" is for a chan or topic")
 	}
 	out := &streamWriter{w: cmd.OutOrStdout(), name: a.Name, jsonl: o.output == "jsonl"}
-	if o.interval.set {
+	if o.interval.Given {
 		return o.poll(ctx, out, func() (rawJSON, error) { return currentValue(a, key) })
 	}
 	r, err := join(cmd, args[0])
@@ -176,14 +179,14 @@ func asJSON[T any](all iter.Seq2[T, error], show func(T) rawJSON) iter.Seq2[rawJ
 
 // limited returns a context for the wait for one change.
 func (o *regionWatchOptions) limited(ctx context.Context) (context.Context, context.CancelFunc) {
-	if o.timeout.set {
-		return context.WithTimeout(ctx, o.timeout.d)
+	if o.timeout.Given {
+		return context.WithTimeout(ctx, o.timeout.D)
 	}
 	return context.WithCancel(ctx)
 }
 
 func (o *regionWatchOptions) late(name string) error {
-	return cli.Fail(cli.ExitWouldBlock, "%q: no change: timed out after %v", name, o.timeout.d)
+	return cli.Fail(cli.ExitWouldBlock, "%q: no change: timed out after %v", name, o.timeout.D)
 }
 
 // follow prints the changes that a thing tells of. The timeout counts anew from each.
@@ -192,8 +195,8 @@ func (o *regionWatchOptions) follow(ctx context.Context, out *streamWriter, name
 	defer cancel(nil)
 	tooLate := errors.New("timeout")
 	var timer *time.Timer
-	if o.timeout.set {
-		timer = time.AfterFunc(o.timeout.d, func() { cancel(tooLate) })
+	if o.timeout.Given {
+		timer = time.AfterFunc(o.timeout.D, func() { cancel(tooLate) })
 		defer timer.Stop()
 	}
 	for value, err := range values(ctx) {
@@ -210,7 +213,7 @@ func (o *regionWatchOptions) follow(ctx context.Context, out *streamWriter, name
 			break
 		}
 		if timer != nil {
-			timer.Reset(o.timeout.d)
+			timer.Reset(o.timeout.D)
 		}
 	}
 	return nil
@@ -219,7 +222,7 @@ func (o *regionWatchOptions) follow(ctx context.Context, out *streamWriter, name
 // poll prints the changes that it finds by looking.
 func (o *regionWatchOptions) poll(ctx context.Context, out *streamWriter, load func() (rawJSON, error)) error {
 	var last rawJSON
-	ticker := time.NewTicker(o.interval.d)
+	ticker := time.NewTicker(o.interval.D)
 	defer ticker.Stop()
 	limit, cancel := o.limited(ctx)
 	defer func() { cancel() }()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
@@ -69,7 +70,7 @@ func (r *removal) run(ctx context.Context, doomed []*inspect.Object, done func(*
 		}
 		err := r.check(now, o, held[o])
 		if err == nil {
-			err = objectByID(o.Kind, o.ID).Remove()
+			err = ref.ByID(o.Kind, o.ID).Remove()
 		}
 		if m := held[o]; m != nil {
 			delete(held, o)

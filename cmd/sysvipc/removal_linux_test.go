@@ -12,6 +12,8 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
@@ -39,11 +41,11 @@ func TestComesDuringSave(t *testing.T) {
 	}
 	var doomed []*inspect.Object
 	for kind, name := range made {
-		r, err := parseRef(name)
+		r, err := ref.Parse(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		doomed = append(doomed, snap.Object(kind, r.id))
+		doomed = append(doomed, snap.Object(kind, r.ID))
 	}
 	gone := *doomed[0]
 	gone.ID += 1 << 20 // one that is gone, and is told of when the others are saved
@@ -68,12 +70,12 @@ func TestComesDuringSave(t *testing.T) {
 				return
 			}
 			waiters.Go(func() { <-ctx.Done(); cmd.Process.Kill(); cmd.Wait() })
-			r, _ := parseRef(args[2])
-			ipctest.WaitBlockedOn(t, cmd.Process.Pid, kind, r.id, 1)
+			r, _ := ref.Parse(args[2])
+			ipctest.WaitBlockedOn(t, cmd.Process.Pid, kind, r.ID, 1)
 		}
 	}
 	kept := map[*inspect.Object]error{}
-	r := removal{program: "a test", backup: filepath.Join(t.TempDir(), "file"), may: guard}
+	r := removal{program: "a test", backup: filepath.Join(t.TempDir(), "file"), may: guard.Check}
 	err = r.run(t.Context(), doomed, func(o *inspect.Object, err error) {
 		kept[o] = err
 		if o == &gone {

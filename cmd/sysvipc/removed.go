@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
@@ -103,8 +105,8 @@ func (k *keepFlag) Type() string { return "AGE,SIZE" }
 
 func (k *keepFlag) Set(s string) (err error) {
 	age, size, both := strings.Cut(s, ",")
-	if k.age, err = parseDuration(age); err == nil && both {
-		k.size, err = parseSize(size)
+	if k.age, err = arg.ParseDuration(age); err == nil && both {
+		k.size, err = arg.ParseSize(size)
 	}
 	return err
 }
@@ -150,7 +152,7 @@ func lastRemoved() (string, error) {
 		}
 		return f.path, nil
 	}
-	return "", cli.Fail(cli.ExitNotFound, "nothing was removed from this IPC namespace that could be brought back: %s has no file of it", escapeText(dir))
+	return "", cli.Fail(cli.ExitNotFound, "nothing was removed from this IPC namespace that could be brought back: %s has no file of it", terminal.Escape(dir))
 }
 
 func headerOf(path string) (archive.Header, error) {
@@ -179,11 +181,11 @@ func writeRemoved(w io.Writer) error {
 	t := newTable(tableColumn{"AGE", true}, tableColumn{"SIZE", true}, tableColumn{"BY", false}, tableColumn{"NAMESPACE", false}, tableColumn{"FILE", false})
 	for _, f := range slices.Backward(files) {
 		h, _ := headerOf(f.path)
-		t.add(formatAge(int64(time.Since(f.at) / time.Second)))
-		t.add(formatSize(f.size))
-		t.add(escapeText(h.Program))
-		t.add(escapeText(h.Namespace))
-		t.add(escapeText(f.path))
+		t.add(arg.FormatAge(int64(time.Since(f.at) / time.Second)))
+		t.add(arg.FormatSize(f.size))
+		t.add(terminal.Escape(h.Program))
+		t.add(terminal.Escape(h.Namespace))
+		t.add(terminal.Escape(f.path))
 	}
 	return t.write(w)
 }

@@ -14,6 +14,10 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
@@ -29,7 +33,7 @@ func newRestoreCommand() *cobra.Command {
 	var o restoreOptions
 	cmd := &cobra.Command{
 		Use:     "restore -f FILE",
-		GroupID: groupUse,
+		GroupID: verb.GroupUse,
 		Short:   "Make the objects of a file again",
 		Long: `Make the objects of a file that "sysvipc dump" wrote again, all or those that --only names
 by what they were then: with their keys, modes, owners, bytes, values, and messages in
@@ -49,19 +53,19 @@ code 5), and what has the key stays; --skip-existing leaves it out without a fai
   sysvipc restore -f before-upgrade.sysv --same-id
   sysvipc restore -f orders.sysv --only msg:name=orders
   ssh backup 'cat ipc.sysv' | sysvipc restore -f - --skip-existing`,
-		Args:              noArgs,
+		Args:              verb.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.file, "file", "f", "", "the `FILE` to read, or - for standard input")
 	f.StringArrayVar(&o.only, "only", nil, "restore only this object, by its ID or key in the file; may be repeated")
-	placeholder(cmd, "REF", "only")
+	flags.Placeholder(cmd, "REF", "only")
 	f.BoolVar(&o.sameID, "same-id", false, "give each object the ID that it had (root)")
 	f.BoolVar(&o.skipExisting, "skip-existing", false, "leave out objects whose key or ID is taken")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "only tell what would be restored, and check the file")
-	outputFlag(cmd, &o.output, "table", "json")
-	mustComplete(cmd, "only", cobra.NoFileCompletions)
+	flags.Output(cmd, &o.output, "table", "json")
+	flags.Complete(cmd, "only", cobra.NoFileCompletions)
 	return cmd
 }
 
@@ -71,20 +75,20 @@ func (o *restoreOptions) run(cmd *cobra.Command) error {
 	}
 	d := &restoring{restoreOptions: o, cmd: cmd, v: newView()}
 	for _, text := range o.only {
-		r, err := parseRef(text)
+		r, err := ref.Parse(text)
 		if err != nil {
 			return err
 		}
-		d.wanted = append(d.wanted, wanted{ref: r})
+		d.wanted = append(d.wanted, wanted{Ref: r})
 	}
 	in, size, err := d.open()
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	d.bar = newProgress(cmd.ErrOrStderr(), size)
-	defer d.bar.clear()
-	r, err := archive.NewReader(counting{in, d.bar})
+	d.bar = terminal.NewProgress(cmd.ErrOrStderr(), size)
+	defer d.bar.Clear()
+	r, err := archive.NewReader(terminal.Counting{Reader: in, Progress: d.bar})
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.name(), err)
 	}
@@ -112,7 +116,7 @@ type restoring struct {
 	cmd      *cobra.Command
 	v        *view
 	doc      *document // nil: no JSON
-	bar      *progress
+	bar      *terminal.Progress
 	wanted   []wanted
 	warnings []string
 	first    error // of an object
@@ -120,7 +124,7 @@ type restoring struct {
 
 // wanted is an object that --only names.
 type wanted struct {
-	ref
+	ref.Ref
 	found bool
 }
 
@@ -128,7 +132,7 @@ func (d *restoring) name() string {
 	if d.file == "-" {
 		return "standard input"
 	}
-	return escapeText(d.file)
+	return terminal.Escape(d.file)
 }
 
 func (d *restoring) open() (in io.ReadCloser, size int64, err error) {
@@ -164,7 +168,7 @@ func (d *restoring) all(r *archive.Reader) error {
 	}
 	for _, w := range d.wanted {
 		if !w.found {
-			d.failed(cli.Fail(cli.ExitNotFound, "%s is not in %s", w.text, d.name()))
+			d.failed(cli.Fail(cli.ExitNotFound, "%s is not in %s", w.Text, d.name()))
 		}
 	}
 	return nil
@@ -175,7 +179,7 @@ func (d *restoring) wants(o *archive.Object) bool {
 	yes := len(d.wanted) == 0
 	for i := range d.wanted {
 		w := &d.wanted[i]
-		if w.kind == o.SysvKind() && (w.id >= 0 && w.id == o.ID || w.id < 0 && w.key == o.SysvKey()) {
+		if w.Kind == o.SysvKind() && (w.ID >= 0 && w.ID == o.ID || w.ID < 0 && w.Key == o.SysvKey()) {
 			w.found, yes = true, true
 		}
 	}
@@ -203,7 +207,7 @@ func (d *restoring) one(r *archive.Reader, o *archive.Object) (int, error) {
 		return -1, nil
 	}
 	if o.Key != 0 {
-		if _, err := (ref{kind: o.SysvKind(), id: -1, key: o.SysvKey()}).find(); err == nil {
+		if _, err := (ref.Ref{Kind: o.SysvKind(), ID: -1, Key: o.SysvKey()}).Find(); err == nil {
 			return -1, fs.ErrExist
 		}
 	}
@@ -217,11 +221,11 @@ func (d *restoring) one(r *archive.Reader, o *archive.Object) (int, error) {
 
 // half is what a restore that was killed has left of an object: it has its key, or its ID, is not whole, and no living
 // process has to do with it, such as a restore that is at it. It is nil if there is none.
-func (d *restoring) half(o *archive.Object) (object, error) {
+func (d *restoring) half(o *archive.Object) (ref.Object, error) {
 	id := o.ID
 	if o.Key != 0 {
 		var err error
-		if id, err = (ref{kind: o.SysvKind(), id: -1, key: o.SysvKey()}).find(); err != nil {
+		if id, err = (ref.Ref{Kind: o.SysvKind(), ID: -1, Key: o.SysvKey()}).Find(); err != nil {
 			return nil, nil
 		}
 	} else if !d.sameID {
@@ -238,7 +242,7 @@ func (d *restoring) half(o *archive.Object) (object, error) {
 	if found == nil || slices.ContainsFunc(found.Users, func(u inspect.User) bool { return !u.Gone() }) {
 		return nil, nil
 	}
-	return objectByID(o.SysvKind(), id), nil
+	return ref.ByID(o.SysvKind(), id), nil
 }
 
 // tell says what became of an object; id is its new one.
@@ -253,7 +257,7 @@ func (d *restoring) tell(o *archive.Object, id int, err error) error {
 	case d.dryRun:
 		outcome = "would restore"
 	default:
-		as = refName(o.SysvKind(), id)
+		as = ref.Name(o.SysvKind(), id)
 	}
 	if d.doc != nil {
 		d.doc.add(append(archivedRecord(d.v, o), field{"outcome", strings.ReplaceAll(outcome, " ", "-")}, field{"restored_as", as}))
@@ -262,7 +266,7 @@ func (d *restoring) tell(o *archive.Object, id int, err error) error {
 	if outcome == "failed" {
 		return nil
 	}
-	d.bar.clear()
+	d.bar.Clear()
 	line := outcome + " " + o.Ref()
 	if as != nil && as != o.Ref() {
 		line += fmt.Sprintf(" as %v", as)
@@ -277,8 +281,8 @@ func (d *restoring) tell(o *archive.Object, id int, err error) error {
 // taken says what stands in the way of an object.
 func (d *restoring) taken(o *archive.Object) string {
 	if o.Key != 0 {
-		if id, err := (ref{kind: o.SysvKind(), id: -1, key: o.SysvKey()}).find(); err == nil {
-			return fmt.Sprintf("%s has its key", refName(o.SysvKind(), id))
+		if id, err := (ref.Ref{Kind: o.SysvKind(), ID: -1, Key: o.SysvKey()}).Find(); err == nil {
+			return fmt.Sprintf("%s has its key", ref.Name(o.SysvKind(), id))
 		}
 	}
 	return "its ID is taken"
@@ -308,8 +312,8 @@ func codeFor(o *archive.Object, err error) int {
 
 // failed tells of an object that is not restored.
 func (d *restoring) failed(err error) {
-	d.bar.clear()
-	report(d.cmd.ErrOrStderr(), d.cmd, err)
+	d.bar.Clear()
+	verb.Report(d.cmd.ErrOrStderr(), d.cmd, err)
 	d.warnings = append(d.warnings, cli.Text(err))
 	if d.first == nil {
 		d.first = &cli.Error{Code: cli.ExitCode(err)}

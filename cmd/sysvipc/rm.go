@@ -9,6 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
@@ -25,7 +28,7 @@ func newRmCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "rm REF…",
 		Aliases: []string{"remove"},
-		GroupID: groupChange,
+		GroupID: verb.GroupChange,
 		Short:   "Remove objects that are not in use",
 		Long: `Remove objects. All that are named are tried, each removal and each failure is told,
 and the exit code is that of the first failure.
@@ -49,7 +52,7 @@ users of a set or a queue get an error at once.`,
 		Example: `  sysvipc rm shm:5 sem:key=0x4d2
   sysvipc rm --if-exists msg:name=orders
   sysvipc ls shm --filter 'nattch=0 && idle>7d' -o name | sysvipc rm --dry-run -`,
-		ValidArgsFunction: completeRefs(0, anyKind...),
+		ValidArgsFunction: ref.Complete(0, ref.AnyKind...),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	f := cmd.Flags()
@@ -61,7 +64,7 @@ users of a set or a queue get an error at once.`,
 }
 
 func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
-	refs, err := parseRefs(cmd, args, anyKind...)
+	refs, err := ref.ParseAll(cmd, args, ref.AnyKind...)
 	if err != nil {
 		return err
 	}
@@ -75,7 +78,7 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	names := map[*inspect.Object]string{}
 	var doomed []*inspect.Object
-	first := each(cmd, refs, nil, func(r ref, id int) error {
+	first := verb.Each(cmd, refs, nil, func(r ref.Ref, id int) error {
 		obj, err := o.doomed(cmd, r, id)
 		if o.ifExists && errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -83,7 +86,7 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 		if obj == nil || slices.ContainsFunc(doomed, func(d *inspect.Object) bool { return d.Kind == obj.Kind && d.ID == obj.ID }) {
 			return err
 		}
-		names[obj] = r.named(id)
+		names[obj] = r.Named(id)
 		doomed = append(doomed, obj)
 		return err
 	})
@@ -102,7 +105,7 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	o.removal.program = "sysvipc rm"
 	if !o.force {
-		o.removal.may = guard
+		o.removal.may = guard.Check
 	}
 	err = o.removal.run(cmd.Context(), doomed, func(obj *inspect.Object, err error) {
 		switch {
@@ -114,18 +117,18 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 		case errors.Is(err, inspect.ErrChanged):
 			err = cli.Fail(cli.ExitRefused, "%w", err)
 		}
-		err = orForce(fmt.Errorf("%s is kept: %w", names[obj], err), "removes")
-		report(cmd.ErrOrStderr(), cmd, err)
+		err = guard.OrForce(fmt.Errorf("%s is kept: %w", names[obj], err), "removes")
+		verb.Report(cmd.ErrOrStderr(), cmd, err)
 		first = cmp.Or(first, error(&cli.Error{Code: cli.ExitCode(err)}))
 	})
 	return cmp.Or(err, first)
 }
 
 // existing leaves out the REFs by a key that no object has.
-func existing(refs []ref) []ref {
-	var found []ref
+func existing(refs []ref.Ref) []ref.Ref {
+	var found []ref.Ref
 	for _, r := range refs {
-		if _, err := r.find(); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := r.Find(); !errors.Is(err, fs.ErrNotExist) {
 			found = append(found, r)
 		}
 	}
@@ -133,31 +136,31 @@ func existing(refs []ref) []ref {
 }
 
 // doomed is the object that is to be removed: nil if there is nothing to do.
-func (o *rmOptions) doomed(cmd *cobra.Command, r ref, id int) (*inspect.Object, error) {
-	e, err := stat(r.kind, id)
+func (o *rmOptions) doomed(cmd *cobra.Command, r ref.Ref, id int) (*inspect.Object, error) {
+	e, err := stat(r.Kind, id)
 	if err != nil {
 		return nil, err
 	}
 	if e.seg != nil && e.seg.Destroyed {
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s is removed already, and goes with its last detach\n", r.named(id))
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s is removed already, and goes with its last detach\n", r.Named(id))
 		return nil, err
 	}
 	if o.force {
 		return &inspect.Object{Object: *e.Object, Segment: e.seg, Set: e.set, Queue: e.queue}, nil
 	}
 	if err := o.guard(r, id); err != nil {
-		return nil, orForce(fmt.Errorf("%s is kept: %w", r.named(id), err), "removes")
+		return nil, guard.OrForce(fmt.Errorf("%s is kept: %w", r.Named(id), err), "removes")
 	}
-	return o.snap.Object(r.kind, id), nil
+	return o.snap.Object(r.Kind, id), nil
 }
 
 // guard refuses what is in use by what was seen before the first removal, and what has changed since.
-func (o *rmOptions) guard(r ref, id int) error {
-	obj := o.snap.Object(r.kind, id)
+func (o *rmOptions) guard(r ref.Ref, id int) error {
+	obj := o.snap.Object(r.Kind, id)
 	if obj == nil {
 		return cli.Fail(cli.ExitRefused, "it came while this was looking: try again")
 	}
-	if err := guard(o.snap, obj); err != nil {
+	if err := guard.Check(o.snap, obj); err != nil {
 		return err
 	}
 	if err := obj.Unchanged(); errors.Is(err, inspect.ErrChanged) {

@@ -8,16 +8,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 // execute runs one command line and returns the exit code.
 func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := cli.Interruptible(withTypedNames(context.Background()))
+	ctx, stop := cli.Interruptible(ref.WithNames(context.Background()))
 	defer stop()
 	root := newRoot()
 	root.SetArgs(args)
-	root.SetIn(&interruptibleReader{ctx: ctx, r: stdin})
+	root.SetIn(&pipe.Input{Context: ctx, Reader: stdin})
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	ran := false
@@ -29,7 +32,7 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	err = cli.Cause(ctx, err)
 	if err != nil {
-		report(stderr, cmd, err)
+		verb.Report(stderr, cmd, err)
 	}
 	cli.DieBySignal(err)
 	return cli.ExitCode(err)
@@ -42,7 +45,7 @@ func runLine(ctx context.Context, root *cobra.Command, args []string) (*cobra.Co
 		root.InitDefaultHelpCmd()
 		root.InitDefaultCompletionCmd()
 		if cmd, _, err := root.Find(args[:1]); err == nil && cmd == root {
-			return root, verbs(root, args[:1])
+			return root, verb.Subverbs(root, args[:1])
 		}
 	}
 	return root.ExecuteContextC(ctx)
@@ -84,12 +87,12 @@ object was removed meanwhile, and 8 if a limit is reached.`,
   sysvipc msg send msg:name=orders 'first order'
   sysvipc msg recv msg:name=orders
   sysvipc rm msg:name=orders`,
-		Args: verbs,
+		Args: verb.Subverbs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if version {
 				return printVersion(cmd.OutOrStdout())
 			}
-			return missingVerb(cmd, args)
+			return verb.Missing(cmd, args)
 		},
 		SilenceErrors:         true,
 		SilenceUsage:          true,
@@ -98,14 +101,14 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 	root.Flags().BoolVar(&version, "version", false, "print the version")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return cli.Usage("%w", err) })
 	root.AddGroup(
-		&cobra.Group{ID: groupLook, Title: "See what there is:"},
-		&cobra.Group{ID: groupChange, Title: "Make, change and remove:"},
-		&cobra.Group{ID: groupUse, Title: "Use:"},
-		&cobra.Group{ID: groupOther, Title: "Other:"},
+		&cobra.Group{ID: verb.GroupLook, Title: "See what there is:"},
+		&cobra.Group{ID: verb.GroupChange, Title: "Make, change and remove:"},
+		&cobra.Group{ID: verb.GroupUse, Title: "Use:"},
+		&cobra.Group{ID: verb.GroupOther, Title: "Other:"},
 	)
 	root.SetHelpCommand(newHelpCommand())
 	root.SetUsageFunc(writeUsage)
-	root.SetCompletionCommandGroupID(groupOther)
+	root.SetCompletionCommandGroupID(verb.GroupOther)
 	root.AddCommand(
 		newLsCommand(), newShowCommand(), newWhoCommand(), newWaitsCommand(), newTopCommand(), newNsCommand(), newWatchCommand(), newLimitsCommand(), newDoctorCommand(),
 		newMkCommand(), newSetCommand(), newRmCommand(), newGcCommand(), newUndoCommand(),

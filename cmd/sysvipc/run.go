@@ -7,7 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/run"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
@@ -16,12 +20,12 @@ func newRunCommand() *cobra.Command { return runCommand(runUnderLock) }
 // runCommand returns the verb, which hands what it was told to do.
 func runCommand(do func(context.Context, *run.Config) error) *cobra.Command {
 	c := run.Default()
-	mode := modeFlag{c.Mode}
-	other := owner{uid: -1, gid: -1}
-	var wait waitFlags
+	mode := arg.Mode{FileMode: c.Mode}
+	other := account.Owner{UID: -1, GID: -1}
+	var wait verb.WaitFlags
 	cmd := &cobra.Command{
 		Use:     "run --name NAME [FLAGS] [--] CMD [ARG…]",
-		GroupID: groupUse,
+		GroupID: verb.GroupUse,
 		Short:   "Run a command under a named lock, or at most K at once",
 		Long: `Wait until fewer than K commands run under this name on this machine, and then become
 CMD. K is 1, which makes the name a lock, unless --slots says otherwise.
@@ -58,16 +62,16 @@ failed; 126 if CMD cannot be executed; 127 if it is not found; 2 for wrong usage
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.Mode, c.Command = mode.mode, args
+			c.Mode, c.Command = mode.FileMode, args
 			c.AnyMode = !cmd.Flags().Changed("mode")
 			if cmd.Flags().Changed("owner") {
-				c.Owners = []int{other.uid}
+				c.Owners = []int{other.UID}
 			}
 			switch {
-			case wait.atOnce():
+			case wait.AtOnce():
 				c.Timeout = 0
-			case wait.timeout.set:
-				c.Timeout = wait.timeout.d
+			case wait.Timeout.Given:
+				c.Timeout = wait.Timeout.D
 			}
 			if err := checkRun(cmd, &c); err != nil {
 				return err
@@ -75,15 +79,15 @@ failed; 126 if CMD cannot be executed; 127 if it is not found; 2 for wrong usage
 			return do(cmd.Context(), &c)
 		},
 	}
-	flags := cmd.Flags()
-	flags.SetInterspersed(false) // what stands behind CMD is CMD's
-	flags.StringVar(&c.Name, "name", "", "`NAME` of the lock, which all who say it share")
-	flags.IntVar(&c.Slots, "slots", 0, "at most `K` at once (default: as the lock was made, 1 if it is new)")
-	wait.add(cmd)
-	flags.IntVarP(&c.Busy, "conflict-exit-code", "E", c.Busy, "exit `CODE` if no slot was free in time")
-	flags.Var(&mode, "mode", "permissions of the lock if it is new; it may not have more if it exists")
-	flags.Var(&other, "owner", "a user, beside this one and root, to whom the lock may belong")
-	mustComplete(cmd, "name", cobra.NoFileCompletions)
+	f := cmd.Flags()
+	f.SetInterspersed(false) // what stands behind CMD is CMD's
+	f.StringVar(&c.Name, "name", "", "`NAME` of the lock, which all who say it share")
+	f.IntVar(&c.Slots, "slots", 0, "at most `K` at once (default: as the lock was made, 1 if it is new)")
+	wait.Add(cmd)
+	f.IntVarP(&c.Busy, "conflict-exit-code", "E", c.Busy, "exit `CODE` if no slot was free in time")
+	f.Var(&mode, "mode", "permissions of the lock if it is new; it may not have more if it exists")
+	f.Var(&other, "owner", "a user, beside this one and root, to whom the lock may belong")
+	flags.Complete(cmd, "name", cobra.NoFileCompletions)
 	return cmd
 }
 

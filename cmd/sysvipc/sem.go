@@ -3,16 +3,18 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func newSemCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:                   "sem get|set|take|give|wait|op",
-		GroupID:               groupUse,
+		GroupID:               verb.GroupUse,
 		Short:                 "Read, set and operate semaphores",
-		Args:                  verbs,
-		RunE:                  missingVerb,
+		Args:                  verb.Subverbs,
+		RunE:                  verb.Missing,
 		DisableFlagsInUseLine: true,
 	}
 	cmd.AddCommand(
@@ -25,7 +27,7 @@ func newSemCommand() *cobra.Command {
 // addIndex adds -n, which all verbs for one semaphore have.
 func addIndex(cmd *cobra.Command, index *int, help string) {
 	cmd.Flags().IntVarP(index, "index", "n", 0, help)
-	placeholder(cmd, "N", "index")
+	flags.Placeholder(cmd, "N", "index")
 }
 
 // checkIndex refuses an index that no set has.

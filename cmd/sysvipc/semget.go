@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 )
 
 func newSemGetCommand() *cobra.Command {
@@ -20,13 +22,13 @@ them; or with -n the value of one. "sysvipc show" also tells who waits.`,
 		Example: `  sysvipc sem get sem:3
   sysvipc sem get sem:key=0x4d2 -n 1
   sysvipc sem get sem:3 -o json`,
-		Args:              withRef(sysvipc.KindSemaphores, 0, 0, ""),
-		ValidArgsFunction: completeRefs(1, sysvipc.KindSemaphores),
+		Args:              ref.Args(sysvipc.KindSemaphores, 0, 0, ""),
+		ValidArgsFunction: ref.Complete(1, sysvipc.KindSemaphores),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkIndex(index); err != nil {
 				return err
 			}
-			id, err := parseOneRef(cmd, args[0], sysvipc.KindSemaphores)
+			id, err := ref.ParseOne(cmd, args[0], sysvipc.KindSemaphores)
 			if err != nil {
 				return err
 			}
@@ -36,7 +38,7 @@ them; or with -n the value of one. "sysvipc show" also tells who waits.`,
 			}
 			if output == "json" {
 				d := startDocument(cmd.OutOrStdout(), "objects")
-				d.add(record{{"ref", refName(sysvipc.KindSemaphores, id)}, {"values", values}})
+				d.add(record{{"ref", ref.Name(sysvipc.KindSemaphores, id)}, {"values", values}})
 				return d.end(nil)
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), strings.Trim(fmt.Sprint(values), "[]"))
@@ -44,7 +46,7 @@ them; or with -n the value of one. "sysvipc show" also tells who waits.`,
 		},
 	}
 	addIndex(cmd, &index, "only the semaphore with index N")
-	outputFlag(cmd, &output, "text", "json")
+	flags.Output(cmd, &output, "text", "json")
 	return cmd
 }
 

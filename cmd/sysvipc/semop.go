@@ -7,11 +7,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 func newSemOpCommand() *cobra.Command {
-	var wait waitFlags
+	var wait verb.WaitFlags
 	cmd := &cobra.Command{
 		Use:   "op REF OP…",
 		Short: "Make several operations at once, all or none",
@@ -23,8 +26,8 @@ is an index with what to do:
 and :undo behind it has it undone when this command ends, which is at once.`,
 		Example: `  sysvipc sem op sem:3 0=0 0+1
   sysvipc sem op sem:3 0-1 1-1 --timeout 5s`,
-		Args:              withRef(sysvipc.KindSemaphores, 1, -1, "operations such as 0=0, 0+1 or 1-1"),
-		ValidArgsFunction: completeRefs(1, sysvipc.KindSemaphores),
+		Args:              ref.Args(sysvipc.KindSemaphores, 1, -1, "operations such as 0=0, 0+1 or 1-1"),
+		ValidArgsFunction: ref.Complete(1, sysvipc.KindSemaphores),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var ops []sysvipc.Op
 			undo := false
@@ -36,14 +39,14 @@ and :undo behind it has it undone when this command ends, which is at once.`,
 				ops = append(ops, op)
 				undo = undo || strings.HasSuffix(word, ":undo")
 			}
-			id, err := parseOneRef(cmd, args[0], sysvipc.KindSemaphores)
+			id, err := ref.ParseOne(cmd, args[0], sysvipc.KindSemaphores)
 			if err != nil {
 				return err
 			}
 			return operate(cmd, id, &wait, undo, ops...)
 		},
 	}
-	wait.add(cmd)
+	wait.Add(cmd)
 	return cmd
 }
 
@@ -60,7 +63,7 @@ func parseOp(s string) (sysvipc.Op, error) {
 		return sysvipc.Op{}, bad
 	}
 	n, err := strconv.Atoi(text[i+1:])
-	if err != nil || (n == 0) != (text[i] == '=') || n > maxValue {
+	if err != nil || (n == 0) != (text[i] == '=') || n > arg.MaxValue {
 		return sysvipc.Op{}, bad
 	}
 	if text[i] == '-' {

@@ -6,6 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
@@ -21,17 +23,17 @@ is in use; this does not.`,
 		Example: `  sysvipc sem set sem:3 1 0 0
   sysvipc sem set sem:3 1,0,0
   sysvipc sem set sem:key=0x4d2 -n 1 5`,
-		Args:              withRef(sysvipc.KindSemaphores, 1, -1, "the values"),
-		ValidArgsFunction: completeRefs(1, sysvipc.KindSemaphores),
+		Args:              ref.Args(sysvipc.KindSemaphores, 1, -1, "the values"),
+		ValidArgsFunction: ref.Complete(1, sysvipc.KindSemaphores),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkIndex(index); err != nil {
 				return err
 			}
-			values, err := parseValues(strings.Join(args[1:], ","))
+			values, err := arg.ParseValues(strings.Join(args[1:], ","))
 			if err != nil {
 				return err
 			}
-			id, err := parseOneRef(cmd, args[0], sysvipc.KindSemaphores)
+			id, err := ref.ParseOne(cmd, args[0], sysvipc.KindSemaphores)
 			if err != nil {
 				return err
 			}

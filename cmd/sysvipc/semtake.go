@@ -8,6 +8,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
@@ -15,7 +19,7 @@ type semOptions struct {
 	index int
 	by    int
 	undo  bool
-	wait  waitFlags
+	wait  verb.WaitFlags
 }
 
 func newSemTakeCommand() *cobra.Command {
@@ -36,7 +40,7 @@ whether one could have taken. To hold a lock while a command runs, use "sysvipc 
 		},
 	}
 	o.add(cmd, "take")
-	o.wait.add(cmd)
+	o.wait.Add(cmd)
 	return cmd
 }
 
@@ -74,7 +78,7 @@ is large enough and take it, use "sysvipc sem take".`,
 		},
 	}
 	o.addRef(cmd)
-	o.wait.add(cmd)
+	o.wait.Add(cmd)
 	return cmd
 }
 
@@ -83,13 +87,13 @@ func (o *semOptions) add(cmd *cobra.Command, verb string) {
 	o.addRef(cmd)
 	f := cmd.Flags()
 	f.IntVar(&o.by, "by", 1, verb+" N")
-	placeholder(cmd, "N", "by")
+	flags.Placeholder(cmd, "N", "by")
 	f.BoolVar(&o.undo, "undo", false, "undo it when this command ends, which is at once (SEM_UNDO)")
 }
 
 func (o *semOptions) addRef(cmd *cobra.Command) {
-	cmd.Args = withRef(sysvipc.KindSemaphores, 0, 0, "")
-	cmd.ValidArgsFunction = completeRefs(1, sysvipc.KindSemaphores)
+	cmd.Args = ref.Args(sysvipc.KindSemaphores, 0, 0, "")
+	cmd.ValidArgsFunction = ref.Complete(1, sysvipc.KindSemaphores)
 	addIndex(cmd, &o.index, "index N of the semaphore")
 }
 
@@ -97,13 +101,13 @@ func (o *semOptions) run(cmd *cobra.Command, name string, op sysvipc.Op) error {
 	if err := checkIndex(o.index); err != nil {
 		return err
 	}
-	if o.by < 1 || o.by > maxValue {
-		return cli.Usage("--by %d: from 1 to %d", o.by, maxValue)
+	if o.by < 1 || o.by > arg.MaxValue {
+		return cli.Usage("--by %d: from 1 to %d", o.by, arg.MaxValue)
 	}
 	if o.undo {
 		op = op.Undo()
 	}
-	id, err := parseOneRef(cmd, name, sysvipc.KindSemaphores)
+	id, err := ref.ParseOne(cmd, name, sysvipc.KindSemaphores)
 	if err != nil {
 		return err
 	}
@@ -111,10 +115,10 @@ func (o *semOptions) run(cmd *cobra.Command, name string, op sysvipc.Op) error {
 }
 
 // operate makes operations on a set, all or none.
-func operate(cmd *cobra.Command, id int, wait *waitFlags, undo bool, ops ...sysvipc.Op) error {
+func operate(cmd *cobra.Command, id int, wait *verb.WaitFlags, undo bool, ops ...sysvipc.Op) error {
 	set := sysvipc.SemaphoresByID(id)
 	what := fmt.Sprintf("sem:%d: %s is not possible", id, strings.Trim(fmt.Sprint(ops), "[]"))
-	err := wait.do(cmd.Context(), what, func() (bool, error) {
+	err := wait.Do(cmd.Context(), what, func() (bool, error) {
 		return set.TryDo(ops...)
 	}, func(ctx context.Context) error {
 		return set.Do(ctx, ops...)

@@ -10,26 +10,31 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 type setOptions struct {
-	mode   modeFlag
-	owner  owner
-	qbytes sizeFlag
-	init   valuesFlag
+	mode   arg.Mode
+	owner  account.Owner
+	qbytes arg.Size
+	init   arg.Values
 	lock   bool
 	unlock bool
 	force  bool
 }
 
 func newSetCommand() *cobra.Command {
-	o := setOptions{owner: owner{uid: -1, gid: -1}}
+	o := setOptions{owner: account.Owner{UID: -1, GID: -1}}
 	cmd := &cobra.Command{
 		Use:     "set REF…",
-		GroupID: groupChange,
+		GroupID: verb.GroupChange,
 		Short:   "Change the owner, the mode and more of objects",
 		Long: `Change objects that exist. This is for their owner, their creator and root.
 
@@ -43,7 +48,7 @@ cannot be seen (exit code 4).`,
   sysvipc set msg:name=orders --qbytes 64K
   sysvipc set sem:3 --init 1,0
   sysvipc set shm:5 --lock`,
-		ValidArgsFunction: completeRefs(0, anyKind...),
+		ValidArgsFunction: ref.Complete(0, ref.AnyKind...),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	f := cmd.Flags()
@@ -71,13 +76,13 @@ func (o *setOptions) changes(cmd *cobra.Command) []change {
 	var asked []change
 	for _, c := range []change{
 		{"init", sysvipc.KindSemaphores, func(_ sysvipc.Kind, id int) error {
-			return setValues(cmd.Context(), id, o.init.values, o.force)
+			return setValues(cmd.Context(), id, o.init.List, o.force)
 		}},
-		{"qbytes", sysvipc.KindQueue, func(_ sysvipc.Kind, id int) error { return sysvipc.QueueByID(id).SetMaxBytes(int(o.qbytes.n)) }},
+		{"qbytes", sysvipc.KindQueue, func(_ sysvipc.Kind, id int) error { return sysvipc.QueueByID(id).SetMaxBytes(int(o.qbytes.N)) }},
 		{"lock", sysvipc.KindSegment, func(_ sysvipc.Kind, id int) error { return sysvipc.SegmentByID(id).Lock() }},
 		{"unlock", sysvipc.KindSegment, func(_ sysvipc.Kind, id int) error { return sysvipc.SegmentByID(id).Unlock() }},
-		{"mode", 0, func(kind sysvipc.Kind, id int) error { return objectByID(kind, id).Chmod(o.mode.mode) }},
-		{"owner", 0, func(kind sysvipc.Kind, id int) error { return objectByID(kind, id).Chown(o.owner.uid, o.owner.gid) }},
+		{"mode", 0, func(kind sysvipc.Kind, id int) error { return ref.ByID(kind, id).Chmod(o.mode.FileMode) }},
+		{"owner", 0, func(kind sysvipc.Kind, id int) error { return ref.ByID(kind, id).Chown(o.owner.UID, o.owner.GID) }},
 	} {
 		if cmd.Flags().Changed(c.flag) {
 			asked = append(asked, c)
@@ -87,7 +92,7 @@ func (o *setOptions) changes(cmd *cobra.Command) []change {
 }
 
 func (o *setOptions) run(cmd *cobra.Command, args []string) error {
-	refs, err := parseRefs(cmd, args, anyKind...)
+	refs, err := ref.ParseAll(cmd, args, ref.AnyKind...)
 	if err != nil {
 		return err
 	}
@@ -97,15 +102,15 @@ func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	for _, r := range refs {
 		for _, c := range changes {
-			if c.kind != 0 && c.kind != r.kind {
-				return cli.Usage("--%s is for a %s, and %s is a %s", c.flag, c.kind, r.text, r.kind)
+			if c.kind != 0 && c.kind != r.Kind {
+				return cli.Usage("--%s is for a %s, and %s is a %s", c.flag, c.kind, r.Text, r.Kind)
 			}
 		}
 	}
-	return each(cmd, refs, nil, func(r ref, id int) error {
+	return verb.Each(cmd, refs, nil, func(r ref.Ref, id int) error {
 		var done []string
 		for _, c := range changes {
-			if err := c.do(r.kind, id); err != nil {
+			if err := c.do(r.Kind, id); err != nil {
 				if len(done) > 0 {
 					return fmt.Errorf("%w; done before that: %s", err, strings.Join(done, ", "))
 				}
@@ -130,7 +135,7 @@ func setValues(ctx context.Context, id int, values []int, force bool) error {
 	}
 	if !force {
 		if err := guardValues(ctx, id); err != nil {
-			return orForce(fmt.Errorf("sem:%d keeps its values: %w", id, err), "sets")
+			return guard.OrForce(fmt.Errorf("sem:%d keeps its values: %w", id, err), "sets")
 		}
 	}
 	if st.Operated.IsZero() {
@@ -162,5 +167,5 @@ func guardValues(ctx context.Context, id int) error {
 	if o == nil {
 		return cli.Fail(cli.ExitRefused, "it came or went while this was looking: try again")
 	}
-	return guard(snap, o)
+	return guard.Check(snap, o)
 }

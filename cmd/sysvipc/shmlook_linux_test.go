@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
@@ -62,7 +63,7 @@ func put(t *testing.T, mem *sysvipc.Memory, off int64, text string) {
 func TestLookWithoutAttach(t *testing.T) {
 	t.Parallel()
 	seg, mem := held(t, 40<<20)
-	ref := refName(sysvipc.KindSegment, seg.ID())
+	ref := ref.Name(sysvipc.KindSegment, seg.ID())
 	put(t, mem, 30<<20, "Message #1\nsecond line")
 	before := kernelLine(t, seg.ID())
 	file := filepath.Join(t.TempDir(), "dump")

@@ -8,12 +8,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/glimpse"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/segread"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 type shmReadOptions struct {
-	offset, length sizeFlag
+	offset, length arg.Size
 	hex, text      bool
 	noAttach       bool
 }
@@ -41,8 +44,8 @@ it leaves untouched pages untouched, too.`,
   sysvipc shm read shm:key=0x4d2 --offset 1K --length 60 --hex
   sysvipc shm read shm:name=motd --text
   sysvipc shm read shm:5 --no-attach --hex --length 256`,
-		Args:              withRef(sysvipc.KindSegment, 0, 0, ""),
-		ValidArgsFunction: completeRefs(1, sysvipc.KindSegment),
+		Args:              ref.Args(sysvipc.KindSegment, 0, 0, ""),
+		ValidArgsFunction: ref.Complete(1, sysvipc.KindSegment),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args[0]) },
 	}
 	f := cmd.Flags()
@@ -56,7 +59,7 @@ it leaves untouched pages untouched, too.`,
 }
 
 func (o *shmReadOptions) run(cmd *cobra.Command, arg string) error {
-	id, err := parseOneRef(cmd, arg, sysvipc.KindSegment)
+	id, err := ref.ParseOne(cmd, arg, sysvipc.KindSegment)
 	if err != nil {
 		return err
 	}
@@ -66,34 +69,34 @@ func (o *shmReadOptions) run(cmd *cobra.Command, arg string) error {
 	}
 	defer mem.Close()
 	size := mem.Size()
-	length := size - o.offset.n
+	length := size - o.offset.N
 	switch {
 	case length < 0:
-		return cli.Fail(cli.ExitFailed, "shm:%d has %d bytes: there is nothing at offset %d", id, size, o.offset.n)
-	case o.length.n > length:
-		return cli.Fail(cli.ExitFailed, "shm:%d has %d bytes: there are not %d at offset %d", id, size, o.length.n, o.offset.n)
+		return cli.Fail(cli.ExitFailed, "shm:%d has %d bytes: there is nothing at offset %d", id, size, o.offset.N)
+	case o.length.N > length:
+		return cli.Fail(cli.ExitFailed, "shm:%d has %d bytes: there are not %d at offset %d", id, size, o.length.N, o.offset.N)
 	case cmd.Flags().Changed("length"):
-		length = o.length.n
+		length = o.length.N
 	}
-	section := io.NewSectionReader(mem, o.offset.n, length)
+	section := io.NewSectionReader(mem, o.offset.N, length)
 	w := cmd.OutOrStdout()
-	person := isTerminal(w)
+	person := terminal.Is(w)
 	switch {
 	case o.text:
 		return copyText(cmd, w, section, person)
 	case o.hex || person:
-		h := newHexdump(w, o.offset.n)
+		h := terminal.NewHexdump(w, o.offset.N)
 		if err := copyChunks(cmd, h, section); err != nil {
 			return err
 		}
-		return h.end()
+		return h.End()
 	}
 	return copyChunks(cmd, w, section)
 }
 
 func (o *shmReadOptions) open(id int) (bytesOf, error) {
 	if o.noAttach {
-		return glimpse.Open(id)
+		return segread.Open(id)
 	}
 	mem, err := sysvipc.SegmentByID(id).Attach(&sysvipc.AttachOptions{ReadOnly: true})
 	return attachedMemory{mem}, err
@@ -147,7 +150,7 @@ func (t *textWriter) Write(p []byte) (int, error) {
 		t.last = text[len(text)-1]
 		out := text
 		if t.terminal {
-			out = appendEscaped(nil, text, true)
+			out = terminal.AppendEscaped(nil, text, true)
 		}
 		if _, err := t.w.Write(out); err != nil {
 			return 0, err
@@ -163,7 +166,7 @@ func (t *textWriter) writeNULs() error {
 		out := zeros[:min(t.nuls, int64(len(zeros)))]
 		t.nuls -= int64(len(out))
 		if t.terminal {
-			out = appendEscaped(nil, out, true)
+			out = terminal.AppendEscaped(nil, out, true)
 		}
 		if _, err := t.w.Write(out); err != nil {
 			return err

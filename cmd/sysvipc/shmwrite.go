@@ -7,11 +7,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 type shmWriteOptions struct {
-	offset, pad sizeFlag
+	offset, pad arg.Size
 }
 
 func newShmWriteCommand() *cobra.Command {
@@ -27,11 +30,11 @@ written.
 does.`,
 		Example: `  sysvipc shm write shm:5 'Message #1' --pad 60
   sysvipc shm write shm:5 --offset 1K <table.bin`,
-		Args:              withRef(sysvipc.KindSegment, 0, 1, "one TEXT"),
-		ValidArgsFunction: completeRefs(1, sysvipc.KindSegment),
+		Args:              ref.Args(sysvipc.KindSegment, 0, 1, "one TEXT"),
+		ValidArgsFunction: ref.Complete(1, sysvipc.KindSegment),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
-	textMayBeginWithDash(cmd)
+	verb.TextMayBeginWithDash(cmd)
 	f := cmd.Flags()
 	f.Var(&o.offset, "offset", "where to begin")
 	f.Var(&o.pad, "pad", "number of bytes to write in all, with NULs at the end")
@@ -42,7 +45,7 @@ func (o *shmWriteOptions) run(cmd *cobra.Command, args []string) error {
 	if args[0] == "-" {
 		return cli.Usage("standard input is what is to be written: give the REF as an argument")
 	}
-	id, err := parseOneRef(cmd, args[0], sysvipc.KindSegment)
+	id, err := ref.ParseOne(cmd, args[0], sysvipc.KindSegment)
 	if err != nil {
 		return err
 	}
@@ -50,30 +53,30 @@ func (o *shmWriteOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	room := st.Size - o.offset.n
+	room := st.Size - o.offset.N
 	if room < 0 {
-		return cli.Fail(cli.ExitFailed, "shm:%d has %d bytes: there is nothing at offset %d", id, st.Size, o.offset.n)
+		return cli.Fail(cli.ExitFailed, "shm:%d has %d bytes: there is nothing at offset %d", id, st.Size, o.offset.N)
 	}
 	data, length, source, err := readData(cmd, args[1:], room)
 	if err != nil {
 		return err
 	}
-	end := o.offset.n + length
+	end := o.offset.N + length
 	if cmd.Flags().Changed("pad") {
-		if length > o.pad.n {
-			return cli.Fail(cli.ExitFailed, "%s is longer than --pad %d; nothing was written", source, o.pad.n)
+		if length > o.pad.N {
+			return cli.Fail(cli.ExitFailed, "%s is longer than --pad %d; nothing was written", source, o.pad.N)
 		}
-		length, source = o.pad.n, fmt.Sprintf("--pad %d", o.pad.n)
+		length, source = o.pad.N, fmt.Sprintf("--pad %d", o.pad.N)
 	}
 	if length > room {
-		return cli.Fail(cli.ExitFailed, "%s is too long: shm:%d has room for %d bytes at offset %d; nothing was written", source, id, room, o.offset.n)
+		return cli.Fail(cli.ExitFailed, "%s is too long: shm:%d has room for %d bytes at offset %d; nothing was written", source, id, room, o.offset.N)
 	}
 	mem, err := sysvipc.SegmentByID(id).Attach(nil)
 	if err != nil {
 		return err
 	}
 	defer mem.Close()
-	at := o.offset.n
+	at := o.offset.N
 	for _, chunk := range data {
 		n, err := mem.WriteAt(chunk, at)
 		if err != nil {
@@ -81,7 +84,7 @@ func (o *shmWriteOptions) run(cmd *cobra.Command, args []string) error {
 		}
 		at += int64(n)
 	}
-	return zero(mem, end, o.offset.n+length)
+	return zero(mem, end, o.offset.N+length)
 }
 
 // readData returns what is to be written, in pieces, its length and what to call it. Of a

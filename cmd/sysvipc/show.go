@@ -12,6 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
@@ -21,7 +25,7 @@ func newShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "show REF…",
 		Aliases: []string{"stat"},
-		GroupID: groupLook,
+		GroupID: verb.GroupLook,
 		Short:   "Show all that the kernel keeps of objects",
 		Long: `Show all that the kernel keeps of objects. Of a semaphore set that includes each value,
 the process that operated on it last (PID), how many wait to acquire it (NCNT), and how
@@ -35,10 +39,10 @@ exit code is 4.`,
 		Example: `  sysvipc show shm:5
   sysvipc show sem:key=0x4d2 msg:name=orders -o json
   sysvipc ls --mine -o name | sysvipc show -`,
-		ValidArgsFunction: completeRefs(0, anyKind...),
+		ValidArgsFunction: ref.Complete(0, ref.AnyKind...),
 		RunE:              func(cmd *cobra.Command, args []string) error { return runShow(cmd, args, output) },
 	}
-	outputFlag(cmd, &output, "table", "json")
+	flags.Output(cmd, &output, "table", "json")
 	return cmd
 }
 
@@ -53,7 +57,7 @@ type details struct {
 type semaphore struct{ value, pid, ncnt, zcnt value }
 
 func runShow(cmd *cobra.Command, args []string, output string) error {
-	refs, err := parseRefs(cmd, args, anyKind...)
+	refs, err := ref.ParseAll(cmd, args, ref.AnyKind...)
 	if err != nil {
 		return err
 	}
@@ -70,8 +74,8 @@ func runShow(cmd *cobra.Command, args []string, output string) error {
 	if err != nil {
 		return err
 	}
-	first := each(cmd, refs, note, func(r ref, id int) error {
-		o, err := detail(snap, r.kind, id)
+	first := verb.Each(cmd, refs, note, func(r ref.Ref, id int) error {
+		o, err := detail(snap, r.Kind, id)
 		if err != nil {
 			return err
 		}
@@ -83,7 +87,7 @@ func runShow(cmd *cobra.Command, args []string, output string) error {
 			}
 		}
 		if o.hidden() {
-			warnings = append(warnings, fmt.Sprintf("%s: its mode does not let this user read its values", refName(r.kind, id)))
+			warnings = append(warnings, fmt.Sprintf("%s: its mode does not let this user read its values", ref.Name(r.Kind, id)))
 		}
 		if o.users == nil || len(o.users.Unknown) > 0 {
 			hidden = true
@@ -209,10 +213,10 @@ func (o *details) write(w io.Writer, v *view) error {
 		}
 		shown := c.typ.forEyes(val, true)
 		if c.typ == typeTime && val.state == known {
-			shown += " (" + formatAge(int64(v.now.Sub(time.Unix(val.n, 0)).Seconds())) + " ago)"
+			shown += " (" + arg.FormatAge(int64(v.now.Sub(time.Unix(val.n, 0)).Seconds())) + " ago)"
 		}
 		if c.typ == typeSize && val.state == known && val.n >= 10000 {
-			shown += " (" + formatSize(val.n) + ")"
+			shown += " (" + arg.FormatSize(val.n) + ")"
 		}
 		fmt.Fprintf(&b, "%-10s %s\n", c.name, shown)
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
@@ -79,7 +80,7 @@ func waitFor(t *testing.T, verb []string) (holds func() any, args []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args[2] = refName(sysvipc.KindSemaphores, set.ID())
+	args[2] = ref.Name(sysvipc.KindSemaphores, set.ID())
 	return func() any {
 		values, err := set.Values()
 		return [...]any{values[0], values[1], err}
@@ -169,7 +170,7 @@ func TestSecondSignalKills(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	cmd := command(t, "shm", "read", refName(sysvipc.KindSegment, seg.ID()))
+	cmd := command(t, "shm", "read", ref.Name(sysvipc.KindSegment, seg.ID()))
 	cmd.Stdout = w
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -15,23 +15,29 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/glimpse"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/segread"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/top"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
 type topOptions struct {
 	once                bool
-	interval            durationFlag
+	interval            arg.Duration
 	filter, sort, shown string
 }
 
 func newTopCommand() *cobra.Command {
-	o := topOptions{interval: durationFlag{d: time.Second, set: true}}
+	o := topOptions{interval: arg.Duration{D: time.Second, Given: true}}
 	cmd := &cobra.Command{
 		Use:     "top [REF]",
-		GroupID: groupLook,
+		GroupID: verb.GroupLook,
 		Short:   "Watch all objects, full-screen",
 		Long: `Watch the objects of this IPC namespace, full-screen: how much of each limit is used, who
 uses which object, what changes, who waits for whom, and what may go. With a REF, its
@@ -56,7 +62,7 @@ or it has 80 columns and 24 lines.`,
   sysvipc top --once
   COLUMNS=160 LINES=50 sysvipc top --once msg:name=orders --show inside`,
 		Args:              topArgs,
-		ValidArgsFunction: completeRefs(1, anyKind...),
+		ValidArgsFunction: ref.Complete(1, ref.AnyKind...),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	f := cmd.Flags()
@@ -65,9 +71,9 @@ or it has 80 columns and 24 lines.`,
 	f.StringVar(&o.filter, "filter", "", "only objects for which CONDITION holds, as of \"sysvipc ls\"")
 	f.StringVarP(&o.sort, "sort", "s", "kind", "ORDER to begin with: "+strings.Join(top.Orders(), ", ")+"; -ORDER for the reverse")
 	f.StringVar(&o.shown, "show", "users", "TAB of the details to begin with: users, inside, why or trend")
-	placeholder(cmd, "CONDITION", "filter")
-	placeholder(cmd, "ORDER", "sort")
-	placeholder(cmd, "TAB", "show")
+	flags.Placeholder(cmd, "CONDITION", "filter")
+	flags.Placeholder(cmd, "ORDER", "sort")
+	flags.Placeholder(cmd, "TAB", "show")
 	return cmd
 }
 
@@ -82,14 +88,14 @@ func topArgs(cmd *cobra.Command, args []string) error {
 const leastInterval = 100 * time.Millisecond
 
 func (o *topOptions) run(cmd *cobra.Command, args []string) error {
-	if o.interval.d < leastInterval {
+	if o.interval.D < leastInterval {
 		return cli.Usage("--interval %s: at least %s", o.interval.String(), leastInterval)
 	}
 	w := cmd.OutOrStdout()
-	terminal := isTerminal(w)
+	terminal := terminal.Is(w)
 	paint := top.Environment()
 	paint.Plain = paint.Plain || !terminal
-	m := top.New(theMachine(), paint, o.interval.d)
+	m := top.New(theMachine(), paint, o.interval.D)
 	if !m.SortBy(o.sort) {
 		return cli.Usage("--sort %s: there are %s", o.sort, strings.Join(top.Orders(), ", "))
 	}
@@ -100,21 +106,21 @@ func (o *topOptions) run(cmd *cobra.Command, args []string) error {
 		return cli.Usage("--show %s: there are users, inside, why and trend", o.shown)
 	}
 	if len(args) > 0 {
-		refs, err := parseRefs(cmd, args, anyKind...)
+		refs, err := ref.ParseAll(cmd, args, ref.AnyKind...)
 		if err != nil {
 			return err
 		}
 		if len(refs) != 1 {
 			return cli.Usage("%q shows the details of one object", cmd.CommandPath())
 		}
-		id, err := refs[0].find()
+		id, err := refs[0].Find()
 		if err == nil {
-			_, err = stat(refs[0].kind, id)
+			_, err = stat(refs[0].Kind, id)
 		}
 		if err != nil {
 			return err
 		}
-		m.Open(refs[0].kind, id)
+		m.Open(refs[0].Kind, id)
 	}
 	if o.once {
 		return topOnce(cmd, m)
@@ -204,16 +210,16 @@ func theMachine() *top.Machine {
 		},
 		Waits: waitTreeLines,
 		Owner: v.users.Text,
-		Size:  formatSize,
-		Age:   formatAge,
-		Text:  escapeText,
+		Size:  arg.FormatSize,
+		Age:   arg.FormatAge,
+		Text:  terminal.Escape,
 		CPU:   top.CPU,
 	}
 }
 
 // readThrough reads bytes of a segment through a process that has it attached.
 func readThrough(id int, p []byte, off int64) (int, string, error) {
-	view, err := glimpse.Open(id)
+	view, err := segread.Open(id)
 	if err != nil {
 		return 0, "", err
 	}
@@ -238,7 +244,7 @@ func guardShown(ctx context.Context, shown *inspect.Object) (*rmOptions, error) 
 		return nil, errors.New("another object has its ID now")
 	}
 	o := &rmOptions{snap: snap}
-	if err := o.guard(ref{kind: shown.Kind, id: shown.ID}, shown.ID); err != nil {
+	if err := o.guard(ref.Ref{Kind: shown.Kind, ID: shown.ID}, shown.ID); err != nil {
 		return nil, err
 	}
 	return o, nil
@@ -249,7 +255,7 @@ func removeShown(ctx context.Context, shown *inspect.Object) error {
 	if err != nil {
 		return err
 	}
-	r := removal{program: "sysvipc top", keep: defaultKeep, may: guard}
+	r := removal{program: "sysvipc top", keep: defaultKeep, may: guard.Check}
 	var failed error
 	err = r.run(ctx, []*inspect.Object{o.snap.Object(shown.Kind, shown.ID)}, func(_ *inspect.Object, err error) { failed = err })
 	return cmp.Or(err, failed)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -173,8 +174,8 @@ func TestTopKeys(t *testing.T) {
 	if err := q.Send(t.Context(), 42, []byte("a message \x1b[2J of a test")); err != nil {
 		t.Fatal(err)
 	}
-	r := startTop(t, 80, 24, "--filter", "ref="+refName(sysvipc.KindQueue, q.ID())+" || ref="+refName(sysvipc.KindSegment, seg.ID())+" || ref="+refName(sysvipc.KindSemaphores, set.ID()))
-	shm, sem, msg := refName(sysvipc.KindSegment, seg.ID()), refName(sysvipc.KindSemaphores, set.ID()), refName(sysvipc.KindQueue, q.ID())
+	r := startTop(t, 80, 24, "--filter", "ref="+ref.Name(sysvipc.KindQueue, q.ID())+" || ref="+ref.Name(sysvipc.KindSegment, seg.ID())+" || ref="+ref.Name(sysvipc.KindSemaphores, set.ID()))
+	shm, sem, msg := ref.Name(sysvipc.KindSegment, seg.ID()), ref.Name(sysvipc.KindSemaphores, set.ID()), ref.Name(sysvipc.KindQueue, q.ID())
 	r.shows("▸ "+shm, sem, msg, "read-only", "1 att", "1 msg")
 	r.press("\r")
 	r.shows("EVIDENCE", "attached", "/maps has")
@@ -215,9 +216,9 @@ func TestTopKeys(t *testing.T) {
 func TestTopMouseAndResize(t *testing.T) {
 	t.Parallel()
 	seg, set, _ := topObjects(t)
-	r := startTop(t, 80, 24, "--filter", "ref="+refName(sysvipc.KindSegment, seg.ID())+" || ref="+refName(sysvipc.KindSemaphores, set.ID()))
-	sem := refName(sysvipc.KindSemaphores, set.ID())
-	r.shows("▸ "+refName(sysvipc.KindSegment, seg.ID()), sem)
+	r := startTop(t, 80, 24, "--filter", "ref="+ref.Name(sysvipc.KindSegment, seg.ID())+" || ref="+ref.Name(sysvipc.KindSemaphores, set.ID()))
+	sem := ref.Name(sysvipc.KindSemaphores, set.ID())
+	r.shows("▸ "+ref.Name(sysvipc.KindSegment, seg.ID()), sem)
 	row := 0
 	for i, l := range strings.Split(r.text(), "\n") {
 		if strings.Contains(l, sem+" ") {
@@ -250,8 +251,8 @@ func TestTopRemoves(t *testing.T) {
 	if err := q.Send(t.Context(), 1, []byte("data")); err != nil {
 		t.Fatal(err)
 	}
-	r := startTop(t, 100, 30, "--filter", "ref="+refName(sysvipc.KindSegment, seg.ID())+" || ref="+refName(sysvipc.KindQueue, q.ID()))
-	shm, msg := refName(sysvipc.KindSegment, seg.ID()), refName(sysvipc.KindQueue, q.ID())
+	r := startTop(t, 100, 30, "--filter", "ref="+ref.Name(sysvipc.KindSegment, seg.ID())+" || ref="+ref.Name(sysvipc.KindQueue, q.ID()))
+	shm, msg := ref.Name(sysvipc.KindSegment, seg.ID()), ref.Name(sysvipc.KindQueue, q.ID())
 	r.shows("▸ "+shm, msg)
 	r.press("d")
 	r.shows("read-only: u unlocks")
@@ -328,7 +329,7 @@ func TestTopChangesNothing(t *testing.T) {
 		return text
 	}
 	before := all()
-	for _, id := range []string{refName(sysvipc.KindSegment, seg.ID()), refName(sysvipc.KindSemaphores, set.ID()), refName(sysvipc.KindQueue, q.ID())} {
+	for _, id := range []string{ref.Name(sysvipc.KindSegment, seg.ID()), ref.Name(sysvipc.KindSemaphores, set.ID()), ref.Name(sysvipc.KindQueue, q.ID())} {
 		r := startTop(t, 120, 40, id, "--show", "inside")
 		r.shows(id)
 		for _, key := range []string{"\t", "\t", "\t", "w", "e", "1", "s", "j", "k"} {

@@ -3,6 +3,10 @@ package main
 import (
 	"strconv"
 	"time"
+
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 )
 
 // value is what a column says of an object. Text is in s; everything else is in n:
@@ -43,7 +47,7 @@ func boolean(b bool) value {
 }
 
 // nameOf is unknown for a number that has no name.
-func nameOf(names *Names, id int) value {
+func nameOf(names *account.Names, id int) value {
 	name := names.Name(id)
 	return stateIf(name == "", unknown, text(name))
 }
@@ -89,15 +93,15 @@ func (t valueType) appendForEyes(dst []byte, v value, exact bool) []byte {
 	}
 	switch t {
 	case typeText:
-		return append(dst, escapeText(v.s)...)
+		return append(dst, terminal.Escape(v.s)...)
 	case typeSize:
 		if !exact {
-			return append(dst, formatSize(v.n)...)
+			return append(dst, arg.FormatSize(v.n)...)
 		}
 	case typeTime:
 		return time.Unix(v.n, 0).AppendFormat(dst, "2006-01-02 15:04:05")
 	case typeAge:
-		return append(dst, formatAge(v.n)...)
+		return append(dst, arg.FormatAge(v.n)...)
 	case typeBool:
 		if v.n != 0 {
 			return append(dst, "yes"...)

@@ -7,12 +7,14 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 )
 
 func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		GroupID: groupOther,
+		GroupID: verb.GroupOther,
 		Short:   "Print the version",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return printVersion(cmd.OutOrStdout()) },

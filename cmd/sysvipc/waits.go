@@ -11,6 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 )
 
@@ -18,7 +23,7 @@ func newWaitsCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:     "waits [REF…]",
-		GroupID: groupLook,
+		GroupID: verb.GroupLook,
 		Short:   "Show who waits for what, because of whom, and deadlocks",
 		Long: `Show every thread that is blocked on a semaphore set or a queue, or on those that are
 named: for which operation, since when, and because of whom. Below each stands who is
@@ -36,10 +41,10 @@ Root sees all threads. What others may not see is told, and then the exit code i
 		Example: `  sysvipc waits
   sysvipc waits sem:key=0x4d2
   sysvipc waits -o json`,
-		ValidArgsFunction: completeRefs(0, anyKind...),
+		ValidArgsFunction: ref.Complete(0, ref.AnyKind...),
 		RunE:              func(cmd *cobra.Command, args []string) error { return runWaits(cmd, args, output) },
 	}
-	outputFlag(cmd, &output, "table", "json")
+	flags.Output(cmd, &output, "table", "json")
 	return cmd
 }
 
@@ -74,14 +79,14 @@ func wantedObjects(cmd *cobra.Command, args []string) ([]string, error) {
 	if len(args) == 0 {
 		return nil, nil
 	}
-	refs, err := parseRefs(cmd, args, anyKind...)
+	refs, err := ref.ParseAll(cmd, args, ref.AnyKind...)
 	if err != nil {
 		return nil, err
 	}
 	names := []string{}
-	err = each(cmd, refs, nil, func(r ref, id int) error {
-		_, err := stat(r.kind, id)
-		names = append(names, refName(r.kind, id))
+	err = verb.Each(cmd, refs, nil, func(r ref.Ref, id int) error {
+		_, err := stat(r.Kind, id)
+		names = append(names, ref.Name(r.Kind, id))
 		return err
 	})
 	return names, err
@@ -122,7 +127,7 @@ func waitRecord(snap *inspect.Snapshot, w *inspect.Wait) record {
 		{"comm", comm},
 		{"uid", uid},
 		{"ref", w.Ref()},
-		{"type", word(w.Kind)},
+		{"type", ref.Word(w.Kind)},
 		{"id", w.ID},
 		{"semnum", nil},
 		{"op", w.Operation.String()},
@@ -239,7 +244,7 @@ type waitTree struct {
 
 func (t *waitTree) process(pid int) string {
 	if p := t.snap.Processes[pid]; p != nil {
-		return escapeText(p.String())
+		return terminal.Escape(p.String())
 	}
 	return fmt.Sprintf("process %d", pid)
 }
@@ -289,7 +294,7 @@ func (t *waitTree) line(b *strings.Builder, w *inspect.Wait, depth int) {
 	}
 	fmt.Fprintf(b, " waits on %s: %s", w.Ref(), w.What())
 	if !w.Since.IsZero() {
-		fmt.Fprintf(b, ", for %s", formatAge(int64(t.snap.Time.Sub(w.Since)/time.Second)))
+		fmt.Fprintf(b, ", for %s", arg.FormatAge(int64(t.snap.Time.Sub(w.Since)/time.Second)))
 	}
 	if w.Timeout > 0 {
 		fmt.Fprintf(b, " of at most %s", w.Timeout)

@@ -10,16 +10,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 func newWatchCommand() *cobra.Command {
-	var interval durationFlag
+	var interval arg.Duration
 	var jsonl bool
 	cmd := &cobra.Command{
 		Use:     "watch [shm] [sem] [msg]",
-		GroupID: groupLook,
+		GroupID: verb.GroupLook,
 		Short:   "Show what happens to objects, one line for each event",
 		Long: `Show what happens to objects, or to those of some kinds, until it is interrupted: they are
 made, removed, attached, detached, operated on; messages come and go; owners and modes
@@ -33,7 +37,7 @@ event. With --jsonl each line is a JSON object.`,
   sysvipc watch --jsonl | jq 'select(.event == "removed")'`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			for _, arg := range args {
-				if _, ok := kindOf(arg); !ok {
+				if _, ok := ref.KindOf(arg); !ok {
 					return cli.Usage("%q is no kind of object: choose of shm, sem and msg", arg)
 				}
 			}
@@ -41,17 +45,17 @@ event. With --jsonl each line is a JSON object.`,
 		},
 		ValidArgs: []string{"shm", "sem", "msg"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, stop := whileRead(cmd.Context(), cmd.OutOrStdout())
+			ctx, stop := pipe.WhileRead(cmd.Context(), cmd.OutOrStdout())
 			defer stop()
 			w := &watcher{w: cmd.OutOrStdout(), kinds: kindsOf(args), jsonl: jsonl, v: newView()}
-			err := w.run(ctx, cmd.ErrOrStderr(), interval.d)
-			if gone := context.Cause(ctx); gone == errReaderGone {
+			err := w.run(ctx, cmd.ErrOrStderr(), interval.D)
+			if gone := context.Cause(ctx); gone == pipe.ErrReaderGone {
 				return gone
 			}
 			return err
 		},
 	}
-	interval.d, interval.set = time.Second, true
+	interval.D, interval.Given = time.Second, true
 	cmd.Flags().Var(&interval, "interval", "time between two looks: 0.1, 5, 1m")
 	cmd.Flags().BoolVar(&jsonl, "jsonl", false, "write JSON objects, one on each line")
 	return cmd
@@ -95,7 +99,7 @@ func (w *watcher) look(first bool) error {
 		if err != nil {
 			return err
 		}
-		ref := refName(e.Kind, e.ID)
+		ref := ref.Name(e.Kind, e.ID)
 		now[ref] = e.clone()
 		order = append(order, ref)
 	}
@@ -190,7 +194,7 @@ func (w *watcher) tell(e *entry, event, what string) error {
 		_, err := w.w.Write(append(line, '\n'))
 		return err
 	}
-	text := fmt.Sprintf("%s %s %s %s", now.Format("15:04:05"), refName(e.Kind, e.ID), event, what)
+	text := fmt.Sprintf("%s %s %s %s", now.Format("15:04:05"), ref.Name(e.Kind, e.ID), event, what)
 	_, err := fmt.Fprintf(w.w, "%s (%s)\n", strings.TrimRight(text, " "), w.v.describe(e))
 	return err
 }

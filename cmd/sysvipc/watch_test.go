@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -16,7 +17,7 @@ func TestWatch(t *testing.T) {
 	t.Parallel()
 	key := sysvipc.Key(ipctest.Key(t))
 	var out bytes.Buffer
-	w := &watcher{w: &out, kinds: anyKind, v: newView()}
+	w := &watcher{w: &out, kinds: ref.AnyKind, v: newView()}
 	if err := w.look(true); err != nil {
 		t.Skip("needs the kernel's objects:", err)
 	}
@@ -48,7 +49,7 @@ func TestWatch(t *testing.T) {
 	}
 	seg, err := sysvipc.CreateSegment(key, 1000, 0o600)
 	check(err)
-	name = refName(sysvipc.KindSegment, seg.ID())
+	name = ref.Name(sysvipc.KindSegment, seg.ID())
 	expect("made (" + key.String() + ", 1000 bytes, 0 attached, ")
 	expect()
 	mem, err := seg.Attach(nil)
@@ -61,7 +62,7 @@ func TestWatch(t *testing.T) {
 
 	q, err := sysvipc.CreateQueue(key, 0o600)
 	check(err)
-	name = refName(sysvipc.KindQueue, q.ID())
+	name = ref.Name(sysvipc.KindQueue, q.ID())
 	expect("made (")
 	_, err = q.TrySend(1, nil)
 	check(err)

@@ -9,6 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/plural"
@@ -18,7 +22,7 @@ func newWhoCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:     "who REF…",
-		GroupID: groupLook,
+		GroupID: verb.GroupLook,
 		Short:   "Show who uses objects, and how that is known",
 		Long: `Show who uses objects: the processes that have a segment attached (also one that is
 removed), the threads that wait on a set or a queue, and those that the kernel noted last:
@@ -33,15 +37,15 @@ shown as reused: it is that of another process, or the clock was set since.
 Root sees all users. What others may not see is told, and then the exit code is 4.`,
 		Example: `  sysvipc who shm:5
   sysvipc who sem:key=0x4d2 msg:name=orders -o json`,
-		ValidArgsFunction: completeRefs(0, anyKind...),
+		ValidArgsFunction: ref.Complete(0, ref.AnyKind...),
 		RunE:              func(cmd *cobra.Command, args []string) error { return runWho(cmd, args, output) },
 	}
-	outputFlag(cmd, &output, "table", "json")
+	flags.Output(cmd, &output, "table", "json")
 	return cmd
 }
 
 func runWho(cmd *cobra.Command, args []string, output string) error {
-	refs, err := parseRefs(cmd, args, anyKind...)
+	refs, err := ref.ParseAll(cmd, args, ref.AnyKind...)
 	if err != nil {
 		return err
 	}
@@ -57,14 +61,14 @@ func runWho(cmd *cobra.Command, args []string, output string) error {
 	shown, hidden := 0, false
 	var warnings []string
 	note := func(err error) { warnings = append(warnings, cli.Text(err)) }
-	first := each(cmd, refs, note, func(r ref, id int) error {
-		o := snap.Object(r.kind, id)
+	first := verb.Each(cmd, refs, note, func(r ref.Ref, id int) error {
+		o := snap.Object(r.Kind, id)
 		if o == nil {
-			e, err := stat(r.kind, id)
+			e, err := stat(r.Kind, id)
 			if err != nil {
 				return err
 			}
-			return cli.Fail(cli.ExitFailed, "%s came while this was looking: try again", refName(e.Kind, e.ID))
+			return cli.Fail(cli.ExitFailed, "%s came while this was looking: try again", ref.Name(e.Kind, e.ID))
 		}
 		e := inspected(snap, o)
 		hidden = hidden || len(o.Unknown) > 0
@@ -105,7 +109,7 @@ func runWho(cmd *cobra.Command, args []string, output string) error {
 // incomplete is the outcome of a verb that could not see all: an error with its own exit code, if
 // root could see more. To root what is missing is only told.
 func incomplete(cmd *cobra.Command, snap *inspect.Snapshot, tell bool) error {
-	text := "not all users can be seen: " + escapeText(strings.Join(unseen(snap), "; "))
+	text := "not all users can be seen: " + terminal.Escape(strings.Join(unseen(snap), "; "))
 	if os.Geteuid() != 0 {
 		return cli.Fail(cli.ExitNotPermitted, "%s (root sees more)", text)
 	}
@@ -128,7 +132,7 @@ func writeVerdict(b *strings.Builder, o *inspect.Object) {
 	if o.Segment != nil && o.Segment.Attaches > 0 {
 		fmt.Fprintf(b, "%-10s attached %s, %d explained\n", "attaches", plural.Times(o.Segment.Attaches), o.Explained)
 	}
-	fmt.Fprintf(b, "%-10s %s: %s\n", "verdict", o.Verdict.Class, escapeText(strings.Join(o.Verdict.Reasons, "; ")))
+	fmt.Fprintf(b, "%-10s %s: %s\n", "verdict", o.Verdict.Class, terminal.Escape(strings.Join(o.Verdict.Reasons, "; ")))
 }
 
 // writeUsers writes a table of the users of an object.
@@ -145,12 +149,12 @@ func writeUsers(w io.Writer, v *view, o *inspect.Object) error {
 			tid = strconv.Itoa(u.TID)
 		}
 		if u.Comm() != "" {
-			comm = escapeText(u.Comm())
+			comm = terminal.Escape(u.Comm())
 		}
 		if u.Process != nil && u.Status != inspect.Reused && u.Process.UID >= 0 {
 			owner = v.users.Text(u.Process.UID)
 		}
-		for _, cell := range []string{pid, tid, comm, owner, string(u.Role), u.Status.String(), escapeText(whereabouts(u)), escapeText(u.Evidence())} {
+		for _, cell := range []string{pid, tid, comm, owner, string(u.Role), u.Status.String(), terminal.Escape(whereabouts(u)), terminal.Escape(u.Evidence())} {
 			t.add(cell)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"syscall"
 
 	"github.com/sysvipc/sysvipc"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/glimpse"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/segread"
 	"github.com/sysvipc/sysvipc/inspect"
 )
 
@@ -101,7 +101,7 @@ func (d *Reader) fillSegment(ctx context.Context, seg *sysvipc.Segment, progress
 		return err
 	}
 	to := io.WriterAt(mem)
-	if file, fileErr := glimpse.File(mem, seg.ID()); fileErr == nil {
+	if file, fileErr := segread.File(mem, seg.ID()); fileErr == nil {
 		defer file.Close()
 		to = file
 	}

@@ -8,7 +8,7 @@ import (
 	"io"
 
 	"github.com/sysvipc/sysvipc"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/glimpse"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/segread"
 )
 
 // SaveOptions are choices of [Writer.Save].
@@ -97,11 +97,11 @@ func (a *Writer) saveSegment(ctx context.Context, id int, s *Saved, opts SaveOpt
 		return err
 	}
 	s.Object = OfSegment(&st)
-	var view *glimpse.View
+	var view *segread.View
 	if opts.Hold && st.Attaches == 0 {
 		if s.Held, err = sysvipc.SegmentByID(id).Attach(&sysvipc.AttachOptions{ReadOnly: true}); err == nil {
 			s.Attached = true
-			view = glimpse.Over(s.Held, id)
+			view = segread.Over(s.Held, id)
 		}
 		opts.NoAttach = true
 	} else {
@@ -109,7 +109,7 @@ func (a *Writer) saveSegment(ctx context.Context, id int, s *Saved, opts SaveOpt
 	}
 	if err != nil && !opts.NoAttach {
 		s.Attached = true
-		view, err = glimpse.Attach(id)
+		view, err = segread.Attach(id)
 	}
 	if err != nil {
 		return err
@@ -130,12 +130,12 @@ func (a *Writer) saveSegment(ctx context.Context, id int, s *Saved, opts SaveOpt
 
 // open opens a segment through its users, who are looked for once for all that are saved: later ones
 // are as if they were not there.
-func (a *Writer) open(id, attaches int) (*glimpse.View, error) {
+func (a *Writer) open(id, attaches int) (*segread.View, error) {
 	if attaches > 0 && a.users == nil {
-		a.users = glimpse.Find()
+		a.users = segread.Find()
 	}
 	if a.users == nil {
-		return new(glimpse.Users).Open(id)
+		return new(segread.Users).Open(id)
 	}
 	return a.users.Open(id)
 }
@@ -149,7 +149,7 @@ func (a *Writer) endWith(err error) error {
 }
 
 // copySegment adds what is no hole.
-func (a *Writer) copySegment(ctx context.Context, view *glimpse.View, progress func(int64)) error {
+func (a *Writer) copySegment(ctx context.Context, view *segread.View, progress func(int64)) error {
 	told := int64(0)
 	for at := int64(0); ; {
 		start, end, err := view.Data(at)

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/glimpse"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/segread"
 )
 
 // Writer writes objects to a stream. Not safe for concurrent use; what it is given is packed
@@ -31,7 +31,7 @@ type Writer struct {
 	objects int
 	closed  bool
 
-	users *glimpse.Users // nil until they are needed
+	users *segread.Users // nil until they are needed
 }
 
 // NewWriter begins a file. Whoever makes a Writer calls Close.

@@ -14,6 +14,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 )
 
 // chapter is one part of the tour. It tells what it does, does it with processes of
@@ -53,23 +55,13 @@ func runChapters(ctx context.Context, exe string, w io.Writer, note string, chap
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, errors.New("the tour is stuck"))
 	defer cancel()
 	signal.Ignore(syscall.SIGPIPE) // it must not end the tour before it has cleaned up
-	t := &tour{ctx: ctx, w: w, exe: exe, bold: isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	t := &tour{ctx: ctx, w: w, exe: exe, bold: terminal.Is(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 	defer t.cleanUp()
 	if err := t.tell(note, chapters); err != nil {
 		return err
 	}
 	t.cleanUp()
 	return t.conclude()
-}
-
-// isTerminal reports whether a person may be reading w.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // tell tells all chapters, and returns an error if one of them could not go on.
