@@ -8,6 +8,7 @@ type Namespace struct {
 	// Processes is how many have a thread in it, and PIDs are the first of them.
 	Processes int
 	PIDs      []int
+	Container string // that of the first process, as [Process] has it; "" if none is known
 	// Mounts are where it is bind-mounted, and Descriptors are the open files, /proc/PID/fd/N, that
 	// refer to it. Either keeps a namespace without any process.
 	Mounts, Descriptors []string

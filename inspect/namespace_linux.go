@@ -102,7 +102,11 @@ func (f *finder) process(pid int) {
 		}
 		seen = append(seen, inode)
 		ns := f.namespace(inode)
-		ns.Processes++
+		if ns.Processes++; ns.Processes == 1 {
+			if text, err := fs.read(fs.task(pid, 0, "cgroup")); err == nil {
+				ns.Container, _ = parseCgroup(text)
+			}
+		}
 		if len(ns.PIDs) < maxNamed {
 			ns.PIDs = append(ns.PIDs, pid)
 		}

@@ -39,6 +39,9 @@ type Snapshot struct {
 	// Complete is false if something could not be seen; Warnings say what, in sentences.
 	Complete bool
 	Warnings []string
+	// UnreadableProcesses is how many processes this user may not ask what they have attached, and
+	// UnreadableThreads how many threads whether they wait.
+	UnreadableProcesses, UnreadableThreads int
 
 	places map[place]int // of the objects
 }

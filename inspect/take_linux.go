@@ -34,6 +34,7 @@ func take(ctx context.Context, o *Options) (*Snapshot, error) {
 		return nil, err
 	}
 	snap.Time, snap.Warnings = time.Now(), s.warnings
+	snap.UnreadableProcesses, snap.UnreadableThreads = s.hidden.maps, s.hidden.waits
 	snap.resolve(s)
 	snap.judge(o.MinAge, s.unlisted, s.owners)
 	return snap, ctx.Err()

@@ -17,13 +17,13 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sysvipcd VERB [FLAGS]",
 		Short: "Carry System V IPC past one machine",
-		Long: `Sysvipcd joins message queues of several machines (bridge) and runs commands under a lock
-that several machines share (run). Both need NATS servers with JetStream, from version
-2.12, or bring one (--embedded).`,
+		Long: `Sysvipcd serves what is on this machine as metrics (serve), joins message queues of several
+machines (bridge) and runs commands under a lock that several machines share (run). The last
+two need NATS servers with JetStream, from version 2.12, or bring one (--embedded).`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newBridgeCommand(), newRunCommand())
+	root.AddCommand(newBridgeCommand(), newRunCommand(), newServeCommand())
 	return root
 }
 

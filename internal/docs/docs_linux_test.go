@@ -36,6 +36,7 @@ var notRun = map[string]string{
 	"go get github.com":             "needs the network, and a published version",
 	"sysvipcd bridge":               "needs three NATS servers; the tests of cmd/sysvipcd have them",
 	"sysvipcd run --cluster":        "needs three NATS servers; the tests of cmd/sysvipcd have them",
+	"sysvipcd serve":                "serves until it is stopped; the tests of cmd/sysvipcd and dashboard ask it",
 	"SYSVIPC_KILLPOINTS=all go":     "takes two minutes",
 	"SYSVIPC_PLOT=$PWD/docs/img":    "measures for minutes, and writes pictures",
 	`conn, err := cluster.Connect(`: "needs three NATS servers; the tests of cluster have them",

@@ -1,0 +1,9 @@
+package dashboard
+
+import (
+	"testing"
+
+	"github.com/sysvipc/sysvipc/internal/ipctest"
+)
+
+func TestMain(m *testing.M) { ipctest.Main(m) }
