@@ -63,7 +63,12 @@ func everyRevision(t *testing.T, conn *cluster.Conn, name string) (checkAll func
 		eventually(t, "the last revision is seen", func() bool {
 			mu.Lock()
 			defer mu.Unlock()
-			return len(all) > 0 && all[len(all)-1].Header.Get("Nats-Sequence") == strconv.FormatUint(end.Sequence, 10)
+			if len(all) == 0 {
+				return false
+			}
+			seen, err := strconv.ParseUint(all[len(all)-1].Header.Get("Nats-Sequence"), 10, 64)
+			check(t, err)
+			return seen >= end.Sequence // grants are noticed later, too
 		})
 		missing, last, lastSeq := 0, revision{}, ""
 		left := map[string]bool{}

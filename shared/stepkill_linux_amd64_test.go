@@ -100,7 +100,9 @@ func tryPoint(t *testing.T, role, k int) (points []string, ok bool) {
 	defer mem.Close()
 	s := &stepper{pid: p.PID, tid: tid, flags: f, region: region}
 	done := make(chan error, 1)
+	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		runtime.LockOSThread() // and never unlocked: this thread is the tracer, and bound to a processor
 		err := s.attach()
 		if err == nil {
@@ -109,9 +111,9 @@ func tryPoint(t *testing.T, role, k int) (points []string, ok bool) {
 		s.kill()
 		done <- err
 	}()
-	late := time.AfterFunc(3*time.Second, func() { unix.Kill(p.PID, unix.SIGKILL) })
+	stuck := killWhenStuck(s, ended)
 	err = <-done
-	if !late.Stop() {
+	if stuck() {
 		p.Kill()
 		return nil, false
 	}
@@ -125,6 +127,42 @@ func tryPoint(t *testing.T, role, k int) (points []string, ok bool) {
 		t.Errorf("killed at point %d, in %v: %v", k, s.points[max(0, len(s.points)-1):], checkErr)
 	}
 	return s.points, true
+}
+
+// killWhenStuck kills a victim that sleeps within one step: not one that waits for a processor, however long. The function
+// that it returns reports whether it did, once ended is closed.
+func killWhenStuck(s *stepper, ended <-chan struct{}) (did func() bool) {
+	const look, enough = 250 * time.Millisecond, 6
+	verdict := make(chan bool, 1)
+	go func() {
+		asleep, last := 0, uint64(0)
+		for {
+			select {
+			case <-ended:
+				verdict <- false
+				return
+			case <-time.After(look):
+			}
+			if steps := s.steps.Load(); steps != last || !sleeps(s.pid, s.tid) {
+				asleep, last = 0, steps
+			} else if asleep++; asleep == enough {
+				unix.Kill(s.pid, unix.SIGKILL)
+				verdict <- true
+				return
+			}
+		}
+	}()
+	return func() bool { return <-verdict }
+}
+
+// sleeps reports whether a thread sleeps in the kernel, and does not run, wait for a processor or stand still.
+func sleeps(pid, tid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", pid, tid))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(text), ") ")
+	return strings.HasPrefix(state, "S")
 }
 
 // Each role is killed at each of its points. The short form takes one of them. All, and

@@ -26,6 +26,7 @@ type stepper struct {
 	region   []byte
 	last     []byte
 	points   []string // where the region was changed
+	steps    atomic.Uint64
 }
 
 var errCallEnded = errors.New("the call has ended")
@@ -102,6 +103,7 @@ func (s *stepper) to(k int) error {
 		case !status.Stopped():
 			return fmt.Errorf("the victim ended: %#x", status)
 		}
+		s.steps.Add(1)
 		signal = 0
 		if sig := status.StopSignal(); sig != unix.SIGTRAP {
 			signal = int(sig)
