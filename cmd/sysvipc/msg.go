@@ -9,20 +9,16 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
+// newMsgCommand returns the verb.
 func newMsgCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:                   "msg send|recv|peek|tail|drain|move",
-		GroupID:               verb.GroupUse,
-		Short:                 "Send, receive, look at and move messages",
-		Args:                  verb.Subverbs,
-		RunE:                  verb.Missing,
-		DisableFlagsInUseLine: true,
-	}
-	cmd.AddCommand(
+	return verb.Parent(&cobra.Command{
+		Use:     "msg send|recv|peek|tail|drain|move",
+		GroupID: verb.GroupUse,
+		Short:   "Send, receive, look at and move messages",
+	},
 		newMsgSendCommand(), newMsgRecvCommand(), newMsgPeekCommand(), newMsgTailCommand(),
 		newMsgDrainCommand(), newMsgMoveCommand(),
 	)
-	return cmd
 }
 
 // selectFlags choose messages by their type.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/shm"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
@@ -112,7 +113,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 	root.AddCommand(
 		newLsCommand(), newShowCommand(), newWhoCommand(), newWaitsCommand(), newTopCommand(), newNsCommand(), newWatchCommand(), newLimitsCommand(), newDoctorCommand(),
 		newMkCommand(), newSetCommand(), newRmCommand(), newGcCommand(), newUndoCommand(),
-		newShmCommand(), newSemCommand(), newMsgCommand(), newRegionCommand(),
+		shm.Command(), newSemCommand(), newMsgCommand(), newRegionCommand(),
 		newRunCommand(), newDumpCommand(), newRestoreCommand(), newDemoCommand(),
 		newFtokCommand(), newVersionCommand(),
 	)

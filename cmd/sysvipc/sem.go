@@ -8,20 +8,16 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
+// newSemCommand returns the verb.
 func newSemCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:                   "sem get|set|take|give|wait|op",
-		GroupID:               verb.GroupUse,
-		Short:                 "Read, set and operate semaphores",
-		Args:                  verb.Subverbs,
-		RunE:                  verb.Missing,
-		DisableFlagsInUseLine: true,
-	}
-	cmd.AddCommand(
+	return verb.Parent(&cobra.Command{
+		Use:     "sem get|set|take|give|wait|op",
+		GroupID: verb.GroupUse,
+		Short:   "Read, set and operate semaphores",
+	},
 		newSemGetCommand(), newSemSetCommand(),
 		newSemTakeCommand(), newSemGiveCommand(), newSemWaitCommand(), newSemOpCommand(),
 	)
-	return cmd
 }
 
 // addIndex adds -n, which all verbs for one semaphore have.

@@ -1,4 +1,4 @@
-// Package terminal writes for people: text that no terminal takes for a command, a bar of progress, a hexadecimal dump.
+// Package terminal writes for people: text that no terminal takes for a command, and a bar of progress.
 package terminal
 
 import (

@@ -15,6 +15,13 @@ const (
 	GroupOther  = "other"
 )
 
+// Parent makes cmd a verb that has nothing but verbs.
+func Parent(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
+	cmd.Args, cmd.RunE, cmd.DisableFlagsInUseLine = Subverbs, Missing, true
+	cmd.AddCommand(verbs...)
+	return cmd
+}
+
 // Subverbs answers a verb that does not exist: cobra takes it for an argument of the parent.
 func Subverbs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {

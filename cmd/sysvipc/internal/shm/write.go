@@ -1,4 +1,4 @@
-package main
+package shm
 
 import (
 	"fmt"
@@ -13,12 +13,12 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
-type shmWriteOptions struct {
+type writeOptions struct {
 	offset, pad arg.Size
 }
 
-func newShmWriteCommand() *cobra.Command {
-	var o shmWriteOptions
+func newWrite() *cobra.Command {
+	var o writeOptions
 	cmd := &cobra.Command{
 		Use:   "write REF [TEXT]",
 		Short: "Write text, or standard input, into a segment",
@@ -41,7 +41,7 @@ does.`,
 	return cmd
 }
 
-func (o *shmWriteOptions) run(cmd *cobra.Command, args []string) error {
+func (o *writeOptions) run(cmd *cobra.Command, args []string) error {
 	if args[0] == "-" {
 		return cli.Usage("standard input is what is to be written: give the REF as an argument")
 	}

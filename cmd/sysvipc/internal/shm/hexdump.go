@@ -1,4 +1,4 @@
-package terminal
+package shm
 
 import (
 	"bufio"
@@ -7,9 +7,9 @@ import (
 	"io"
 )
 
-// Hexdump writes what it is given as "hexdump -C" does: offset, 16 bytes, the same as
+// hexdump writes what it is given as "hexdump -C" does: offset, 16 bytes, the same as
 // text; and one asterisk for lines that are equal to the one before.
-type Hexdump struct {
+type hexdump struct {
 	w       *bufio.Writer
 	offset  int64
 	line    []byte // not yet complete
@@ -17,12 +17,12 @@ type Hexdump struct {
 	starred bool
 }
 
-// NewHexdump begins a dump of bytes that stand at offset.
-func NewHexdump(w io.Writer, offset int64) *Hexdump {
-	return &Hexdump{w: bufio.NewWriterSize(w, 64<<10), offset: offset}
+// newHexdump begins a dump of bytes that stand at offset.
+func newHexdump(w io.Writer, offset int64) *hexdump {
+	return &hexdump{w: bufio.NewWriterSize(w, 64<<10), offset: offset}
 }
 
-func (h *Hexdump) Write(p []byte) (int, error) {
+func (h *hexdump) Write(p []byte) (int, error) {
 	written := len(p)
 	for len(p) > 0 {
 		n := min(16-len(h.line), len(p))
@@ -35,7 +35,7 @@ func (h *Hexdump) Write(p []byte) (int, error) {
 	return written, h.w.Flush()
 }
 
-func (h *Hexdump) flushLine() {
+func (h *hexdump) flushLine() {
 	if bytes.Equal(h.line, h.before) {
 		if !h.starred {
 			h.w.WriteString("*\n")
@@ -50,7 +50,7 @@ func (h *Hexdump) flushLine() {
 	h.line = h.line[:0]
 }
 
-func (h *Hexdump) print() {
+func (h *hexdump) print() {
 	fmt.Fprintf(h.w, "%08x ", h.offset)
 	for i := range 16 {
 		if i == 8 {
@@ -72,8 +72,8 @@ func (h *Hexdump) print() {
 	h.w.WriteString("|\n")
 }
 
-// End writes the last line and the offset behind it.
-func (h *Hexdump) End() error {
+// end writes the last line and the offset behind it.
+func (h *hexdump) end() error {
 	if len(h.line) > 0 {
 		h.before = nil
 		h.flushLine()

@@ -1,4 +1,4 @@
-package main
+package shm
 
 import (
 	"bytes"
@@ -15,14 +15,14 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
-type shmReadOptions struct {
+type readOptions struct {
 	offset, length arg.Size
 	hex, text      bool
 	noAttach       bool
 }
 
-func newShmReadCommand() *cobra.Command {
-	var o shmReadOptions
+func newRead() *cobra.Command {
+	var o readOptions
 	cmd := &cobra.Command{
 		Use:   "read REF",
 		Short: "Copy the bytes of a segment to standard output",
@@ -58,7 +58,7 @@ it leaves untouched pages untouched, too.`,
 	return cmd
 }
 
-func (o *shmReadOptions) run(cmd *cobra.Command, arg string) error {
+func (o *readOptions) run(cmd *cobra.Command, arg string) error {
 	id, err := ref.ParseOne(cmd, arg, sysvipc.KindSegment)
 	if err != nil {
 		return err
@@ -85,16 +85,16 @@ func (o *shmReadOptions) run(cmd *cobra.Command, arg string) error {
 	case o.text:
 		return copyText(cmd, w, section, person)
 	case o.hex || person:
-		h := terminal.NewHexdump(w, o.offset.N)
+		h := newHexdump(w, o.offset.N)
 		if err := copyChunks(cmd, h, section); err != nil {
 			return err
 		}
-		return h.End()
+		return h.end()
 	}
 	return copyChunks(cmd, w, section)
 }
 
-func (o *shmReadOptions) open(id int) (bytesOf, error) {
+func (o *readOptions) open(id int) (bytesOf, error) {
 	if o.noAttach {
 		return segread.Open(id)
 	}
