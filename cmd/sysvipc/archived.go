@@ -4,23 +4,14 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
-
-// archivedColumns are those that a file keeps.
-var archivedColumns = mustColumns("ref,type,id,key,key_hex,mode,mode_str,uid,owner,gid,group,cuid,cgid,changed,size,destroyed,locked,nsems,messages,bytes,max_bytes")
-
-func mustColumns(list string) []*column {
-	cols, err := columnList(list)
-	if err != nil {
-		panic(err) // a column is misspelt in this package
-	}
-	return cols
-}
 
 // archived is an object in a file, as if it were there.
 func archived(o *archive.Object) entry {
@@ -44,11 +35,10 @@ func archived(o *archive.Object) entry {
 	}
 }
 
-// archivedRecord is the JSON of an object in a file.
-func archivedRecord(v *view, o *archive.Object) record {
-	f := format{cols: archivedColumns}
+// archivedObject is the JSON of an object in a file.
+func archivedObject(v *view, o *archive.Object) *output.Archived {
 	e := archived(o)
-	return f.record(v, &e)
+	return e.object(v).Archived()
 }
 
 // describeArchived says in a few words which object it is.

@@ -1,13 +1,14 @@
 package main
 
 import (
-	"strconv"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
@@ -15,10 +16,10 @@ import (
 // column is one thing that can be said of an object: a column of the table, a field of
 // the JSON and CSV, and a word of --filter, all under one name.
 type column struct {
-	name string
-	typ  valueType
-	of   func(v *view, e *entry) value
-	help string
+	name  string
+	typ   valueType
+	help  string
+	field output.Field
 }
 
 // view is what a listing knows beside the objects.
@@ -26,8 +27,8 @@ type view struct {
 	now    time.Time
 	users  account.Names
 	groups account.Names
-	ns     value  // of the objects
-	own    uint64 // the IPC namespace of this process
+	ns     uint64 // the IPC namespace of the objects; 0 if it is not known
+	own    uint64 // that of this process
 	// beside is true if the namespace stands in a column of its own.
 	beside bool
 	// warnings say what could not be seen of the users of the objects.
@@ -36,150 +37,114 @@ type view struct {
 
 func newView() *view {
 	own := inspect.CurrentNamespace()
-	return &view{now: time.Now(), users: account.Names{Lookup: account.User}, groups: account.Names{Lookup: account.Group}, ns: namespace(own), own: own}
+	return &view{now: time.Now(), users: account.Names{Lookup: account.User}, groups: account.Names{Lookup: account.Group}, ns: own, own: own}
 }
 
-// namespaceOf is the IPC namespace of an object.
-func (v *view) namespaceOf(e *entry) value {
-	if e.ns != 0 {
-		return namespace(e.ns)
+// object is the entry as it is published. It is made once.
+func (e *entry) object(v *view) *output.Object {
+	if e.shown != nil {
+		return e.shown
 	}
-	return v.ns
-}
-
-// appendRef appends how other verbs name an object: with its namespace, unless that is the one of this process.
-func (v *view) appendRef(dst []byte, e *entry) []byte {
-	if ns := v.namespaceOf(e); ns.state == known && uint64(ns.n) != v.own && !v.beside {
-		dst = append(strconv.AppendUint(append(dst, ref.NamespacePrefix...), uint64(ns.n), 10), '/')
-	}
-	return ref.AppendName(dst, e.Kind, e.ID)
-}
-
-// namespace is the number of an IPC namespace, which 0 says is not known.
-func namespace(inode uint64) value { return stateIf(inode == 0, unknown, number64(int64(inode))) }
-
-// columns are all there are, in the order of JSON and CSV.
-var columns = []column{
-	{"ref", typeText, func(v *view, e *entry) value { return text(string(v.appendRef(nil, e))) }, "how to name the object: shm:5"},
-	{"type", typeText, func(_ *view, e *entry) value { return text(ref.Word(e.Kind)) }, "shm, sem or msg"},
-	{"ns", typeNumber, func(v *view, e *entry) value {
-		if e.ns != 0 {
-			return namespace(e.ns)
-		}
-		return v.ns
-	}, "IPC namespace: the inode of /proc/self/ns/ipc"},
-	{"id", typeNumber, func(_ *view, e *entry) value { return number(e.ID) }, "the kernel's handle; 0 is valid"},
-	{"key", typeKey, func(_ *view, e *entry) value { return number(int(e.Key)) }, "key; 0 is IPC_PRIVATE or removed. A signed number in JSON and CSV"},
-	{"key_hex", typeText, func(_ *view, e *entry) value { return text(e.Key.String()) }, "key as 0x and 8 digits"},
-	{"mode", typeMode, func(_ *view, e *entry) value { return number(int(e.Mode)) }, "permissions; octal in the table, a number in JSON and CSV"},
-	{"mode_str", typeText, func(_ *view, e *entry) value { return text(e.Mode.String()[1:]) }, "permissions as rw-r-----"},
-	{"uid", typeNumber, func(_ *view, e *entry) value { return number(e.UID) }, "owner"},
-	{"owner", typeText, func(v *view, e *entry) value { return nameOf(&v.users, e.UID) }, "owner's name"},
-	{"gid", typeNumber, func(_ *view, e *entry) value { return number(e.GID) }, "owner's group"},
-	{"group", typeText, func(v *view, e *entry) value { return nameOf(&v.groups, e.GID) }, "owner's group's name"},
-	{"cuid", typeNumber, func(_ *view, e *entry) value { return number(e.CUID) }, "user who made it"},
-	{"cgid", typeNumber, func(_ *view, e *entry) value { return number(e.CGID) }, "group of the user who made it"},
-	{"changed", typeTime, func(_ *view, e *entry) value { return stamp(e.Changed) }, "made, or owner or mode changed (for sets also SETVAL and SETALL)"},
-	{"age", typeAge, func(v *view, e *entry) value { return v.since(e.Changed) }, "seconds since changed"},
-	{"idle", typeAge, func(v *view, e *entry) value { return v.since(e.lastUse()) }, "seconds since the last use that the kernel noted"},
-
-	shmColumn("size", typeSize, func(s *sysvipc.SegmentStat) value { return number64(s.Size) }, "bytes of a segment"),
-	shmColumn("nattch", typeNumber, func(s *sysvipc.SegmentStat) value { return number(s.Attaches) }, "attaches of a segment (mappings, not processes)"),
-	shmColumn("rss", typeSize, func(s *sysvipc.SegmentStat) value { return negativeIsUnknown(s.Resident) }, "bytes of a segment in memory"),
-	shmColumn("swap", typeSize, func(s *sysvipc.SegmentStat) value { return negativeIsUnknown(s.SwappedOut) }, "bytes of a segment in swap"),
-	shmColumn("cpid", typeNumber, func(s *sysvipc.SegmentStat) value { return process(s.CreatorPID, true) }, "process that made the segment"),
-	shmColumn("lpid", typeNumber, func(s *sysvipc.SegmentStat) value {
-		return process(s.LastPID, !s.Attached.IsZero() || !s.Detached.IsZero())
-	}, "process that attached or detached last"),
-	shmColumn("attached", typeTime, func(s *sysvipc.SegmentStat) value { return stamp(s.Attached) }, "last attach"),
-	shmColumn("detached", typeTime, func(s *sysvipc.SegmentStat) value { return stamp(s.Detached) }, "last detach"),
-	shmColumn("destroyed", typeBool, func(s *sysvipc.SegmentStat) value { return boolean(s.Destroyed) }, "removed, and gone with its last detach"),
-	shmColumn("locked", typeBool, func(s *sysvipc.SegmentStat) value { return boolean(s.Locked) }, "never swapped out (SHM_LOCK)"),
-
-	semColumn("nsems", typeNumber, func(s *sysvipc.SemaphoreSetStat) value { return number(s.Len) }, "semaphores in the set"),
-	semColumn("operated", typeTime, func(s *sysvipc.SemaphoreSetStat) value { return stamp(s.Operated) }, "last operation on the set; none: perhaps not initialised"),
-
-	msgColumn("messages", typeNumber, func(q *sysvipc.QueueStat) value { return number(q.Messages) }, "messages on the queue"),
-	msgColumn("bytes", typeSize, func(q *sysvipc.QueueStat) value { return number(q.Bytes) }, "bytes of the messages on the queue"),
-	msgColumn("max_bytes", typeSize, func(q *sysvipc.QueueStat) value { return negativeIsUnknown(int64(q.MaxBytes)) }, "capacity of the queue in bytes (msg_qbytes)"),
-	msgColumn("lspid", typeNumber, func(q *sysvipc.QueueStat) value { return process(q.LastSendPID, !q.Sent.IsZero()) }, "process that sent last"),
-	msgColumn("lrpid", typeNumber, func(q *sysvipc.QueueStat) value { return process(q.LastReceivePID, !q.Received.IsZero()) }, "process that received last"),
-	msgColumn("sent", typeTime, func(q *sysvipc.QueueStat) value { return stamp(q.Sent) }, "last send"),
-	msgColumn("received", typeTime, func(q *sysvipc.QueueStat) value { return stamp(q.Received) }, "last receive"),
-
-	userColumn("class", typeText, func(o *inspect.Object) value { return text(string(o.Verdict.Class)) }, "in-use, protected, unknown, has-data, orphan or candidate: see \"sysvipc gc --help\""),
-	userColumn("explained", typeNumber, func(o *inspect.Object) value {
-		return stateIf(o.Segment == nil, absent, number(o.Explained))
-	}, "attaches of a segment that belong to users who can be seen"),
-	userColumn("waiters", typeNumber, func(o *inspect.Object) value {
-		return stateIf(o.Segment != nil, absent, number(o.Waiters))
-	}, "threads that are seen to wait on a set or queue"),
-}
-
-func shmColumn(name string, typ valueType, of func(*sysvipc.SegmentStat) value, help string) column {
-	return column{name, typ, func(_ *view, e *entry) value {
-		if e.seg == nil {
-			return value{state: absent}
-		}
-		return of(e.seg)
-	}, help}
-}
-
-func semColumn(name string, typ valueType, of func(*sysvipc.SemaphoreSetStat) value, help string) column {
-	return column{name, typ, func(_ *view, e *entry) value {
-		if e.set == nil {
-			return value{state: absent}
-		}
-		return of(e.set)
-	}, help}
-}
-
-func msgColumn(name string, typ valueType, of func(*sysvipc.QueueStat) value, help string) column {
-	return column{name, typ, func(_ *view, e *entry) value {
-		if e.queue == nil {
-			return value{state: absent}
-		}
-		return of(e.queue)
-	}, help}
-}
-
-// userColumn is about the users of an object. Columns of this kind need a look at every process.
-func userColumn(name string, typ valueType, of func(*inspect.Object) value, help string) column {
-	return column{name, typ, func(_ *view, e *entry) value {
-		if e.users == nil {
-			return value{state: absent}
-		}
-		return of(e.users)
-	}, help}
-}
-
-// userColumns are the names of those.
-var userColumns = []string{"class", "explained", "waiters"}
-
-func (v *view) since(t time.Time) value {
-	return stateIf(t.IsZero(), none, seconds(max(0, v.now.Sub(t))))
-}
-
-// lastUse is the latest time that the kernel keeps of an object.
-func (e *entry) lastUse() time.Time {
-	last := e.Changed
-	later := func(times ...time.Time) {
-		for _, t := range times {
-			if t.After(last) {
-				last = t
-			}
-		}
-	}
+	look := v.look(e)
 	switch {
+	case e.users != nil:
+		e.shown = look.Inspected(e.users)
 	case e.seg != nil:
-		later(e.seg.Attached, e.seg.Detached)
+		e.shown = look.Segment(e.seg)
 	case e.set != nil:
-		later(e.set.Operated)
-	case e.queue != nil:
-		later(e.queue.Sent, e.queue.Received)
+		e.shown = look.Set(e.set)
+	default:
+		e.shown = look.Queue(e.queue)
 	}
-	return last
+	return e.shown
 }
+
+func (v *view) look(e *entry) *output.Look {
+	ns, own := v.ns, v.own
+	if e.ns != 0 {
+		ns = e.ns
+	}
+	if v.beside {
+		own = ns
+	}
+	return &output.Look{Time: v.now, Namespace: ns, Own: own, User: v.users.Name, Group: v.groups.Name}
+}
+
+// columns are those of the table, JSON and CSV, in the order of JSON and CSV.
+var columns = []column{
+	columnOf("ref", typeText, "how to name the object: shm:5"),
+	columnOf("type", typeText, "shm, sem or msg"),
+	columnOf("ns", typeNumber, "IPC namespace: the inode of /proc/self/ns/ipc"),
+	columnOf("id", typeNumber, "the kernel's handle; 0 is valid"),
+	columnOf("key", typeKey, "key; 0 is IPC_PRIVATE or removed. A signed number in JSON and CSV"),
+	columnOf("key_hex", typeText, "key as 0x and 8 digits"),
+	columnOf("mode", typeMode, "permissions; octal in the table, a number in JSON and CSV"),
+	columnOf("mode_str", typeText, "permissions as rw-r-----"),
+	columnOf("uid", typeNumber, "owner"),
+	columnOf("owner", typeText, "owner's name"),
+	columnOf("gid", typeNumber, "owner's group"),
+	columnOf("group", typeText, "owner's group's name"),
+	columnOf("cuid", typeNumber, "user who made it"),
+	columnOf("cgid", typeNumber, "group of the user who made it"),
+	columnOf("changed", typeTime, "made, or owner or mode changed (for sets also SETVAL and SETALL)"),
+	columnOf("age", typeAge, "seconds since changed"),
+	columnOf("idle", typeAge, "seconds since the last use that the kernel noted"),
+	columnOf("size", typeSize, "bytes of a segment"),
+	columnOf("nattch", typeNumber, "attaches of a segment (mappings, not processes)"),
+	columnOf("rss", typeSize, "bytes of a segment in memory"),
+	columnOf("swap", typeSize, "bytes of a segment in swap"),
+	columnOf("cpid", typeNumber, "process that made the segment"),
+	columnOf("lpid", typeNumber, "process that attached or detached last"),
+	columnOf("attached", typeTime, "last attach"),
+	columnOf("detached", typeTime, "last detach"),
+	columnOf("destroyed", typeBool, "removed, and gone with its last detach"),
+	columnOf("locked", typeBool, "never swapped out (SHM_LOCK)"),
+	columnOf("nsems", typeNumber, "semaphores in the set"),
+	columnOf("operated", typeTime, "last operation on the set; none: perhaps not initialised"),
+	columnOf("messages", typeNumber, "messages on the queue"),
+	columnOf("bytes", typeSize, "bytes of the messages on the queue"),
+	columnOf("max_bytes", typeSize, "capacity of the queue in bytes (msg_qbytes)"),
+	columnOf("lspid", typeNumber, "process that sent last"),
+	columnOf("lrpid", typeNumber, "process that received last"),
+	columnOf("sent", typeTime, "last send"),
+	columnOf("received", typeTime, "last receive"),
+	columnOf("class", typeText, "in-use, protected, unknown, has-data, orphan or candidate: see \"sysvipc gc --help\""),
+	columnOf("explained", typeNumber, "attaches of a segment that belong to users who can be seen"),
+	columnOf("waiters", typeNumber, "threads that are seen to wait on a set or queue"),
+}
+
+func columnOf(name string, typ valueType, help string) column {
+	return column{name, typ, help, output.ObjectField(name)}
+}
+
+// of is what the column says of an object.
+func (c *column) of(v *view, e *entry) value {
+	o := e.object(v)
+	field, ok := c.field.Of(o)
+	if !ok {
+		return value{state: absent}
+	}
+	if field.Kind() == reflect.Pointer {
+		if field.IsNil() {
+			return stateIf(slices.Contains(o.Unknown, c.name), unknown, value{state: none})
+		}
+		field = field.Elem()
+	}
+	switch field.Kind() {
+	case reflect.String:
+		return text(field.String())
+	case reflect.Bool:
+		return boolean(field.Bool())
+	case reflect.Struct:
+		return value{n: field.Interface().(time.Time).Unix()}
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		return number64(field.Int())
+	}
+	return number64(int64(field.Uint()))
+}
+
+// userColumns are about the users of an object, and need a look at every process.
+var userColumns = []string{"class", "explained", "waiters"}
 
 // columnNamed finds a column.
 func columnNamed(name string) (*column, error) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
@@ -22,7 +24,7 @@ const nagiosUnknown = 3
 
 func newDoctorCommand() *cobra.Command {
 	var nagios bool
-	var output string
+	var format string
 	cmd := &cobra.Command{
 		Use:     "doctor [ENOSPC] [EINVAL] [E2BIG] [EAGAIN]",
 		GroupID: verb.GroupLook,
@@ -58,27 +60,27 @@ With --nagios it writes one line, and the exit code is 0 if all is well, 1 for a
 			if nagios {
 				return runNagios(cmd)
 			}
-			return runDoctor(cmd, args, output)
+			return runDoctor(cmd, args, format)
 		},
 	}
 	cmd.Flags().BoolVar(&nagios, "nagios", false, "one line, and exit codes, as monitoring wants it")
-	flags.Output(cmd, &output, "table", "json")
+	flags.Output(cmd, &format, "table", "json")
 	return cmd
 }
 
-func runDoctor(cmd *cobra.Command, args []string, output string) error {
+func runDoctor(cmd *cobra.Command, args []string, format string) error {
 	snap, err := inspect.Take(cmd.Context(), nil)
 	if err != nil {
 		return err
 	}
 	w := cmd.OutOrStdout()
 	found := inspect.Diagnose(snap, "")
-	if output == "json" {
-		d := startDocument(w, "findings")
-		for _, f := range found {
-			d.add(record{{"check", f.Check}, {"severity", f.Severity.String()}, {"text", f.Text}, {"remedy", textOrNil(f.Remedy)}})
+	if format == "json" {
+		d := output.StartDocument(w, "findings")
+		for i := range found {
+			d.Add(output.FindingOf(&found[i]))
 		}
-		return d.end(snap.Warnings)
+		return d.End(snap.Warnings)
 	}
 	for _, errno := range args {
 		fmt.Fprintf(w, "%s can mean:\n", strings.ToUpper(errno))
@@ -131,9 +133,9 @@ func runNagios(cmd *cobra.Command) error {
 // performance is what is used of each limit: name=used;warning;critical;least;most.
 func performance(snap *inspect.Snapshot) string {
 	var words []string
-	for _, l := range limitsOf(snap.Limits) {
-		if l.used >= 0 {
-			words = append(words, fmt.Sprintf("%s=%d;%d;%d;0;%d", l.name, l.used, percentOf(l.value, 80), percentOf(l.value, 95), l.value))
+	for _, l := range output.Limits(snap.Limits) {
+		if l.Used != nil {
+			words = append(words, fmt.Sprintf("%s=%d;%d;%d;0;%d", l.Name, *l.Used, percentOf(l.Value, 80), percentOf(l.Value, 95), l.Value))
 		}
 	}
 	return strings.Join(words, " ")

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
@@ -103,7 +105,7 @@ func (o *dumpOptions) run(cmd *cobra.Command) error {
 		report = cmd.ErrOrStderr()
 	}
 	if o.output == "json" {
-		d.doc = startDocument(report, "objects")
+		d.doc = output.StartDocument(report, "objects")
 	}
 	size := int64(0)
 	if o.dryRun {
@@ -115,7 +117,7 @@ func (o *dumpOptions) run(cmd *cobra.Command) error {
 		if err != nil {
 			d.warnings = append(d.warnings, cli.Text(err))
 		}
-		if endErr := d.doc.end(d.warnings); err == nil {
+		if endErr := d.doc.End(d.warnings); err == nil {
 			err = endErr
 		}
 	} else if err == nil && !o.dryRun {
@@ -132,7 +134,7 @@ type dumping struct {
 	*dumpOptions
 	cmd      *cobra.Command
 	v        *view
-	doc      *document // nil: no JSON
+	doc      *output.Document // nil: no JSON
 	bar      *terminal.Progress
 	warnings []string
 	first    error // of an object
@@ -209,8 +211,7 @@ func (d *dumping) tell(w io.Writer, targets []target) error {
 		case err != nil:
 			continue // gone
 		case d.doc != nil:
-			f := format{cols: archivedColumns}
-			d.doc.add(append(f.record(d.v, &e), field{"saved", false}))
+			d.doc.Add(&output.DumpedObject{Archived: e.object(d.v).Archived()})
 		default:
 			fmt.Fprintf(w, "would save %s (%s)\n", ref.Name(t.kind, t.id), d.v.describe(&e))
 		}
@@ -278,7 +279,9 @@ func (d *dumping) tellSaved(s archive.Saved) {
 		d.failed(cli.Fail(cli.ExitNotPermitted, "%s was in use while it was saved: messages may be missing, or not belong together", s.Ref()))
 	}
 	if d.doc != nil {
-		d.doc.add(append(archivedRecord(d.v, &s.Object), field{"saved", true}, field{"was_attached", s.Attached}, field{"in_use", s.InUse}))
+		d.doc.Add(&output.DumpedObject{
+			Archived: archivedObject(d.v, &s.Object), Saved: true, DumpedState: &output.DumpedState{WasAttached: s.Attached, InUse: s.InUse},
+		})
 	}
 }
 

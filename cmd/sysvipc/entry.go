@@ -3,6 +3,8 @@ package main
 import (
 	"iter"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
 )
@@ -16,6 +18,7 @@ type entry struct {
 	queue           *sysvipc.QueueStat
 	users           *inspect.Object // the same with its users; nil if nobody asked for them
 	ns              uint64          // its IPC namespace; 0 for that of the view
+	shown           *output.Object  // as it is published; nil until it is asked for
 }
 
 func segmentEntry(st *sysvipc.SegmentStat) entry  { return entry{Object: &st.Object, seg: st} }
@@ -51,7 +54,7 @@ func yieldAll[T any](all iter.Seq2[T, error], entryOf func(*T) entry, yield func
 	st := new(T)
 	e := entryOf(st)
 	for next, err := range all {
-		*st = next
+		*st, e.shown = next, nil
 		if !yield(&e, err) || err != nil {
 			return false
 		}

@@ -10,7 +10,7 @@ import (
 
 func filterEntries() (*view, map[string]*entry) {
 	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.Local)
-	v := &view{now: now, ns: number(1), own: 1}
+	v := &view{now: now, ns: 1, own: 1}
 	v.users.Lookup = func(string) (string, error) { return "someone", nil }
 	v.groups.Lookup = v.users.Lookup
 	seg := segmentEntry(&sysvipc.SegmentStat{

@@ -111,7 +111,7 @@ func (f *format) writeTables(w io.Writer, v *view, all entries) (int, error) {
 		if _, err := io.WriteString(w, above); err != nil {
 			return n, err
 		}
-		if err := t.write(w); err != nil {
+		if err := t.Write(w); err != nil {
 			return n, err
 		}
 		above = "\n"

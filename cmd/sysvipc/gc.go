@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
@@ -90,7 +92,7 @@ type collection struct {
 	*gcOptions
 	cmd   *cobra.Command
 	v     *view
-	doc   *document
+	doc   *output.Document
 	kept  map[inspect.Class]int
 	first error // of an object that should have gone
 	done  int
@@ -116,7 +118,7 @@ func (o *gcOptions) run(cmd *cobra.Command) error {
 	}
 	c := &collection{gcOptions: o, cmd: cmd, v: newView(), kept: map[inspect.Class]int{}}
 	if o.output == "json" {
-		c.doc = startDocument(cmd.OutOrStdout(), "objects")
+		c.doc = output.StartDocument(cmd.OutOrStdout(), "objects")
 	}
 	var doomed []*inspect.Object
 	for i := range snap.Objects {
@@ -132,7 +134,7 @@ func (o *gcOptions) run(cmd *cobra.Command) error {
 	}
 	err = c.remove(doomed)
 	if c.doc != nil {
-		if endErr := c.doc.end(listOf(snap.Warnings)); err == nil {
+		if endErr := c.doc.End(snap.Warnings); err == nil {
 			err = endErr
 		}
 	} else if err == nil {
@@ -169,9 +171,8 @@ func (c *collection) keep(o *inspect.Object, why string) {
 
 // add writes an object to the JSON.
 func (c *collection) add(o *inspect.Object, action, why string) {
-	var f format
 	e := entry{Object: &o.Object, seg: o.Segment, set: o.Set, queue: o.Queue, users: o}
-	c.doc.add(append(f.record(c.v, &e), field{"action", action}, field{"why", textOrNil(why)}))
+	c.doc.Add(&output.CollectedObject{Object: e.object(c.v), Action: action, Why: textOrNil(why)})
 }
 
 // tell writes a line about an object.

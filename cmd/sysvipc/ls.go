@@ -126,7 +126,7 @@ func runLs(cmd *cobra.Command, args []string, o *lsOptions) error {
 	}
 	return inside(o.ns, func() error {
 		here := inspect.CurrentNamespace()
-		v.ns = namespace(here)
+		v.ns = here
 		o.format.manyNamespaces = here != v.own
 		all, err := o.list(cmd, v, kinds)
 		if err != nil {

@@ -9,28 +9,19 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/output"
 )
 
-// record makes the JSON object of an entry: the columns that its kind has, and under
-// "unknown" the names of those that are null because nobody here can tell.
-func (f *format) record(v *view, e *entry, alsoUnknown ...string) record {
-	r := make(record, 0, 32)
-	missing := append([]string{}, alsoUnknown...)
-	for _, c := range f.columns() {
-		val := c.of(v, e)
-		if val.state == absent {
-			continue
-		}
-		if val.state == unknown {
-			missing = append(missing, c.name)
-		}
-		r = append(r, field{c.name, c.typ.forPrograms(val)})
+// append appends an object as JSON: whole, or the columns that are chosen.
+func (f *format) append(dst []byte, v *view, e *entry) []byte {
+	if f.cols == nil {
+		return output.Append(dst, e.object(v))
 	}
-	if e.users != nil && f.cols == nil {
-		r = append(r, userFields(e.users)...)
-		missing = append(missing, e.users.Unknown...)
+	fields := make([]output.Field, len(f.cols))
+	for i, c := range f.cols {
+		fields[i] = c.field
 	}
-	return append(r, field{"unknown", missing})
+	return output.Select(dst, e.object(v), fields)
 }
 
 // columns are those that JSON and CSV have: all, unless some are chosen.
@@ -47,14 +38,14 @@ func (f *format) columns() []*column {
 
 // writeJSON completes the document also when an error ends the list.
 func (f *format) writeJSON(w io.Writer, v *view, all entries) error {
-	d := startDocument(w, "objects")
+	d := output.StartDocument(w, "objects")
 	for e, err := range all {
 		if err != nil {
-			return errors.Join(err, d.end([]string{cli.Text(err)}))
+			return errors.Join(err, d.End([]string{cli.Text(err)}))
 		}
-		d.add(f.record(v, e))
+		d.AddFunc(func(dst []byte) []byte { return f.append(dst, v, e) })
 	}
-	return d.end(v.warnings)
+	return d.End(v.warnings)
 }
 
 func (f *format) writeJSONLines(w io.Writer, v *view, all entries) error {
@@ -64,8 +55,7 @@ func (f *format) writeJSONLines(w io.Writer, v *view, all entries) error {
 		if err != nil {
 			return errors.Join(err, out.Flush())
 		}
-		r := append(record{{"schema", schema}}, f.record(v, e)...)
-		line = append(appendJSON(line[:0], r), '\n')
+		line = output.Line(line[:0], func(dst []byte) []byte { return f.append(dst, v, e) })
 		out.Write(line)
 	}
 	return out.Flush()
@@ -107,7 +97,7 @@ func writeNames(w io.Writer, v *view, all entries) error {
 		if err != nil {
 			return errors.Join(err, out.Flush())
 		}
-		out.Write(append(v.appendRef(out.AvailableBuffer(), e), '\n'))
+		out.WriteString(v.look(e).Ref(e.Object) + "\n")
 	}
 	return out.Flush()
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
@@ -148,8 +150,7 @@ func (o *mkOptions) print(cmd *cobra.Command, kind sysvipc.Kind, id int, made bo
 	if err != nil {
 		return err
 	}
-	var f format
-	d := startDocument(cmd.OutOrStdout(), "objects")
-	d.add(append(f.record(newView(), &e), field{"made", made}))
-	return d.end(nil)
+	d := output.StartDocument(cmd.OutOrStdout(), "objects")
+	d.Add(&output.MadeObject{Object: e.object(newView()), Made: made})
+	return d.End(nil)
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"encoding/base64"
 	"io"
 	"strconv"
-	"unicode/utf8"
+
+	"github.com/sysvipc/sysvipc/internal/output"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +24,7 @@ type messageWriter struct {
 	format    string
 	withTypes bool
 	terminal  bool
-	doc       *document
+	doc       *output.Document
 }
 
 func (m *messageWriter) add(cmd *cobra.Command) {
@@ -36,7 +36,7 @@ func (m *messageWriter) add(cmd *cobra.Command) {
 func (m *messageWriter) begin(w io.Writer) {
 	m.w, m.terminal = w, terminal.Is(w)
 	if m.format == "json" {
-		m.doc = startDocument(w, "messages")
+		m.doc = output.StartDocument(w, "messages")
 	}
 }
 
@@ -44,11 +44,10 @@ func (m *messageWriter) begin(w io.Writer) {
 func (m *messageWriter) write(msg sysvipc.Message, index int) error {
 	switch m.format {
 	case "json":
-		m.doc.add(messageRecord(msg, index))
-		return m.doc.flush()
+		m.doc.Add(output.MessageOf(msg, index))
+		return m.doc.Flush()
 	case "jsonl":
-		r := append(record{{"schema", schema}}, messageRecord(msg, index)...)
-		return m.put(append(appendJSON(nil, r), '\n'))
+		return m.put(output.AppendLine(nil, output.MessageOf(msg, index)))
 	case "raw":
 		if m.terminal {
 			return m.put(terminal.AppendEscaped(nil, msg.Data, true))
@@ -76,18 +75,5 @@ func (m *messageWriter) end(err error) error {
 	if err != nil {
 		warnings = []string{cli.Text(err)}
 	}
-	return m.doc.end(warnings)
-}
-
-// messageRecord is the JSON of a message: its text, or in base64 what is no text.
-func messageRecord(msg sysvipc.Message, index int) record {
-	var r record
-	if index >= 0 {
-		r = record{{"index", index}}
-	}
-	r = append(r, field{"type", msg.Type}, field{"size", len(msg.Data)})
-	if utf8.Valid(msg.Data) {
-		return append(r, field{"text", string(msg.Data)})
-	}
-	return append(r, field{"base64", base64.StdEncoding.EncodeToString(msg.Data)})
+	return m.doc.End(warnings)
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
@@ -17,7 +19,7 @@ import (
 )
 
 func newNsCommand() *cobra.Command {
-	var output string
+	var format string
 	cmd := &cobra.Command{
 		Use:     "ns",
 		GroupID: verb.GroupLook,
@@ -33,9 +35,9 @@ if this user may enter it (CAP_SYS_ADMIN), and otherwise a question mark.
   sysvipc ls --ns /run/ipcns/build`,
 		Args:              verb.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return runNs(cmd, output) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return runNs(cmd, format) },
 	}
-	flags.Output(cmd, &output, "table", "json")
+	flags.Output(cmd, &format, "table", "json")
 	return cmd
 }
 
@@ -74,56 +76,44 @@ func count(ns *inspect.Namespace) (c census) {
 	return c
 }
 
-func runNs(cmd *cobra.Command, output string) error {
+func runNs(cmd *cobra.Command, format string) error {
 	all, err := inspect.Namespaces(cmd.Context(), nil)
 	if err != nil {
 		return err
 	}
-	if output == "json" {
-		d := startDocument(cmd.OutOrStdout(), "namespaces")
+	if format == "json" {
+		d := output.StartDocument(cmd.OutOrStdout(), "namespaces")
 		warnings := all.Warnings
 		for i := range all.All {
 			ns := &all.All[i]
 			c := count(ns)
-			r := record{
-				{"ns", int64(ns.Inode)},
-				{"own", ns.Own},
-				{"processes", ns.Processes},
-				{"pids", listOf(ns.PIDs)},
-				{"mounts", listOf(ns.Mounts)},
-				{"descriptors", listOf(ns.Descriptors)},
-				{"path", textOrNil(ns.Path)},
-				{"segments", nil},
-				{"sets", nil},
-				{"queues", nil},
-				{"unknown", []string{}},
-			}
+			r := output.NamespaceOf(ns)
 			if c.err == nil {
-				r[7].value, r[8].value, r[9].value = c.segments, c.sets, c.queues
+				r.Segments, r.Sets, r.Queues = &c.segments, &c.sets, &c.queues
 			} else {
-				r[10].value = []string{"segments", "sets", "queues"}
+				r.Unknown = []string{"segments", "sets", "queues"}
 				warnings = append(warnings, fmt.Sprintf("IPC namespace %d: %v", ns.Inode, c.err))
 			}
-			d.add(r)
+			d.Add(r)
 		}
-		return d.end(warnings)
+		return d.End(warnings)
 	}
-	t := newTable(tableColumn{"NS", true}, tableColumn{"PROCESSES", true}, tableColumn{"SHM", true}, tableColumn{"SEM", true}, tableColumn{"MSG", true}, tableColumn{"KEPT BY", false})
+	t := output.NewTable(output.Right("NS"), output.Right("PROCESSES"), output.Right("SHM"), output.Right("SEM"), output.Right("MSG"), output.Left("KEPT BY"))
 	for i := range all.All {
 		ns := &all.All[i]
 		c := count(ns)
-		t.add(strconv.FormatUint(ns.Inode, 10))
-		t.add(strconv.Itoa(ns.Processes))
+		t.Add(strconv.FormatUint(ns.Inode, 10))
+		t.Add(strconv.Itoa(ns.Processes))
 		for _, n := range []int{c.segments, c.sets, c.queues} {
 			if c.err != nil {
-				t.add("?")
+				t.Add("?")
 			} else {
-				t.add(strconv.Itoa(n))
+				t.Add(strconv.Itoa(n))
 			}
 		}
-		t.add(terminal.Escape(keptBy(ns)))
+		t.Add(terminal.Escape(keptBy(ns)))
 	}
-	if err := t.write(cmd.OutOrStdout()); err != nil {
+	if err := t.Write(cmd.OutOrStdout()); err != nil {
 		return err
 	}
 	for _, w := range all.Warnings {
@@ -153,12 +143,4 @@ func keptBy(ns *inspect.Namespace) string {
 		words = append(words, "open file "+path)
 	}
 	return strings.Join(words, ", ")
-}
-
-// listOf is a list for JSON, which is never null.
-func listOf[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
 }

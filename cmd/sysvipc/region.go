@@ -1,12 +1,14 @@
 package main
 
 import (
-	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sysvipc/sysvipc/internal/output"
 
 	"github.com/spf13/cobra"
 
@@ -202,9 +204,9 @@ func theKey(a *shared.Any, text string) ([]byte, error) {
 func setFromText(typ *shared.Type, value []byte, text, what string) error {
 	err := typ.ParseJSON(value, []byte(text))
 	if err != nil && typ.Root().Kind == "str" && !strings.HasPrefix(strings.TrimSpace(text), `"`) {
-		quoted := appendJSON(nil, text)
+		quoted := output.Append(nil, text)
 		if !utf8.ValidString(text) {
-			quoted = appendJSON(nil, record{{"base64", base64.StdEncoding.EncodeToString([]byte(text))}})
+			quoted = output.Append(nil, output.Base64{Base64: []byte(text)})
 		}
 		if typ.ParseJSON(value, quoted) == nil {
 			return nil
@@ -216,13 +218,13 @@ func setFromText(typ *shared.Type, value []byte, text, what string) error {
 	return nil
 }
 
-// lockText says who holds a mutex.
-func lockRecord(s shared.LockState) record {
-	r := record{{"locked", s.Locked}, {"pid", nil}, {"comm", nil}, {"died", s.Died}, {"lost", s.Lost}}
+// lockValue says who holds a mutex.
+func lockValue(s shared.LockState) *output.Lock {
+	lock := &output.Lock{Locked: s.Locked, Died: s.Died, Lost: s.Lost}
 	if pid, comm := holderOf(s.TID); s.Locked && pid != 0 {
-		r[1].value, r[2].value = pid, comm
+		lock.PID, lock.Comm = &pid, &comm
 	}
-	return r
+	return lock
 }
 
 // thingError says what a kind of thing cannot do.
@@ -231,7 +233,7 @@ func thingError(a *shared.Any, format string, args ...any) error {
 }
 
 // rawJSON is a value that is JSON already.
-type rawJSON []byte
+type rawJSON = json.RawMessage
 
 func jsonOf(typ *shared.Type, value []byte) rawJSON { return typ.AppendJSON(nil, value) }
 

@@ -2,10 +2,11 @@ package main
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/sysvipc/sysvipc/internal/output"
 
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/shared"
@@ -20,7 +21,7 @@ func docValue(a *shared.Any, data []byte) rawJSON {
 	case data == nil:
 		return rawJSON("null")
 	case a.Codec != "json" || json.Compact(&line, data) != nil:
-		return appendJSON(nil, record{{"codec", a.Codec}, {"base64", base64.StdEncoding.EncodeToString(data)}})
+		return output.Append(nil, output.Base64{Codec: &a.Codec, Base64: data})
 	}
 	return escapeJSON(line.Bytes())
 }
@@ -33,7 +34,7 @@ func escapeJSON(text []byte) []byte {
 		if r < utf8.RuneSelf && r != 0x7f || r != utf8.RuneError && unicode.IsPrint(r) {
 			out = append(out, text[:n]...)
 		} else {
-			quoted := appendJSONString(nil, string(text[:n]))
+			quoted := output.AppendString(nil, string(text[:n]))
 			out = append(out, quoted[1:len(quoted)-1]...)
 		}
 		text = text[n:]

@@ -5,6 +5,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
@@ -99,7 +101,7 @@ func everything(region *shared.Observer) (all []*shared.Any, err error) {
 type valueWriter struct {
 	w     io.Writer
 	out   *bufio.Writer
-	doc   *document
+	doc   *output.Document
 	json  bool
 	names bool // before each line
 }
@@ -107,7 +109,7 @@ type valueWriter struct {
 func (o *valueWriter) begin() {
 	o.out = bufio.NewWriterSize(o.w, 32<<10)
 	if o.json {
-		o.doc = startDocument(o.w, "values")
+		o.doc = output.StartDocument(o.w, "values")
 	}
 }
 
@@ -119,7 +121,7 @@ func (o *valueWriter) end(err error) error {
 		if err != nil {
 			warnings = []string{plainError{err}.Error()}
 		}
-		ended = o.doc.end(warnings)
+		ended = o.doc.End(warnings)
 	} else {
 		ended = o.out.Flush()
 	}
@@ -132,13 +134,13 @@ func (o *valueWriter) end(err error) error {
 // put writes one value, or a part of it.
 func (o *valueWriter) put(a *shared.Any, value any) {
 	if o.doc != nil {
-		o.doc.add(record{{"name", a.Name}, {"kind", a.Kind}, {"value", value}})
+		o.doc.Add(&output.Value{Name: a.Name, Kind: a.Kind, Value: value})
 		return
 	}
 	if o.names {
 		o.out.WriteString(terminal.Escape(a.Name) + "\t")
 	}
-	o.out.Write(append(appendJSON(nil, value), '\n'))
+	o.out.Write(append(output.Append(nil, value), '\n'))
 }
 
 func (o *valueWriter) entry(a *shared.Any, text string) error {
@@ -170,7 +172,7 @@ func (o *valueWriter) value(a *shared.Any) error {
 	case "mutex":
 		s, err := a.LockState()
 		if err == nil {
-			o.put(a, lockRecord(s))
+			o.put(a, lockValue(s))
 		}
 		return err
 	case "doc":
@@ -182,13 +184,13 @@ func (o *valueWriter) value(a *shared.Any) error {
 	case "topic":
 		p, err := a.Position()
 		if err == nil {
-			o.put(a, record{{"capacity", a.Capacity}, {"published", p.In}})
+			o.put(a, &output.TopicState{Capacity: a.Capacity, Published: p.In})
 		}
 		return err
 	case "records":
 		n, err := a.Len()
 		if err == nil {
-			o.put(a, record{{"room", a.Capacity}, {"waiting", n}})
+			o.put(a, &output.RecordsState{Room: a.Capacity, Waiting: n})
 		}
 		return err
 	case "chan":
@@ -198,7 +200,7 @@ func (o *valueWriter) value(a *shared.Any) error {
 		}
 		n, err := a.Len()
 		if err == nil {
-			o.put(a, record{{"capacity", a.Capacity}, {"sent", p.In}, {"received", p.Out}, {"waiting", n}})
+			o.put(a, &output.ChanState{Capacity: a.Capacity, Sent: p.In, Received: p.Out, Waiting: n})
 		}
 		return err
 	}
@@ -207,12 +209,12 @@ func (o *valueWriter) value(a *shared.Any) error {
 
 // entries writes a map: a line for each entry, or a list.
 func (o *valueWriter) entries(a *shared.Any) error {
-	list := []record{}
+	var list []output.Entry
 	for e, err := range a.Entries() {
 		if err != nil {
 			return err
 		}
-		r := record{{"key", jsonOf(a.Key, e.Key)}, {"value", jsonOf(a.Type, e.Value)}}
+		r := output.Entry{Key: jsonOf(a.Key, e.Key), Value: jsonOf(a.Type, e.Value)}
 		if o.doc == nil {
 			o.put(a, r)
 		} else {

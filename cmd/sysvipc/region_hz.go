@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
+
+	"github.com/sysvipc/sysvipc/internal/output"
 
 	"github.com/spf13/cobra"
 
@@ -136,14 +139,14 @@ func (o *regionHzOptions) write(cmd *cobra.Command, r *rate) error {
 	per := at.Sub(r.at).Seconds()
 	in, out := float64(int64(p.In-r.last.In))/per, float64(int64(p.Out-r.last.Out))/per
 	r.at, r.last = at, p
-	waiting := any(nil)
+	var waiting *int
 	text := fmt.Sprintf("%s\t%s/s", terminal.Escape(r.Name), rounded(in))
 	if r.Kind == "chan" || r.Kind == "records" {
 		n, err := r.Len()
 		if err != nil {
 			return err
 		}
-		waiting = n
+		waiting = &n
 		unit := ""
 		if r.Kind == "records" {
 			unit = " bytes"
@@ -151,11 +154,12 @@ func (o *regionHzOptions) write(cmd *cobra.Command, r *rate) error {
 		text = fmt.Sprintf("%s\t%s%s/s in\t%[4]s%[3]s/s out\t%[5]d wait", terminal.Escape(r.Name), rounded(in), unit, rounded(out), n)
 	}
 	if o.output == "jsonl" {
-		line := record{{"schema", schema}, {"time", now()}, {"name", r.Name}, {"kind", r.Kind}, {"in_per_second", tenths(in)}, {"out_per_second", nil}, {"waiting", waiting}}
+		line := output.Rate{Time: now(), Name: r.Name, Kind: r.Kind, InPerSecond: tenths(in), Waiting: waiting}
 		if waiting != nil {
-			line[5].value = tenths(out)
+			out = tenths(out)
+			line.OutPerSecond = &out
 		}
-		text = string(appendJSON(nil, line))
+		text = strings.TrimSuffix(string(output.AppendLine(nil, &line)), "\n")
 	}
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
 	return err

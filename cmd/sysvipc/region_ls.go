@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
@@ -18,7 +20,7 @@ import (
 )
 
 func newRegionLsCommand() *cobra.Command {
-	var output string
+	var format string
 	cmd := &cobra.Command{
 		Use:     "ls",
 		Aliases: []string{"list"},
@@ -32,9 +34,9 @@ a moment, read-only: the kernel notes the time and our pid (attached, detached, 
   sysvipc region ls -o json`,
 		Args:              verb.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              inRegion(func(cmd *cobra.Command, _ []string) error { return runRegionLs(cmd, output) }),
+		RunE:              inRegion(func(cmd *cobra.Command, _ []string) error { return runRegionLs(cmd, format) }),
 	}
-	flags.Output(cmd, &output, "table", "json", "name")
+	flags.Output(cmd, &format, "table", "json", "name")
 	return cmd
 }
 
@@ -47,18 +49,18 @@ type regionLine struct {
 	dead         int // participants that were killed and are not reaped
 }
 
-func runRegionLs(cmd *cobra.Command, output string) error {
+func runRegionLs(cmd *cobra.Command, format string) error {
 	lines, warnings, err := listRegions()
 	if err != nil {
 		return err
 	}
-	switch w := cmd.OutOrStdout(); output {
+	switch w := cmd.OutOrStdout(); format {
 	case "json":
-		d := startDocument(w, "regions")
+		d := output.StartDocument(w, "regions")
 		for _, l := range lines {
-			d.add(l.record())
+			d.Add(l.region())
 		}
-		err = d.end(warnings)
+		err = d.End(warnings)
 	case "name":
 		for _, l := range lines {
 			fmt.Fprintln(w, l.ref)
@@ -68,7 +70,7 @@ func runRegionLs(cmd *cobra.Command, output string) error {
 			fmt.Fprintln(cmd.ErrOrStderr(), "no regions")
 			break
 		}
-		t := newTable(tableColumn{"REGION", false}, tableColumn{"NAME", false}, tableColumn{"SIZE", true}, tableColumn{"USED", true}, tableColumn{"THINGS", true}, tableColumn{"PROCESSES", true}, tableColumn{"AGE", true})
+		t := output.NewTable(output.Left("REGION"), output.Left("NAME"), output.Right("SIZE"), output.Right("USED"), output.Right("THINGS"), output.Right("PROCESSES"), output.Right("AGE"))
 		for _, l := range lines {
 			name := terminal.Escape(l.info.Name)
 			if name == "" {
@@ -78,10 +80,10 @@ func runRegionLs(cmd *cobra.Command, output string) error {
 				l.ref, name, arg.FormatSize(l.info.Size), arg.FormatSize(l.info.Used),
 				strconv.Itoa(l.things), strconv.Itoa(l.participants), arg.FormatAge(max(int64(time.Since(l.info.Created).Seconds()), 0)),
 			} {
-				t.add(cell)
+				t.Add(cell)
 			}
 		}
-		err = t.write(w)
+		err = t.Write(w)
 	}
 	for _, text := range warnings {
 		fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: "+text)
@@ -143,21 +145,11 @@ func lineOf(o *shared.Observer, ref string) (l regionLine, err error) {
 	return l, err
 }
 
-func (l *regionLine) record() record {
-	var name any
-	if l.info.Name != "" {
-		name = l.info.Name
-	}
-	return record{
-		{"ref", l.ref},
-		{"name", name},
-		{"size", l.info.Size},
-		{"used", l.info.Used},
-		{"thing_count", l.things},
-		{"max_things", l.info.Entries},
-		{"process_count", l.participants},
-		{"dead_count", l.dead},
-		{"max_processes", l.info.Participants},
-		{"created", l.info.Created},
+// region is the JSON of a line.
+func (l *regionLine) region() *output.Region {
+	return &output.Region{
+		Ref: l.ref, Name: textOrNil(l.info.Name), Size: l.info.Size, Used: l.info.Used,
+		ThingCount: l.things, MaxThings: l.info.Entries,
+		ProcessCount: l.participants, DeadCount: l.dead, MaxProcesses: l.info.Participants, Created: l.info.Created,
 	}
 }

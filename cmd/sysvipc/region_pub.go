@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sysvipc/sysvipc/internal/output"
 
 	"github.com/spf13/cobra"
 
@@ -105,9 +106,9 @@ func messageJSON(a *shared.Any, message []byte) rawJSON {
 	case a.Kind != "records":
 		return jsonOf(a.Type, message)
 	case utf8.Valid(message):
-		return appendJSONString(nil, string(message))
+		return output.AppendString(nil, string(message))
 	}
-	return appendJSON(nil, record{{"base64", base64.StdEncoding.EncodeToString(message)}})
+	return output.Append(nil, output.Base64{Base64: message})
 }
 
 // sender returns how to send to a chan, topic or records.

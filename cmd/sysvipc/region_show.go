@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sysvipc/sysvipc/internal/output"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +21,7 @@ import (
 )
 
 func newRegionShowCommand() *cobra.Command {
-	var output string
+	var format string
 	cmd := &cobra.Command{
 		Use:   "show REGION",
 		Short: "Show what is in a region, and who has it open",
@@ -35,13 +38,13 @@ and the gated subscribers of each topic, with how many messages they are behind.
   sysvipc region show shm:5 -o json`,
 		Args:              withRegion(0, 0, ""),
 		ValidArgsFunction: completeRegions,
-		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return runRegionShow(cmd, args[0], output) }),
+		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return runRegionShow(cmd, args[0], format) }),
 	}
-	flags.Output(cmd, &output, "table", "json")
+	flags.Output(cmd, &format, "table", "json")
 	return cmd
 }
 
-func runRegionShow(cmd *cobra.Command, arg, output string) error {
+func runRegionShow(cmd *cobra.Command, arg, format string) error {
 	p, err := findRegion(arg)
 	if err != nil {
 		return err
@@ -67,10 +70,12 @@ func runRegionShow(cmd *cobra.Command, arg, output string) error {
 	if err != nil {
 		return err
 	}
-	if output == "json" {
-		d := startDocument(cmd.OutOrStdout(), "regions")
-		d.add(append(line.record(), field{"things", thingRecords(things)}, field{"processes", participantRecords(all)}, field{"holds", holdRecords(holds, all)}))
-		return d.end(nil)
+	if format == "json" {
+		d := output.StartDocument(cmd.OutOrStdout(), "regions")
+		r := line.region()
+		r.RegionContents = &output.RegionContents{Things: thingsJSON(things), Processes: participantsJSON(all), Holds: holdsJSON(holds, all)}
+		d.Add(r)
+		return d.End(nil)
 	}
 	return errors.Join(writeRegion(cmd.OutOrStdout(), line, things, all), writeHolds(cmd.OutOrStdout(), holds, all))
 }
@@ -108,22 +113,22 @@ func (h regionHold) pid(all []shared.Participant) int {
 	return 0
 }
 
-func holdRecords(holds []regionHold, all []shared.Participant) []record {
-	out := []record{}
-	for _, h := range holds {
-		r := record{{"thing", h.thing.Name}, {"pid", nil}, {"slot", nil}, {"role", string(h.Role)}, {"tid", nil}, {"reads", nil}, {"behind", nil}}
+func holdsJSON(holds []regionHold, all []shared.Participant) []output.Hold {
+	out := make([]output.Hold, len(holds))
+	for i := range holds {
+		h := &holds[i]
+		out[i] = output.Hold{Thing: h.thing.Name, Role: string(h.Role)}
 		if pid := h.pid(all); pid != 0 {
-			r[1].value, r[2].value = pid, h.Slot
+			out[i].PID, out[i].Slot = &pid, &h.Slot
 		}
 		switch h.Role {
 		case shared.HoldLocks:
-			r[4].value = h.TID
+			out[i].TID = &h.TID
 		case shared.HoldReads:
-			r[5].value = h.N
+			out[i].Reads = &h.N
 		case shared.HoldSubscribes:
-			r[6].value = h.N
+			out[i].Behind = &h.N
 		}
-		out = append(out, r)
 	}
 	return out
 }
@@ -150,77 +155,58 @@ func writeHolds(w io.Writer, holds []regionHold, all []shared.Participant) error
 		return nil
 	}
 	fmt.Fprintln(w)
-	t := newTable(tableColumn{"HELD", false}, tableColumn{"KIND", false}, tableColumn{"PROCESS", true}, tableColumn{"NAME", false}, tableColumn{"WHICH", false})
+	t := output.NewTable(output.Left("HELD"), output.Left("KIND"), output.Right("PROCESS"), output.Left("NAME"), output.Left("WHICH"))
 	for _, h := range holds {
 		pid, name := "-", "-"
 		if n := h.pid(all); n != 0 {
 			pid, name = strconv.Itoa(n), terminal.Escape(commOf(n))
 		}
 		for _, cell := range []string{terminal.Escape(h.thing.Name), terminal.Escape(h.thing.Kind), pid, name, h.said()} {
-			t.add(cell)
+			t.Add(cell)
 		}
 	}
-	return t.write(w)
+	return t.Write(w)
 }
 
-func thingRecords(things []shared.Thing) []record {
-	out := []record{}
-	for _, d := range things {
-		r := record{{"name", d.Name}, {"kind", d.Kind}, {"offset", d.Offset}, {"size", d.Size}, {"capacity", nil}, {"type", typeRecord(d.Type)}}
+func thingsJSON(things []shared.Thing) []output.Thing {
+	out := make([]output.Thing, len(things))
+	for i := range things {
+		d := &things[i]
+		out[i] = output.Thing{Name: d.Name, Kind: d.Kind, Offset: d.Offset, Size: d.Size, Type: typeJSON(d.Type), Key: typeJSON(d.Key)}
 		if d.Capacity > 0 {
-			r[4].value = d.Capacity
+			out[i].Capacity = &d.Capacity
 		}
-		if d.Key != nil {
-			r = append(r, field{"key", typeRecord(d.Key)})
-		}
-		out = append(out, r)
 	}
 	return out
 }
 
-// typeRecord is a type, or nil.
-func typeRecord(typ *shared.Type) any {
+// typeJSON is a type, or nil.
+func typeJSON(typ *shared.Type) *output.ThingType {
 	if typ == nil {
 		return nil
 	}
-	return record{{"go", typ.GoString()}, {"size", typ.Size()}, {"fields", fieldRecords([]shared.Field{typ.Root()})}}
+	return &output.ThingType{Go: typ.GoString(), Size: typ.Size(), Fields: typeFields([]shared.Field{typ.Root()})}
 }
 
-func fieldRecords(fields []shared.Field) []record {
-	out := []record{}
-	for _, f := range fields {
-		kind, count := any(f.Kind), any(nil)
-		if f.Kind == "" {
-			kind = "struct"
-		}
+func typeFields(fields []shared.Field) (out []output.TypeField) {
+	for i := range fields {
+		f := &fields[i]
+		field := output.TypeField{Name: f.Name, Kind: cmp.Or(f.Kind, "struct"), Size: f.Size, Offset: f.Offset, Fields: typeFields(f.Fields)}
 		if f.Count > 0 {
-			count = f.Count
+			field.Count = &f.Count
 		}
-		r := record{{"name", f.Name}, {"kind", kind}, {"count", count}, {"size", f.Size}, {"offset", f.Offset}}
-		if len(f.Fields) > 0 {
-			r = append(r, field{"fields", fieldRecords(f.Fields)})
-		}
-		out = append(out, r)
+		out = append(out, field)
 	}
 	return out
 }
 
-func participantRecords(all []shared.Participant) []record {
-	out := []record{}
-	for _, p := range all {
-		var comm any
-		if name := commOf(p.PID); p.Alive && name != "" {
-			comm = name
+func participantsJSON(all []shared.Participant) []output.Participant {
+	out := make([]output.Participant, len(all))
+	for i, p := range all {
+		out[i] = output.Participant{Slot: p.Slot, Incarnation: uint64(p.Incarnation), PID: p.PID, UID: p.UID, Joined: p.Joined, Alive: p.Alive}
+		if p.Alive {
+			out[i].Comm = textOrNil(commOf(p.PID))
 		}
-		out = append(out, record{
-			{"slot", p.Slot},
-			{"incarnation", int64(p.Incarnation)},
-			{"pid", p.PID},
-			{"comm", comm},
-			{"uid", p.UID},
-			{"joined", p.Joined},
-			{"alive", p.Alive},
-		})
 	}
 	return out
 }
@@ -235,17 +221,17 @@ func writeRegion(w io.Writer, l regionLine, things []shared.Thing, all []shared.
 		arg.FormatSize(l.info.Size), arg.FormatSize(l.info.Used), l.things, l.info.Entries, l.participants, l.info.Participants)
 	if len(things) > 0 {
 		fmt.Fprintln(w)
-		t := newTable(tableColumn{"THING", false}, tableColumn{"KIND", false}, tableColumn{"CAPACITY", true}, tableColumn{"BYTES", true}, tableColumn{"TYPE", false})
+		t := output.NewTable(output.Left("THING"), output.Left("KIND"), output.Right("CAPACITY"), output.Right("BYTES"), output.Left("TYPE"))
 		for _, d := range things {
 			capacity := "-"
 			if d.Capacity > 0 {
 				capacity = strconv.Itoa(d.Capacity)
 			}
 			for _, cell := range []string{terminal.Escape(d.Name), terminal.Escape(d.Kind), capacity, arg.FormatSize(d.Size), thingType(d)} {
-				t.add(cell)
+				t.Add(cell)
 			}
 		}
-		if err := t.write(w); err != nil {
+		if err := t.Write(w); err != nil {
 			return err
 		}
 	}
@@ -254,7 +240,7 @@ func writeRegion(w io.Writer, l regionLine, things []shared.Thing, all []shared.
 	}
 	fmt.Fprintln(w)
 	users := account.Names{Lookup: account.User}
-	t := newTable(tableColumn{"PROCESS", true}, tableColumn{"NAME", false}, tableColumn{"USER", false}, tableColumn{"SLOT", true}, tableColumn{"INCARNATION", true}, tableColumn{"JOINED", false})
+	t := output.NewTable(output.Right("PROCESS"), output.Left("NAME"), output.Left("USER"), output.Right("SLOT"), output.Right("INCARNATION"), output.Left("JOINED"))
 	for _, p := range all {
 		name := terminal.Escape(commOf(p.PID))
 		if !p.Alive {
@@ -263,10 +249,10 @@ func writeRegion(w io.Writer, l regionLine, things []shared.Thing, all []shared.
 		for _, cell := range []string{
 			strconv.Itoa(p.PID), name, users.Text(p.UID), strconv.Itoa(p.Slot), strconv.FormatUint(uint64(p.Incarnation), 10), p.Joined.Format(time.DateTime),
 		} {
-			t.add(cell)
+			t.Add(cell)
 		}
 	}
-	return t.write(w)
+	return t.Write(w)
 }
 
 // thingType is the type for eyes: as Go would have it, cut where it is long.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
@@ -150,7 +152,7 @@ func changesOf(ctx context.Context, a *shared.Any, key []byte) iter.Seq2[rawJSON
 		return asJSON(a.WatchKey(ctx, key), func(value []byte) rawJSON { return orNull(a, value) })
 	case a.Kind == "map":
 		return asJSON(a.WatchEntries(ctx), func(e shared.AnyEntry) rawJSON {
-			return appendJSON(nil, record{{"key", jsonOf(a.Key, e.Key)}, {"value", orNull(a, e.Value)}})
+			return output.Append(nil, output.Entry{Key: jsonOf(a.Key, e.Key), Value: orNull(a, e.Value)})
 		})
 	}
 	return asJSON(a.Watch(ctx), func(value []byte) rawJSON { return jsonOf(a.Type, value) })
@@ -262,14 +264,15 @@ type streamWriter struct {
 	lines int
 }
 
-func (o *streamWriter) write(value rawJSON, more ...field) error {
-	line := []byte(value)
+func (o *streamWriter) write(value rawJSON) error {
+	var line []byte
 	if o.jsonl {
-		r := append(record{{"schema", schema}, {"time", now()}, {"name", o.name}}, more...)
-		line = appendJSON(nil, append(r, field{"value", value}))
+		line = output.AppendLine(nil, &output.Change{Time: now(), Name: o.name, Value: value})
+	} else {
+		line = append(value, '\n')
 	}
 	o.lines++
-	if _, err := o.w.Write(append(line, '\n')); err != nil {
+	if _, err := o.w.Write(line); err != nil {
 		return fmt.Errorf("write %q: %w", o.name, err)
 	}
 	return nil

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
@@ -178,14 +180,14 @@ func writeRemoved(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	t := newTable(tableColumn{"AGE", true}, tableColumn{"SIZE", true}, tableColumn{"BY", false}, tableColumn{"NAMESPACE", false}, tableColumn{"FILE", false})
+	t := output.NewTable(output.Right("AGE"), output.Right("SIZE"), output.Left("BY"), output.Left("NAMESPACE"), output.Left("FILE"))
 	for _, f := range slices.Backward(files) {
 		h, _ := headerOf(f.path)
-		t.add(arg.FormatAge(int64(time.Since(f.at) / time.Second)))
-		t.add(arg.FormatSize(f.size))
-		t.add(terminal.Escape(h.Program))
-		t.add(terminal.Escape(h.Namespace))
-		t.add(terminal.Escape(f.path))
+		t.Add(arg.FormatAge(int64(time.Since(f.at) / time.Second)))
+		t.Add(arg.FormatSize(f.size))
+		t.Add(terminal.Escape(h.Program))
+		t.Add(terminal.Escape(h.Namespace))
+		t.Add(terminal.Escape(f.path))
 	}
-	return t.write(w)
+	return t.Write(w)
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
@@ -93,14 +95,14 @@ func (o *restoreOptions) run(cmd *cobra.Command) error {
 		return fmt.Errorf("%s: %w", d.name(), err)
 	}
 	if o.output == "json" {
-		d.doc = startDocument(cmd.OutOrStdout(), "objects")
+		d.doc = output.StartDocument(cmd.OutOrStdout(), "objects")
 	}
 	err = d.all(r)
 	if d.doc != nil {
 		if err != nil {
 			d.warnings = append(d.warnings, cli.Text(err))
 		}
-		if endErr := d.doc.end(d.warnings); err == nil {
+		if endErr := d.doc.End(d.warnings); err == nil {
 			err = endErr
 		}
 	}
@@ -115,7 +117,7 @@ type restoring struct {
 	*restoreOptions
 	cmd      *cobra.Command
 	v        *view
-	doc      *document // nil: no JSON
+	doc      *output.Document // nil: no JSON
 	bar      *terminal.Progress
 	wanted   []wanted
 	warnings []string
@@ -247,7 +249,7 @@ func (d *restoring) half(o *archive.Object) (ref.Object, error) {
 
 // tell says what became of an object; id is its new one.
 func (d *restoring) tell(o *archive.Object, id int, err error) error {
-	outcome, as := "restored", any(nil)
+	outcome, as := "restored", ""
 	switch {
 	case errors.Is(err, fs.ErrExist) && d.skipExisting:
 		outcome = "skipped"
@@ -260,15 +262,17 @@ func (d *restoring) tell(o *archive.Object, id int, err error) error {
 		as = ref.Name(o.SysvKind(), id)
 	}
 	if d.doc != nil {
-		d.doc.add(append(archivedRecord(d.v, o), field{"outcome", strings.ReplaceAll(outcome, " ", "-")}, field{"restored_as", as}))
-		return d.doc.flush()
+		d.doc.Add(&output.RestoredObject{
+			Archived: archivedObject(d.v, o), Outcome: strings.ReplaceAll(outcome, " ", "-"), RestoredAs: textOrNil(as),
+		})
+		return d.doc.Flush()
 	}
 	if outcome == "failed" {
 		return nil
 	}
 	d.bar.Clear()
 	line := outcome + " " + o.Ref()
-	if as != nil && as != o.Ref() {
+	if as != "" && as != o.Ref() {
 		line += fmt.Sprintf(" as %v", as)
 	}
 	if outcome == "skipped" {

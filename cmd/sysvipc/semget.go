@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
@@ -13,7 +15,7 @@ import (
 
 func newSemGetCommand() *cobra.Command {
 	var index int
-	var output string
+	var format string
 	cmd := &cobra.Command{
 		Use:   "get REF",
 		Short: "Print the values of a set, or one of them",
@@ -36,17 +38,17 @@ them; or with -n the value of one. "sysvipc show" also tells who waits.`,
 			if err != nil {
 				return err
 			}
-			if output == "json" {
-				d := startDocument(cmd.OutOrStdout(), "objects")
-				d.add(record{{"ref", ref.Name(sysvipc.KindSemaphores, id)}, {"values", values}})
-				return d.end(nil)
+			if format == "json" {
+				d := output.StartDocument(cmd.OutOrStdout(), "objects")
+				d.Add(&output.Values{Ref: ref.Name(sysvipc.KindSemaphores, id), Values: values})
+				return d.End(nil)
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), strings.Trim(fmt.Sprint(values), "[]"))
 			return err
 		},
 	}
 	addIndex(cmd, &index, "only the semaphore with index N")
-	flags.Output(cmd, &output, "text", "json")
+	flags.Output(cmd, &format, "text", "json")
 	return cmd
 }
 

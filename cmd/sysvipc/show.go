@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
@@ -21,7 +23,7 @@ import (
 )
 
 func newShowCommand() *cobra.Command {
-	var output string
+	var format string
 	cmd := &cobra.Command{
 		Use:     "show REF…",
 		Aliases: []string{"stat"},
@@ -40,32 +42,29 @@ exit code is 4.`,
   sysvipc show sem:key=0x4d2 msg:name=orders -o json
   sysvipc ls --mine -o name | sysvipc show -`,
 		ValidArgsFunction: ref.Complete(0, ref.AnyKind...),
-		RunE:              func(cmd *cobra.Command, args []string) error { return runShow(cmd, args, output) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return runShow(cmd, args, format) },
 	}
-	flags.Output(cmd, &output, "table", "json")
+	flags.Output(cmd, &format, "table", "json")
 	return cmd
 }
 
 // details are an object with all that can be found out about it.
 type details struct {
 	entry
-	semaphores []semaphore
+	semaphores []output.Semaphore
 	contents   *queueContents // nil if this user may not read them
 }
 
-// semaphore is one of a set. What cannot be read is unknown.
-type semaphore struct{ value, pid, ncnt, zcnt value }
-
-func runShow(cmd *cobra.Command, args []string, output string) error {
+func runShow(cmd *cobra.Command, args []string, format string) error {
 	refs, err := ref.ParseAll(cmd, args, ref.AnyKind...)
 	if err != nil {
 		return err
 	}
 	v := newView()
 	w := cmd.OutOrStdout()
-	var d *document
-	if output == "json" {
-		d = startDocument(w, "objects")
+	var d *output.Document
+	if format == "json" {
+		d = output.StartDocument(w, "objects")
 	}
 	var warnings []string
 	shown, hidden := 0, false
@@ -93,7 +92,7 @@ func runShow(cmd *cobra.Command, args []string, output string) error {
 			hidden = true
 		}
 		if shown++; d != nil {
-			d.add(o.record(v))
+			d.Add(o.shown(v))
 			return nil
 		}
 		if shown > 1 {
@@ -106,7 +105,7 @@ func runShow(cmd *cobra.Command, args []string, output string) error {
 		if hidden && len(all) == 0 {
 			all = unseen(snap)
 		}
-		if err := d.end(all); err != nil {
+		if err := d.End(all); err != nil {
 			return err
 		}
 	}
@@ -132,14 +131,13 @@ func detail(snap *inspect.Snapshot, kind sysvipc.Kind, id int) (*details, error)
 
 // readSemaphores reads the values at one instant, and the rest one after the other. To
 // who may not read the set, all is unknown.
-func readSemaphores(st *sysvipc.SemaphoreSetStat) ([]semaphore, error) {
+func readSemaphores(st *sysvipc.SemaphoreSetStat) ([]output.Semaphore, error) {
 	set := sysvipc.SemaphoresByID(st.ID)
-	all := make([]semaphore, st.Len)
+	all := make([]output.Semaphore, st.Len)
 	values, err := set.Values()
 	if errors.Is(err, fs.ErrPermission) {
-		hidden := value{state: unknown}
 		for i := range all {
-			all[i] = semaphore{hidden, hidden, hidden, hidden}
+			all[i] = output.Semaphore{Index: i, Unknown: []string{"value", "pid", "ncnt", "zcnt"}}
 		}
 		return all, nil
 	}
@@ -155,51 +153,31 @@ func readSemaphores(st *sysvipc.SemaphoreSetStat) ([]semaphore, error) {
 		if err != nil {
 			return nil, err
 		}
-		all[i] = semaphore{number(values[i]), process(pid, false), number(acquire), number(zero)}
+		all[i] = output.Semaphore{Index: i, Value: &values[i], NCnt: &acquire, ZCnt: &zero}
+		if pid != 0 {
+			all[i].PID = &pid
+		}
 	}
 	return all, nil
 }
 
 func (o *details) hidden() bool {
-	return len(o.semaphores) > 0 && o.semaphores[0].value.state == unknown
+	return len(o.semaphores) > 0 && o.semaphores[0].Value == nil
 }
 
-// record is the JSON of an object: that of ls, and its semaphores or messages.
-func (o *details) record(v *view) record {
-	var f format
-	if o.queue != nil {
-		var missing []string
+// shown is the JSON of the object.
+func (o *details) shown(v *view) *output.ShownObject {
+	shown := &output.ShownObject{Object: o.object(v)}
+	switch {
+	case o.set != nil:
+		shown.Semaphores = &output.Semaphores{Semaphores: o.semaphores}
+	case o.queue != nil:
+		shown.Contents = o.contents.counted()
 		if o.contents == nil {
-			missing = []string{"counted", "types"}
+			shown.Unknown = append([]string{"counted", "types"}, shown.Unknown...)
 		}
-		return append(f.record(v, &o.entry, missing...), o.contents.fields()...)
 	}
-	r := f.record(v, &o.entry)
-	if o.set == nil {
-		return r
-	}
-	list := make([]record, len(o.semaphores))
-	for i, s := range o.semaphores {
-		list[i] = record{{"index", i}}
-		missing := []string{}
-		for _, c := range s.columns() {
-			if c.value.state == unknown {
-				missing = append(missing, c.name)
-			}
-			list[i] = append(list[i], field{c.name, typeNumber.forPrograms(c.value)})
-		}
-		list[i] = append(list[i], field{"unknown", missing})
-	}
-	return append(r, field{"semaphores", list})
-}
-
-type semaphoreColumn struct {
-	name  string
-	value value
-}
-
-func (s semaphore) columns() []semaphoreColumn {
-	return []semaphoreColumn{{"value", s.value}, {"pid", s.pid}, {"ncnt", s.ncnt}, {"zcnt", s.zcnt}}
+	return shown
 }
 
 // write shows the object to eyes: a line for each field, and tables of the semaphores or messages.
@@ -237,12 +215,19 @@ func (o *details) write(w io.Writer, v *view) error {
 	case o.set == nil:
 		return nil
 	}
-	t := newTable(tableColumn{"INDEX", true}, tableColumn{"VALUE", true}, tableColumn{"PID", true}, tableColumn{"NCNT", true}, tableColumn{"ZCNT", true})
+	t := output.NewTable(output.Right("INDEX"), output.Right("VALUE"), output.Right("PID"), output.Right("NCNT"), output.Right("ZCNT"))
 	for i, s := range o.semaphores {
-		t.add(strconv.Itoa(i))
-		for _, c := range s.columns() {
-			t.add(typeNumber.forEyes(c.value, true))
+		t.Add(strconv.Itoa(i))
+		for _, n := range []*int{s.Value, s.PID, s.NCnt, s.ZCnt} {
+			switch {
+			case n != nil:
+				t.Add(strconv.Itoa(*n))
+			case len(s.Unknown) > 0:
+				t.Add("?")
+			default:
+				t.Add("-")
+			}
 		}
 	}
-	return t.write(w)
+	return t.Write(w)
 }

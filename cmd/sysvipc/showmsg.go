@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/sysvipc/sysvipc"
 )
 
@@ -65,28 +67,19 @@ func countMessages(ctx context.Context, q *sysvipc.Queue, most int) (*queueConte
 	return &c, nil
 }
 
-// fields are the JSON of the contents; without contents they are null.
-func (c *queueContents) fields() record {
+// counted is the JSON of the contents, which may be nil.
+func (c *queueContents) counted() *output.Contents {
 	if c == nil {
-		return record{{"counted", nil}, {"types", nil}}
+		return &output.Contents{}
 	}
-	types := make([]record, len(c.byType))
+	types := make([]output.MessageType, len(c.byType))
 	for i, t := range c.byType {
-		var sizes []record
+		types[i] = output.MessageType{Type: t.typ, Messages: t.messages, Bytes: t.bytes, Smallest: t.smallest, Largest: t.largest, First: t.first}
 		for _, n := range slices.Sorted(maps.Keys(t.sizes)) {
-			sizes = append(sizes, record{{"up_to", upTo(n)}, {"messages", t.sizes[n]}})
-		}
-		types[i] = record{
-			{"type", t.typ},
-			{"messages", t.messages},
-			{"bytes", t.bytes},
-			{"smallest", t.smallest},
-			{"largest", t.largest},
-			{"first", t.first},
-			{"sizes", sizes},
+			types[i].Sizes = append(types[i].Sizes, output.SizeCount{UpTo: upTo(n), Messages: t.sizes[n]})
 		}
 	}
-	return record{{"counted", c.all.messages}, {"types", types}}
+	return &output.Contents{Counted: &c.all.messages, Types: types}
 }
 
 // upTo is the largest size with so many bits.
@@ -104,28 +97,28 @@ func (c *queueContents) write(w io.Writer, messages int) error {
 	if c.all.messages < messages {
 		fmt.Fprintf(w, "of the first %d messages:\n", c.all.messages)
 	}
-	t := newTable(tableColumn{"TYPE", true}, tableColumn{"MESSAGES", true}, tableColumn{"BYTES", true}, tableColumn{"SMALLEST", true},
-		tableColumn{"LARGEST", true}, tableColumn{"FIRST", true}, tableColumn{"", false})
+	t := output.NewTable(output.Right("TYPE"), output.Right("MESSAGES"), output.Right("BYTES"), output.Right("SMALLEST"),
+		output.Right("LARGEST"), output.Right("FIRST"), output.Left(""))
 	for _, n := range c.byType {
 		for _, cell := range []int{int(n.typ), n.messages, n.bytes, n.smallest, n.largest, n.first} {
-			t.add(strconv.Itoa(cell))
+			t.Add(strconv.Itoa(cell))
 		}
-		t.add(countBar(n.messages, c.all.messages))
+		t.Add(countBar(n.messages, c.all.messages))
 	}
-	if err := t.write(w); err != nil {
+	if err := t.Write(w); err != nil {
 		return err
 	}
-	t = newTable(tableColumn{"SIZE", true}, tableColumn{"MESSAGES", true}, tableColumn{"", false})
+	t = output.NewTable(output.Right("SIZE"), output.Right("MESSAGES"), output.Left(""))
 	for _, n := range slices.Sorted(maps.Keys(c.all.sizes)) {
 		size := strconv.Itoa(upTo(n))
 		if n > 1 {
 			size = strconv.Itoa(upTo(n-1)+1) + "-" + size
 		}
-		t.add(size)
-		t.add(strconv.Itoa(c.all.sizes[n]))
-		t.add(countBar(c.all.sizes[n], c.all.messages))
+		t.Add(size)
+		t.Add(strconv.Itoa(c.all.sizes[n]))
+		t.Add(countBar(c.all.sizes[n], c.all.messages))
 	}
-	return t.write(w)
+	return t.Write(w)
 }
 
 // countBar is a part of a whole as a bar. What is not nothing is at least one mark.

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 )
@@ -27,11 +26,8 @@ const (
 	absent        // objects of this kind have no such thing
 )
 
-func number(n int) value              { return value{n: int64(n)} }
-func number64(n int64) value          { return value{n: n} }
-func text(s string) value             { return value{s: s} }
-func seconds(age time.Duration) value { return value{n: int64(age / time.Second)} }
-func negativeIsUnknown(n int64) value { return stateIf(n < 0, unknown, number64(n)) }
+func number64(n int64) value { return value{n: n} }
+func text(s string) value    { return value{s: s} }
 func stateIf(c bool, s state, v value) value {
 	if c {
 		return value{state: s}
@@ -44,27 +40,6 @@ func boolean(b bool) value {
 		return value{n: 1}
 	}
 	return value{}
-}
-
-// nameOf is unknown for a number that has no name.
-func nameOf(names *account.Names, id int) value {
-	name := names.Name(id)
-	return stateIf(name == "", unknown, text(name))
-}
-
-// stamp is a time. The zero time means never.
-func stamp(t time.Time) value { return stateIf(t.IsZero(), none, value{n: t.Unix()}) }
-
-// process is a pid that the kernel noted when something happened. If it did and the pid
-// is 0, the process is not visible from here.
-func process(pid int, happened bool) value {
-	switch {
-	case pid != 0:
-		return number(pid)
-	case happened:
-		return value{state: unknown}
-	}
-	return value{state: none}
 }
 
 // valueType says how the values of a column are written and read.
@@ -139,4 +114,12 @@ func (t valueType) forPrograms(v value) any {
 		return v.n != 0
 	}
 	return v.n
+}
+
+// textOrNil is nil for a text that is empty, since there is none.
+func textOrNil(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }

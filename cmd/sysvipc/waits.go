@@ -1,13 +1,14 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sysvipc/sysvipc/internal/output"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +21,7 @@ import (
 )
 
 func newWaitsCommand() *cobra.Command {
-	var output string
+	var format string
 	cmd := &cobra.Command{
 		Use:     "waits [REF…]",
 		GroupID: verb.GroupLook,
@@ -42,13 +43,13 @@ Root sees all threads. What others may not see is told, and then the exit code i
   sysvipc waits sem:key=0x4d2
   sysvipc waits -o json`,
 		ValidArgsFunction: ref.Complete(0, ref.AnyKind...),
-		RunE:              func(cmd *cobra.Command, args []string) error { return runWaits(cmd, args, output) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return runWaits(cmd, args, format) },
 	}
-	flags.Output(cmd, &output, "table", "json")
+	flags.Output(cmd, &format, "table", "json")
 	return cmd
 }
 
-func runWaits(cmd *cobra.Command, args []string, output string) error {
+func runWaits(cmd *cobra.Command, args []string, format string) error {
 	wanted, err := wantedObjects(cmd, args)
 	if err != nil {
 		return err
@@ -63,13 +64,13 @@ func runWaits(cmd *cobra.Command, args []string, output string) error {
 			waits = append(waits, w)
 		}
 	}
-	if output == "json" {
+	if format == "json" {
 		err = writeWaitsJSON(cmd.OutOrStdout(), snap, waits)
 	} else {
 		err = writeWaits(cmd, snap, waits)
 	}
 	if err == nil && !snap.Complete {
-		err = incomplete(cmd, snap, output != "json")
+		err = incomplete(cmd, snap, format != "json")
 	}
 	return err
 }
@@ -93,92 +94,11 @@ func wantedObjects(cmd *cobra.Command, args []string) ([]string, error) {
 }
 
 func writeWaitsJSON(w io.Writer, snap *inspect.Snapshot, waits []*inspect.Wait) error {
-	d := startDocument(w, "waits")
+	d := output.StartDocument(w, "waits")
 	for _, wait := range waits {
-		d.add(waitRecord(snap, wait))
+		d.Add(output.WaitOf(snap, wait))
 	}
-	return d.end(snap.Warnings)
-}
-
-func waitRecord(snap *inspect.Snapshot, w *inspect.Wait) record {
-	missing := []string{}
-	optional := func(name string, known bool, value any) any {
-		if !known {
-			missing = append(missing, name)
-			return nil
-		}
-		return value
-	}
-	isSet := w.Operation == inspect.Operate
-	holders := make([]record, len(w.Holders))
-	for i, h := range w.Holders {
-		holders[i] = record{{"pid", h.PID}, {"comm", textOrNil(h.Process.Comm)}, {"self", h.Self}, {"probably", true}, {"why", h.Why}}
-	}
-	comm, uid := any(nil), any(nil)
-	if w.Process != nil {
-		comm = w.Process.Comm
-		if w.Process.UID >= 0 {
-			uid = w.Process.UID
-		}
-	}
-	r := record{
-		{"pid", w.PID},
-		{"tid", w.TID},
-		{"comm", comm},
-		{"uid", uid},
-		{"ref", w.Ref()},
-		{"type", ref.Word(w.Kind)},
-		{"id", w.ID},
-		{"semnum", nil},
-		{"op", w.Operation.String()},
-		{"ops", nil},
-		{"msgtype", nil},
-		{"except", nil},
-		{"size", nil},
-		{"what", w.What()},
-		{"since", optional("since", !w.Since.IsZero(), w.Since)},
-		{"seconds", nil},
-		{"timeout", nil},
-		{"holders", holders},
-		{"cycle", orNil(w.Cycle)},
-		{"stuck", w.Stuck()},
-		{"types_on_queue", nil},
-	}
-	if isSet {
-		r[7].value = optional("semnum", w.Semaphore >= 0, w.Semaphore)
-		ops := make([]string, len(w.Ops))
-		for i, op := range w.Ops {
-			ops[i] = op.String()
-		}
-		r[9].value = optional("ops", len(ops) > 0, ops)
-	} else {
-		r[10].value, r[12].value = w.Type, w.Size
-		if w.Operation == inspect.Receive {
-			r[11].value = w.Except
-			if w.Queued != nil {
-				r[20].value = typeCounts(w.Queued)
-			} else if o := snap.Object(w.Kind, w.ID); o != nil && o.Queue.Messages > 0 {
-				missing = append(missing, "types_on_queue")
-			}
-		}
-	}
-	if !w.Since.IsZero() {
-		r[15].value = max(0, int64(snap.Time.Sub(w.Since)/time.Second))
-	}
-	if w.Timeout > 0 {
-		r[16].value = w.Timeout.Seconds()
-	}
-	return append(r, field{"unknown", missing})
-}
-
-// typeCounts are the types of messages, lowest first.
-func typeCounts(types map[int64]int) []record {
-	list := make([]record, 0, len(types))
-	for typ, n := range types {
-		list = append(list, record{{"type", typ}, {"messages", n}})
-	}
-	slices.SortFunc(list, func(a, b record) int { return cmp.Compare(a[0].value.(int64), b[0].value.(int64)) })
-	return list
+	return d.End(snap.Warnings)
 }
 
 // writeWaits writes a tree: each wait under the one who is waited for. What waits for nobody who
@@ -308,8 +228,8 @@ func (t *waitTree) line(b *strings.Builder, w *inspect.Wait, depth int) {
 	}
 	if w.Stuck() {
 		types := make([]string, 0, len(w.Queued))
-		for _, r := range typeCounts(w.Queued) {
-			types = append(types, strconv.FormatInt(r[0].value.(int64), 10))
+		for _, r := range output.TypeCounts(w.Queued) {
+			types = append(types, strconv.FormatInt(r.Type, 10))
 		}
 		const shown = 8
 		if len(types) > shown {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
@@ -189,9 +191,8 @@ func changes(a, b *entry) (all []alteration) {
 func (w *watcher) tell(e *entry, event, what string) error {
 	now := time.Now()
 	if w.jsonl {
-		f := format{cols: archivedColumns}
-		line := appendJSON(nil, append(record{{"schema", schema}, {"time", now}, {"event", event}, {"what", textOrNil(what)}}, f.record(w.v, e)...))
-		_, err := w.w.Write(append(line, '\n'))
+		line := output.AppendLine(nil, &output.Event{Time: now, Event: event, What: textOrNil(what), Archived: e.object(w.v).Archived()})
+		_, err := w.w.Write(line)
 		return err
 	}
 	text := fmt.Sprintf("%s %s %s %s", now.Format("15:04:05"), ref.Name(e.Kind, e.ID), event, what)

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sysvipc/sysvipc/internal/output"
+
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
@@ -19,7 +21,7 @@ import (
 )
 
 func newWhoCommand() *cobra.Command {
-	var output string
+	var format string
 	cmd := &cobra.Command{
 		Use:     "who REF…",
 		GroupID: verb.GroupLook,
@@ -38,13 +40,13 @@ Root sees all users. What others may not see is told, and then the exit code is 
 		Example: `  sysvipc who shm:5
   sysvipc who sem:key=0x4d2 msg:name=orders -o json`,
 		ValidArgsFunction: ref.Complete(0, ref.AnyKind...),
-		RunE:              func(cmd *cobra.Command, args []string) error { return runWho(cmd, args, output) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return runWho(cmd, args, format) },
 	}
-	flags.Output(cmd, &output, "table", "json")
+	flags.Output(cmd, &format, "table", "json")
 	return cmd
 }
 
-func runWho(cmd *cobra.Command, args []string, output string) error {
+func runWho(cmd *cobra.Command, args []string, format string) error {
 	refs, err := ref.ParseAll(cmd, args, ref.AnyKind...)
 	if err != nil {
 		return err
@@ -54,9 +56,9 @@ func runWho(cmd *cobra.Command, args []string, output string) error {
 		return err
 	}
 	v, w := newView(), cmd.OutOrStdout()
-	var d *document
-	if output == "json" {
-		d = startDocument(w, "objects")
+	var d *output.Document
+	if format == "json" {
+		d = output.StartDocument(w, "objects")
 	}
 	shown, hidden := 0, false
 	var warnings []string
@@ -73,8 +75,7 @@ func runWho(cmd *cobra.Command, args []string, output string) error {
 		e := inspected(snap, o)
 		hidden = hidden || len(o.Unknown) > 0
 		if shown++; d != nil {
-			var f format
-			d.add(f.record(v, &e))
+			d.Add(e.object(v))
 			return nil
 		}
 		if shown > 1 {
@@ -96,7 +97,7 @@ func runWho(cmd *cobra.Command, args []string, output string) error {
 		warnings = append(unseen(snap), warnings...)
 	}
 	if d != nil {
-		if err := d.end(warnings); err != nil {
+		if err := d.End(warnings); err != nil {
 			return err
 		}
 	}
@@ -137,8 +138,8 @@ func writeVerdict(b *strings.Builder, o *inspect.Object) {
 
 // writeUsers writes a table of the users of an object.
 func writeUsers(w io.Writer, v *view, o *inspect.Object) error {
-	t := newTable(tableColumn{"PID", true}, tableColumn{"TID", true}, tableColumn{"COMMAND", false}, tableColumn{"USER", false},
-		tableColumn{"ROLE", false}, tableColumn{"STATUS", false}, tableColumn{"WHERE", false}, tableColumn{"EVIDENCE", false})
+	t := output.NewTable(output.Right("PID"), output.Right("TID"), output.Left("COMMAND"), output.Left("USER"),
+		output.Left("ROLE"), output.Left("STATUS"), output.Left("WHERE"), output.Left("EVIDENCE"))
 	for i := range o.Users {
 		u := &o.Users[i]
 		pid, tid, comm, owner := "?", "-", "-", "-"
@@ -155,10 +156,10 @@ func writeUsers(w io.Writer, v *view, o *inspect.Object) error {
 			owner = v.users.Text(u.Process.UID)
 		}
 		for _, cell := range []string{pid, tid, comm, owner, string(u.Role), u.Status.String(), terminal.Escape(whereabouts(u)), terminal.Escape(u.Evidence())} {
-			t.add(cell)
+			t.Add(cell)
 		}
 	}
-	return t.write(w)
+	return t.Write(w)
 }
 
 // whereabouts is the container and the systemd unit of a user.
@@ -171,82 +172,4 @@ func whereabouts(u *inspect.User) string {
 		return "-"
 	}
 	return strings.Join(words, " ")
-}
-
-// userFields are the fields of an object's JSON that a snapshot knows.
-func userFields(o *inspect.Object) []field {
-	users := make([]record, len(o.Users))
-	var creator any
-	for i := range o.Users {
-		u := &o.Users[i]
-		users[i] = userRecord(u)
-		if u.Role == inspect.Creator {
-			creator = record{{"pid", orNil(u.PID)}, {"alive", aliveOrNil(u.Status)}, {"reused", u.Status == inspect.Reused}}
-		}
-	}
-	var product any
-	if o.Product != nil {
-		product = record{{"name", o.Product.Name}, {"tool", o.Product.Tool}, {"sign", o.Product.Sign}}
-	}
-	fields := []field{{"users", users}, {"product", product}, {"verdict", verdictRecord(&o.Verdict)}}
-	if o.Segment != nil {
-		fields = append([]field{{"creator", creator}}, fields...)
-	}
-	return fields
-}
-
-func verdictRecord(v *inspect.Verdict) record {
-	reasons := v.Reasons
-	if reasons == nil {
-		reasons = []string{}
-	}
-	return record{{"class", string(v.Class)}, {"rule", v.Rule}, {"reasons", reasons}}
-}
-
-func userRecord(u *inspect.User) record {
-	r := record{
-		{"pid", orNil(u.PID)},
-		{"tid", orNil(u.TID)},
-		{"comm", textOrNil(u.Comm())},
-		{"role", string(u.Role)},
-		{"status", u.Status.String()},
-		{"alive", aliveOrNil(u.Status)},
-		{"reused", u.Status == inspect.Reused},
-		{"uid", nil},
-		{"container", nil},
-		{"unit", nil},
-		{"evidence", u.Evidence()},
-	}
-	if p := u.Process; p != nil && u.Status != inspect.Reused {
-		if p.UID >= 0 {
-			r[7].value = p.UID
-		}
-		r[8].value, r[9].value = textOrNil(p.Container), textOrNil(p.Unit)
-	}
-	if u.Role == inspect.Attached {
-		r = append(r, field{"mappings", u.Mappings}, field{"read_only", u.ReadOnly}, field{"elsewhere", u.Elsewhere})
-	}
-	return r
-}
-
-// orNil is a number of which 0 means that there is none, or that it is not known.
-func orNil(n int) any {
-	if n == 0 {
-		return nil
-	}
-	return n
-}
-
-func textOrNil(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
-func aliveOrNil(s inspect.Status) any {
-	if s == inspect.Hidden {
-		return nil
-	}
-	return s == inspect.Alive
 }

@@ -1,4 +1,4 @@
-package main
+package output
 
 import (
 	"encoding/json"
@@ -9,12 +9,12 @@ import (
 )
 
 // Whatever the bytes, JSON is printable, is JSON, and means the same.
-func FuzzJSONString(f *testing.F) {
+func FuzzString(f *testing.F) {
 	for _, s := range []string{"", "a", "\x1b[31m", "\xff\xfe", "ü\u202e\U000e0001", "\"\\\u2028\x00"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		quoted := string(appendJSONString(nil, s))
+		quoted := string(AppendString(nil, s))
 		for _, r := range quoted {
 			if !unicode.IsPrint(r) {
 				t.Errorf("JSON of %q: %U is left", s, r)

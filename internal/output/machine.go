@@ -1,0 +1,38 @@
+package output
+
+import "github.com/sysvipc/sysvipc/inspect"
+
+// Namespace is an IPC namespace of this machine.
+type Namespace struct {
+	NS          uint64   `json:"ns"`
+	Own         bool     `json:"own"`       // that of this process
+	Processes   int      `json:"processes"` // that have a thread in it
+	PIDs        []int    `json:"pids"`
+	Mounts      []string `json:"mounts"`
+	Descriptors []string `json:"descriptors"`
+	Path        *string  `json:"path"` // a file that leads there
+	Segments    *int     `json:"segments"`
+	Sets        *int     `json:"sets"`
+	Queues      *int     `json:"queues"`
+	Unknown     []string `json:"unknown"`
+}
+
+// NamespaceOf is a namespace whose objects are not counted.
+func NamespaceOf(ns *inspect.Namespace) *Namespace {
+	return &Namespace{
+		NS: ns.Inode, Own: ns.Own, Processes: ns.Processes, PIDs: ns.PIDs, Mounts: ns.Mounts, Descriptors: ns.Descriptors, Path: orNil(ns.Path),
+	}
+}
+
+// Finding is something that is wrong with objects, limits or settings.
+type Finding struct {
+	Check    string  `json:"check"`
+	Severity string  `json:"severity"`
+	Text     string  `json:"text"`
+	Remedy   *string `json:"remedy"`
+}
+
+// FindingOf is a finding of [inspect.Diagnose].
+func FindingOf(f *inspect.Finding) *Finding {
+	return &Finding{f.Check, f.Severity.String(), f.Text, orNil(f.Remedy)}
+}

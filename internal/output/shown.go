@@ -1,0 +1,42 @@
+package output
+
+// ShownObject is what "show" tells: the object with what is in it. One of the two is set, for a set or a queue.
+type ShownObject struct {
+	*Object
+	*Semaphores
+	*Contents
+}
+
+// Semaphores are those of a set.
+type Semaphores struct {
+	Semaphores []Semaphore `json:"semaphores"`
+}
+
+// Semaphore is one of a set. All is nil, and named in Unknown, to a user who may not read the set.
+type Semaphore struct {
+	Index   int      `json:"index"`
+	Value   *int     `json:"value"`
+	PID     *int     `json:"pid"`  // of the process that operated on it last
+	NCnt    *int     `json:"ncnt"` // how many threads wait to acquire it
+	ZCnt    *int     `json:"zcnt"` // how many threads wait for zero
+	Unknown []string `json:"unknown"`
+}
+
+// Values are those of a set, or of some of its semaphores.
+type Values struct {
+	Ref    string `json:"ref"`
+	Values []int  `json:"values"`
+}
+
+// MadeObject is what "mk" tells.
+type MadeObject struct {
+	*Object
+	Made bool `json:"made"` // it is new
+}
+
+// CollectedObject is what "gc" tells.
+type CollectedObject struct {
+	*Object
+	Action string  `json:"action"`
+	Why    *string `json:"why"`
+}

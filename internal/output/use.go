@@ -1,0 +1,116 @@
+package output
+
+import "github.com/sysvipc/sysvipc/inspect"
+
+// Use is who uses an object, and whether it may be removed.
+type Use struct {
+	Class string `json:"class"`
+	*SegmentUse
+	*WaitedUse
+	Users   []User   `json:"users"`
+	Product *Product `json:"product"`
+	Verdict Verdict  `json:"verdict"`
+}
+
+// SegmentUse is the part of Use that segments have.
+type SegmentUse struct {
+	Explained int      `json:"explained"` // attaches that belong to Users
+	Creator   *Creator `json:"creator"`
+}
+
+// WaitedUse is the part of Use that sets and queues have.
+type WaitedUse struct {
+	Waiters int `json:"waiters"` // threads that are seen to wait
+}
+
+// Creator is the process that made a segment.
+type Creator struct {
+	PID    *int  `json:"pid"`
+	Alive  *bool `json:"alive"`
+	Reused bool  `json:"reused"` // the pid is that of another process by now
+}
+
+// User is a process, or a thread, that has to do with an object.
+type User struct {
+	PID       *int    `json:"pid"`
+	TID       *int    `json:"tid"` // of a thread that waits
+	Comm      *string `json:"comm"`
+	Role      string  `json:"role"`
+	Status    string  `json:"status"`
+	Alive     *bool   `json:"alive"`
+	Reused    bool    `json:"reused"`
+	UID       *int    `json:"uid"`
+	Container *string `json:"container"`
+	Unit      *string `json:"unit"`
+	Evidence  string  `json:"evidence"`
+	*Attaches
+}
+
+// Attaches are those of a user that has a segment attached.
+type Attaches struct {
+	Mappings  int  `json:"mappings"`
+	ReadOnly  int  `json:"read_only"` // how many of the mappings are so
+	Elsewhere bool `json:"elsewhere"` // the process is in another IPC namespace now
+}
+
+// Product is a program with a tool of its own for its objects.
+type Product struct {
+	Name string `json:"name"`
+	Tool string `json:"tool"`
+	Sign string `json:"sign"`
+}
+
+// Verdict says whether an object may be removed, and why.
+type Verdict struct {
+	Class   string   `json:"class"`
+	Rule    int      `json:"rule"`
+	Reasons []string `json:"reasons"`
+}
+
+func useOf(o *inspect.Object) *Use {
+	use := &Use{
+		Class: string(o.Verdict.Class), Users: make([]User, len(o.Users)),
+		Verdict: Verdict{string(o.Verdict.Class), o.Verdict.Rule, o.Verdict.Reasons},
+	}
+	if o.Segment != nil {
+		use.SegmentUse = &SegmentUse{Explained: o.Explained}
+	} else {
+		use.WaitedUse = &WaitedUse{o.Waiters}
+	}
+	for i := range o.Users {
+		u := &o.Users[i]
+		use.Users[i] = userOf(u)
+		if u.Role == inspect.Creator && use.SegmentUse != nil {
+			use.Creator = &Creator{orNil(u.PID), alive(u), u.Status == inspect.Reused}
+		}
+	}
+	if o.Product != nil {
+		use.Product = &Product{o.Product.Name, o.Product.Tool, o.Product.Sign}
+	}
+	return use
+}
+
+func userOf(u *inspect.User) User {
+	user := User{
+		PID: orNil(u.PID), TID: orNil(u.TID), Comm: orNil(u.Comm()), Role: string(u.Role), Status: u.Status.String(),
+		Alive: alive(u), Reused: u.Status == inspect.Reused, Evidence: u.Evidence(),
+	}
+	if p := u.Process; p != nil && u.Status != inspect.Reused {
+		if p.UID >= 0 {
+			user.UID = &p.UID
+		}
+		user.Container, user.Unit = orNil(p.Container), orNil(p.Unit)
+	}
+	if u.Role == inspect.Attached {
+		user.Attaches = &Attaches{u.Mappings, u.ReadOnly, u.Elsewhere}
+	}
+	return user
+}
+
+func alive(u *inspect.User) *bool {
+	if u.Status == inspect.Hidden {
+		return nil
+	}
+	lives := u.Status == inspect.Alive
+	return &lives
+}
