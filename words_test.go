@@ -13,7 +13,10 @@ import (
 
 // plainRooms are the folders whose files keep to the words of the glossary in CONTRIBUTING.md, with the folders below
 // them; "." stands for the module root alone.
-var plainRooms = []string{".", "inspect", "internal", "examples", ".ci", "docs/scale.md", "docs/inspect.md"}
+var plainRooms = []string{
+	".", "inspect", "internal/bench", "internal/cli", "internal/docs", "internal/interop", "internal/ipctest", "internal/plural", "internal/sysv",
+	"examples", ".ci", "docs/scale.md", "docs/inspect.md",
+}
 
 // privateWords are words that a reader of the field does not search for, and what to write instead. The list is for code,
 // comments, helps and pages alike: names in mixed case are read as words.

@@ -2,11 +2,13 @@ package inspect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -64,12 +66,28 @@ var actor = ipctest.Register("actor", func(c *ipctest.ChildEnv) {
 		case "recv":
 			_, err := sysvipc.QueueByID(n[1]).Receive(context.Background(), sysvipc.Any)
 			c.Check(err)
+		case "remove": // a queue
+			errno, _ := errnoOf(sysvipc.QueueByID(n[1]).Remove())
+			answer = strconv.Itoa(int(errno))
+		case "noroom": // attach a segment when there is no address space left
+			var limit unix.Rlimit
+			c.Check(unix.Getrlimit(unix.RLIMIT_AS, &limit))
+			c.Check(unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: 0, Max: limit.Max}))
+			_, err := sysvipc.SegmentByID(n[1]).Attach(nil)
+			c.Check(unix.Setrlimit(unix.RLIMIT_AS, &limit))
+			errno, _ := errnoOf(err)
+			answer = strconv.Itoa(int(errno))
 		case "block":
 			go block(n, words)
 		}
 		c.Say("%s", answer)
 	}
 })
+
+// errnoOf is the kernel's answer behind an error, 0 for none.
+func errnoOf(err error) (errno syscall.Errno, ok bool) {
+	return errno, errors.As(err, &errno)
+}
 
 func opsOf(n []int) (ops []sysvipc.Op) {
 	for ; len(n) > 1; n = n[2:] {

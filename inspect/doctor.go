@@ -47,8 +47,10 @@ func Diagnose(s *Snapshot, root string) []Finding {
 	d.limits()
 	d.queues()
 	d.waits()
+	d.generations()
 	d.modes()
 	d.unfinished()
+	d.abandoned()
 	d.unused()
 	d.settings()
 	return d.found
@@ -137,7 +139,7 @@ func (d *diagnosis) queues() {
 	}
 }
 
-// waits tells of probable deadlocks, and of receivers that wait beside messages.
+// waits tells of probable deadlocks, of receivers that wait beside messages, and of waits for processes that have ended.
 func (d *diagnosis) waits() {
 	rings, told := map[int][]string{}, map[string]bool{}
 	for i := range d.Waits {
@@ -150,14 +152,34 @@ func (d *diagnosis) waits() {
 			d.add("stuck", Warning, "sysvipc waits "+w.Ref(), "process %d waits on %s to %s, and its messages have other types", w.PID, w.Ref(), w.What())
 		}
 	}
+	for i := range d.Waits {
+		w := &d.Waits[i]
+		if w.Operation != Operate || !w.ForDead() || told[w.Ref()] {
+			continue
+		}
+		told[w.Ref()] = true
+		d.add("dead-holder", Warning, "once no process uses what it guards: "+giveBack(w),
+			"process %d waits on %s to %s, and %s, which operated on it last, has ended: what it took without undo stays taken, unless a producer is still to come",
+			w.PID, w.Ref(), w.What(), &w.Holders[0])
+	}
 	for _, n := range sortedKeys(rings) {
 		d.add("deadlock", Critical, "sysvipc waits", "these wait for one another, probably: %s", strings.Join(rings[n], ", "))
 	}
 }
 
-// modes tells of objects that everybody may write.
+// generations tells of processes that use a removed segment while others use a new one with its key.
+func (d *diagnosis) generations() {
+	for _, g := range d.Generations() {
+		d.add("generations", Warning, "restart the processes that \"sysvipc who "+g.Removed.Ref()+"\" shows",
+			"%s is removed and still used, and %s has its key %s by now: the users of the two do not share memory", g.Removed.Ref(), g.Current.Ref(), g.Removed.FormerKey)
+	}
+}
+
+// modes tells of objects that everybody may write, unless their protocol wants it so.
 func (d *diagnosis) modes() {
-	d.many("world-writable", func(o *Object) bool { return o.Mode&0o002 != 0 },
+	d.many("world-writable", func(o *Object) bool {
+		return o.Mode&0o002 != 0 && (o.Product == nil || o.Product.Name != referenceClock)
+	},
 		"everybody may change", "sysvipc set %s --mode 0660")
 }
 
@@ -168,6 +190,40 @@ const Unfinished fs.FileMode = 0o611
 func (d *diagnosis) unfinished() {
 	d.many("unfinished", func(o *Object) bool { return o.Mode == Unfinished },
 		"not whole, left by a restore that was killed, or is at it, are", "restore them again, which replaces them, or sysvipc rm %s")
+}
+
+// abandoned tells of sets without a key whose users have ended all together, as a server leaves them that was killed:
+// Apache's belong to the user of its children and were made by root, whose processes never end, so they stay candidates.
+func (d *diagnosis) abandoned() {
+	type siblings struct {
+		names []string
+		n     int
+	}
+	found := map[[2]int]*siblings{} // by owner and creator
+	var order [][2]int
+	for i := range d.Objects {
+		o := &d.Objects[i]
+		if o.Set == nil || o.Key != sysvipc.Private || o.Verdict.Class != Candidate || len(o.Users) == 0 {
+			continue
+		}
+		owner := [2]int{o.UID, o.CUID}
+		if found[owner] == nil {
+			found[owner], order = &siblings{}, append(order, owner)
+		}
+		s := found[owner]
+		if s.n++; s.n <= mostNamed {
+			s.names = append(s.names, o.Ref())
+		}
+	}
+	for _, owner := range order {
+		s, made := found[owner], ""
+		if owner[1] != owner[0] {
+			made = ", made by " + userName(owner[1])
+		}
+		d.add("abandoned", Warning, fmt.Sprintf("if that server does not run, or was started again since: sysvipc gc --include candidate --owner %d --yes", owner[0]),
+			"a server of %s was killed, probably: all processes that operated on %s%s have ended, and no program can find them by a key: %s",
+			userName(owner[0]), plural.Of(s.n, "semaphore set"), made, and(s.names, s.n))
+	}
 }
 
 // unused tells of orphans and candidates.
@@ -279,9 +335,14 @@ func parseRemoveIPC(text []byte) (value, ok bool) {
 	return value, ok
 }
 
-// Explain says which limit is behind an error of a call that makes or uses objects, if one is: for
-// ENOSPC, EINVAL, E2BIG and EAGAIN, by the numbers of the snapshot.
-func Explain(lim sysvipc.Limits, errno string) []string {
+// Errnos are the errors whose causes [ExplainErrno] knows.
+func Errnos() []string {
+	return []string{"ENOSPC", "EINVAL", "E2BIG", "EAGAIN", "ERANGE", "ENOMEM", "EPERM", "ENOSYS"}
+}
+
+// ExplainErrno says what can be behind an error of a call that makes or uses objects, with the limits as they are now; nil
+// for an error that is not of [Errnos].
+func ExplainErrno(lim sysvipc.Limits, errno string) []string {
 	seg, sem, msg := lim.Segments, lim.Semaphores, lim.Queues
 	num := func(n int) string { return strconv.Itoa(n) }
 	u := func(n uint64) string {
@@ -314,6 +375,33 @@ func Explain(lim sysvipc.Limits, errno string) []string {
 		return []string{
 			"msgsnd(2): the queue is full: msg_qbytes, which is " + num(msg.DefaultMaxBytes) + " for a new queue (kernel.msgmnb)",
 			"semop(2): it would have to wait, and IPC_NOWAIT or a timeout was given",
+		}
+	case "ERANGE":
+		return []string{
+			"semop(2): a semaphore would become larger than 32767 (SEMVMX): something gives more often than it takes, see \"sysvipc show\"",
+			"semop(2) with SEM_UNDO: what the process would have to undo is beyond 32767: take and give must both carry SEM_UNDO",
+			"semctl(2): SETVAL or SETALL with a value below 0 or above 32767",
+		}
+	case "ENOMEM":
+		return []string{
+			"shmget(2), shmat(2): no memory or no address space: see \"ulimit -v\", vm.overcommit_memory, and memory.max of the control group; " + u(seg.Pages) + " of " + u(seg.MaxPages) + " pages of segments (kernel.shmall) are in use",
+			"shmget(2) with SHM_HUGETLB: not enough huge pages (vm.nr_hugepages)",
+			"shmctl(2) SHM_LOCK: more than \"ulimit -l\" (RLIMIT_MEMLOCK)",
+			"semget(2), semop(2), msgget(2), msgsnd(2): the kernel, or the control group, has no memory for it",
+		}
+	case "EPERM":
+		return []string{
+			"IPC_RMID, IPC_SET: only the owner, the creator or CAP_SYS_ADMIN may; \"sysvipc ls\" shows owner and creator",
+			"msgctl(2) IPC_SET: msg_qbytes above " + num(msg.DefaultMaxBytes) + " (kernel.msgmnb) needs CAP_SYS_RESOURCE",
+			"shmget(2) with SHM_HUGETLB: needs CAP_IPC_LOCK, or a group of vm.hugetlb_shm_group",
+			"shmctl(2) SHM_LOCK: needs CAP_IPC_LOCK, or \"ulimit -l\" above 0",
+			"semop(2), msgsnd(2), msgrcv(2), shmat(2): never by the kernel itself: a sandbox (seccomp) forbids the call",
+		}
+	case "ENOSYS":
+		return []string{
+			"any call: the kernel is built without CONFIG_SYSVIPC, or a sandbox (seccomp, gVisor, WSL 1) has no such call",
+			"msgrcv(2) with MSG_COPY: the kernel is built without CONFIG_CHECKPOINT_RESTORE",
+			"a call by its own number before Linux 5.1, on 386, s390x, ppc64 and mips: those have ipc(2) only",
 		}
 	}
 	return nil

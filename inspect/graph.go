@@ -12,7 +12,7 @@ func (s *Snapshot) findHolders() {
 		}
 		for j := range o.Users {
 			u := &o.Users[j]
-			if u.Status != Alive || u.Process == nil {
+			if !u.Gone() && (u.Status != Alive || u.Process == nil) {
 				continue
 			}
 			switch {
@@ -21,7 +21,7 @@ func (s *Snapshot) findHolders() {
 				if o.Semaphores[w.Semaphore].LastPID == u.PID {
 					w.heldBy(u, "operated on semaphore "+string(appendInt(nil, w.Semaphore))+" last")
 				}
-			case u.Role == Sender && w.Operation == Receive:
+			case u.Role == Sender && w.Operation == Receive && !u.Gone(): // senders come and go
 				w.heldBy(u, "sent last")
 			case u.Role == Receiver && w.Operation == Send:
 				w.heldBy(u, "received last")
@@ -31,7 +31,11 @@ func (s *Snapshot) findHolders() {
 }
 
 func (w *Wait) heldBy(u *User, why string) {
-	w.Holders = append(w.Holders, Holder{PID: u.PID, Process: u.Process, Self: u.PID == w.PID, Why: why})
+	h := Holder{PID: u.PID, Process: u.Process, Self: u.PID == w.PID, Why: why}
+	if u.Gone() {
+		h.Process, h.Self, h.Ended, h.Why = nil, false, true, why+", and has ended"
+	}
+	w.Holders = append(w.Holders, h)
 }
 
 // findCycles numbers the probable deadlocks: processes that wait for one another in a ring. A wait
@@ -75,7 +79,7 @@ func (s *Snapshot) findCycles() {
 				h := holders[f.holder]
 				f.holder++
 				switch {
-				case h.Self || waits[h.PID] == nil:
+				case h.Self || h.Ended || waits[h.PID] == nil:
 				case order[h.PID] == 0:
 					next = h.PID
 				case onStack[h.PID]:

@@ -50,7 +50,7 @@ var products = []product{
 		},
 	},
 	{
-		name: "NTP reference clock", tool: "stop gpsd and chronyd or ntpd; they make it again at the next start",
+		name: referenceClock, tool: "stop gpsd and chronyd or ntpd; they make it again at the next start",
 		sign: func(o *Object) (string, bool) {
 			unit := uint32(o.Key) - 0x4e545030 // "NTP0"
 			return "its key is that of unit " + strconv.Itoa(int(unit)) + " of NTP's clocks in shared memory, by which gpsd tells chronyd or ntpd the time",
@@ -116,6 +116,9 @@ func postgresSign(o *Object) (string, bool) {
 	}
 	return "", false
 }
+
+// referenceClock is the product whose segments every process may write, from unit 2 on, as its protocol wants it.
+const referenceClock = "NTP reference clock"
 
 // recognizer finds the products of objects. Names of users are looked up once.
 type recognizer struct {

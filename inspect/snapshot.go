@@ -75,6 +75,8 @@ type Object struct {
 	// Explained is how many of a segment's attaches belong to the users that are seen. It equals
 	// Segment.Attaches if all are.
 	Explained int
+	// FormerKey is the key that a removed segment had, as its users' mappings show it; 0 if it is not known.
+	FormerKey sysvipc.Key
 	// Waiters is how many threads are seen to wait.
 	Waiters int
 	// Product is the known product that the object belongs to, or nil.

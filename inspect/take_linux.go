@@ -187,6 +187,9 @@ func (r *resolver) attaches() {
 			}
 			if !elsewhere {
 				o.Explained += a.mappings
+				if o.Segment.Destroyed {
+					o.FormerKey = a.key
+				}
 			}
 			o.Users = append(o.Users, User{
 				PID: a.pid, Role: Attached, Status: Alive, Process: p, At: o.Segment.Attached,

@@ -41,9 +41,26 @@ type Wait struct {
 // semaphore: it notes the last operator.
 type Holder struct {
 	PID     int
-	Process *Process
-	Self    bool   // the waiting process itself: then it may be waiting for itself
-	Why     string // "operated on semaphore 0 last"
+	Process *Process // nil if it has ended
+	Self    bool     // the waiting process itself: then it may be waiting for itself
+	Ended   bool     // it has ended, and what it took without undo stays taken
+	Why     string   // "operated on semaphore 0 last"
+}
+
+// Comm is the name of the holder's program, or "" if it has ended.
+func (h *Holder) Comm() string {
+	if h.Process == nil {
+		return ""
+	}
+	return h.Process.Comm
+}
+
+// String returns "process 17 (postgres)".
+func (h *Holder) String() string {
+	if h.Process == nil {
+		return fmt.Sprintf("process %d", h.PID)
+	}
+	return h.Process.String()
 }
 
 // Ref names the object as the command does: "sem:3".
@@ -133,6 +150,18 @@ func (w *Wait) Stuck() bool {
 		}
 	}
 	return true
+}
+
+// ForDead reports whether the wait is for processes that have ended, and for no others: they operated on the semaphore
+// last, or received from the full queue last. The wait ends when another process gives back what a dead one took without
+// undo. A consumer whose predecessor has died looks the same, and waits for a producer.
+func (w *Wait) ForDead() bool {
+	for i := range w.Holders {
+		if !w.Holders[i].Ended {
+			return false
+		}
+	}
+	return len(w.Holders) > 0
 }
 
 // flagExcept is MSG_EXCEPT of linux/msg.h. It counts for positive types only.

@@ -16,9 +16,6 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
-// errnos are those whose causes doctor explains.
-var errnos = []string{"ENOSPC", "EINVAL", "E2BIG", "EAGAIN"}
-
 // nagiosUnknown is the exit code of --nagios for what cannot be told; the others are severities.
 const nagiosUnknown = 3
 
@@ -26,7 +23,7 @@ func newDoctorCommand() *cobra.Command {
 	var nagios bool
 	var format string
 	cmd := &cobra.Command{
-		Use:     "doctor [ENOSPC] [EINVAL] [E2BIG] [EAGAIN]",
+		Use:     "doctor [ERRNO…]",
 		GroupID: verb.GroupLook,
 		Short:   "Tell what is wrong, and the command that mends it",
 		Long: `Tell what is wrong with the objects and limits of this IPC namespace and the settings of
@@ -34,13 +31,16 @@ the machine, and which command mends it:
 
   limits of which 80 % are used, and which error comes when all is
   queues that are full; receivers that wait beside messages of other types; deadlocks
+  threads that wait for a process that has ended and took without undo
+  processes that use a removed segment, and others that use a new one with its key
   objects that everybody may write
-  objects that nobody uses any more
+  objects that nobody uses any more, and the sets of a server that was killed
   RemoveIPC of systemd-logind, which removes the objects of users who log out
   kernel.shm_rmid_forced, which destroys segments with their last detach
 
-With the name of an error it tells which limits can be behind it, with the numbers of now.
-Looking changes nothing, and nothing is mended without you.
+With the name of an error (ENOSPC, EINVAL, E2BIG, EAGAIN, ERANGE, ENOMEM, EPERM, ENOSYS)
+it says what can be behind it, with the limits as they are now. Looking
+changes nothing, and nothing is mended without you.
 
 With --nagios it writes one line, and the exit code is 0 if all is well, 1 for a warning,
 2 if something is critical and 3 if it cannot be told.`,
@@ -49,13 +49,13 @@ With --nagios it writes one line, and the exit code is 0 if all is well, 1 for a
   sysvipc doctor --nagios`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			for _, arg := range args {
-				if inspect.Explain(sysvipc.Limits{}, arg) == nil {
-					return cli.Usage("%q is no error that a limit can be behind: choose of %s", arg, strings.Join(errnos, ", "))
+				if inspect.ExplainErrno(sysvipc.Limits{}, arg) == nil {
+					return cli.Usage("%q is no error that this explains: choose of %s", arg, strings.Join(inspect.Errnos(), ", "))
 				}
 			}
 			return nil
 		},
-		ValidArgs: errnos,
+		ValidArgs: inspect.Errnos(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if nagios {
 				return runNagios(cmd)
@@ -84,7 +84,7 @@ func runDoctor(cmd *cobra.Command, args []string, format string) error {
 	}
 	for _, errno := range args {
 		fmt.Fprintf(w, "%s can mean:\n", strings.ToUpper(errno))
-		for _, line := range inspect.Explain(snap.Limits, errno) {
+		for _, line := range inspect.ExplainErrno(snap.Limits, errno) {
 			fmt.Fprintf(w, "  %s\n", line)
 		}
 	}

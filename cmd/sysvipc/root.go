@@ -111,7 +111,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 	root.SetUsageFunc(writeUsage)
 	root.SetCompletionCommandGroupID(verb.GroupOther)
 	root.AddCommand(
-		newLsCommand(), newShowCommand(), newWhoCommand(), newWaitsCommand(), newTopCommand(), newNsCommand(), newWatchCommand(), newLimitsCommand(), newDoctorCommand(),
+		newLsCommand(), newShowCommand(), newExplainCommand(), newWhoCommand(), newWaitsCommand(), newTopCommand(), newNsCommand(), newWatchCommand(), newLimitsCommand(), newDoctorCommand(),
 		newMkCommand(), newSetCommand(), newRmCommand(), newGcCommand(), newUndoCommand(),
 		shm.Command(), newSemCommand(), newMsgCommand(), newRegionCommand(),
 		newRunCommand(), newDumpCommand(), newRestoreCommand(), newDemoCommand(),

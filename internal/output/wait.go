@@ -62,7 +62,7 @@ func WaitOf(snap *inspect.Snapshot, w *inspect.Wait) *Wait {
 		}
 	}
 	for i, h := range w.Holders {
-		out.Holders[i] = Holder{h.PID, orNil(h.Process.Comm), h.Self, true, h.Why}
+		out.Holders[i] = Holder{h.PID, orNil(h.Comm()), h.Self, true, h.Why}
 	}
 	if w.Since.IsZero() {
 		out.Unknown = append(out.Unknown, "since")
