@@ -45,6 +45,7 @@ var rooms = []room{
 	{path: "cluster/bridge", why: "joins a kernel queue to one of the cluster", rooms: []string{".", "cluster"}, modules: []string{xsys, nats}},
 	{path: "cluster/internal/clustertest", why: "servers for the tests of cluster", rooms: []string{".", "cluster"}, modules: []string{xsys, nats}, program: true, tests: true},
 	{path: "dashboard", why: "shows what inspect sees", rooms: []string{".", "inspect", "internal/output"}, modules: []string{xsys, prometheus}},
+	{path: "trace", why: "sees the calls of all processes by eBPF, which nothing else here needs", rooms: []string{"."}, modules: []string{xsys, ebpf}},
 	{
 		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS, Prometheus and plots",
 		rooms: []string{".", "shared", "inspect", "internal/plural", "internal/cli", "internal/output"}, modules: []string{xsys, cobra, terminal, compress}, program: true,
@@ -66,6 +67,7 @@ const (
 	nats       = "github.com/nats-io/"
 	prometheus = "github.com/prometheus/client_golang/"
 	procfs     = "github.com/prometheus/procfs"
+	ebpf       = "github.com/cilium/ebpf"
 	cobra      = "github.com/spf13/"
 	terminal   = "charm.land/"
 	compress   = "github.com/klauspost/compress/"
@@ -237,6 +239,9 @@ func TestImportRules(t *testing.T) {
 		{"cluster/queue.go", module + "/cluster/internal/clustertest", false},
 		{"cluster/bridge/send.go", module + "/cluster", true},
 		{"cluster/bridge/send_test.go", module + "/cluster/internal/clustertest", true},
+		{"trace/program_linux.go", "github.com/cilium/ebpf/asm", true},
+		{"inspect/who.go", "github.com/cilium/ebpf", false},
+		{"trace/event.go", module + "/inspect", false},
 		{"dashboard/page.go", "github.com/prometheus/client_golang/prometheus", true},
 		{"dashboard/page.go", module + "/inspect", true},
 		{"inspect/who.go", "github.com/prometheus/client_golang/prometheus", false},
@@ -335,7 +340,7 @@ func TestLeanCommand(t *testing.T) {
 	}
 	for line := range strings.Lines(deps) {
 		line = strings.TrimSpace(line)
-		for _, heavy := range []string{nats, "github.com/prometheus/", "gonum.org/", "github.com/go-analyze/", module + "/cluster", module + "/dashboard", "net/http"} {
+		for _, heavy := range []string{nats, "github.com/prometheus/", "gonum.org/", "github.com/go-analyze/", "github.com/cilium/", module + "/trace", module + "/cluster", module + "/dashboard", "net/http"} {
 			if strings.HasPrefix(line, heavy) {
 				t.Errorf("cmd/sysvipc links %s", line)
 			}

@@ -1,0 +1,606 @@
+//go:build amd64 || arm64
+
+package trace
+
+import (
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/sysvipc/sysvipc"
+)
+
+// What a call number can stand for besides a call.
+const (
+	sigreturn Op = 254
+	ipcCall   Op = 255 // ipc(2), whose first argument says which call it is
+
+	ipcNumber = 117 // of ipc(2), on both ports
+)
+
+// ipcNumbers are the calls that ipc(2) makes.
+var ipcNumbers = map[int32]Op{
+	1: Semop, 2: Semget, 3: Semctl, 4: Semtimedop, 11: Msgsnd, 12: Msgrcv, 13: Msgget, 14: Msgctl, 21: Shmat, 22: Shmdt, 23: Shmget, 24: Shmctl,
+}
+
+// errRestart is ERESTARTNOHAND, which the kernel does not show to programs: either a handler runs and the call returns
+// EINTR, or it is made again.
+const (
+	errRestart = 514
+	errIntr    = 4
+	maxErrno   = 4095
+)
+
+// The key of a row: what [Call] tells apart.
+const (
+	keyNamespace = 0
+	keyID        = 4
+	keyPID       = 8
+	keyOp        = 12 // 16 bits, and 16 of the command
+	keyCommand   = 14
+	keyErrno     = 16
+	keyProcessor = 20 // each has rows of its own: nobody else writes to them
+	keyComm      = 24
+	keySize      = 40
+)
+
+// The value of a row.
+const (
+	rowCount   = 0
+	rowTotal   = 8
+	rowMax     = 16
+	rowUntimed = 24
+	rowLatency = 32
+	rowSize    = rowLatency + 8*Buckets
+)
+
+// What is remembered of a thread: when its call began, and a call that either is restarted, or returns EINTR when a handler
+// has run.
+const (
+	threadBegan   = 0
+	threadPending = 8
+	threadTook    = 16
+	threadStack   = 24
+	threadSegment = 32 // the ID of the segment that shmdt(2) is about to detach, or -1
+	threadKey     = 40
+	threadSize    = threadKey + keySize
+)
+
+// The stack of the programs.
+const (
+	stackKey  = -keySize
+	stackArgs = stackKey - 6*8
+	stackTook = stackArgs - 8 // -1: not timed
+	stackZero = stackTook - 8
+	stackOp   = stackZero - 8
+
+	stackAttach = stackOp - 16 // a process, and an address in it
+)
+
+// program is what both programs are made from.
+type program struct {
+	builder
+	*layout
+	maps *kernelMaps
+	opts *Options
+}
+
+// begin sets r7 to the registers of the caller, r8 to the call and r9 to the task. Other calls leave.
+func (p *program) begin(number func()) {
+	p.copy(asm.R6, asm.R1)
+	p.load(asm.R7, asm.R6, 0, asm.DWord)
+	number()
+	p.ranges()
+	p.call(asm.FnGetCurrentTaskBtf)
+	p.copy(asm.R9, asm.R0)
+	native, done := p.label(), p.label()
+	p.load(asm.R1, asm.R9, p.task.compat.at, p.task.compat.size)
+	p.add(asm.And.Imm(asm.R1, compatMask))
+	p.jumpIf(asm.R1, asm.JEq, 0, native)
+	p.add(asm.Add.Imm(asm.R8, compatTable))
+	p.here(native)
+	p.choose()
+	p.jumpIf(asm.R8, asm.JNE, int32(ipcCall), done)
+	first := p.regs.compat[0]
+	p.load(asm.R8, asm.R7, first.at, first.size)
+	p.add(asm.And.Imm(asm.R8, 0xffff), asm.Add.Imm(asm.R8, ipcTable))
+	p.choose()
+	p.here(done)
+	if p.opts.PID != 0 {
+		p.load(asm.R1, asm.R9, p.task.tgid.at, p.task.tgid.size)
+		p.jumpIf(asm.R1, asm.JNE, int32(p.opts.PID), "exit")
+	}
+}
+
+// ranges leaves for all numbers that are neither a call's nor one's of a 32-bit program.
+func (p *program) ranges() {
+	numbers := slices.Concat(sortedKeys(nativeNumbers), sortedKeys(compatNumbers))
+	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
+	ours := p.label()
+	for i := 0; i < len(numbers); {
+		least, most := numbers[i], numbers[i]
+		for i++; i < len(numbers) && numbers[i] == most+1; i++ {
+			most++
+		}
+		p.jumpIf(asm.R8, asm.JLT, least, "exit")
+		p.jumpIf(asm.R8, asm.JLE, most, ours)
+	}
+	p.jump("exit")
+	p.here(ours)
+}
+
+func sortedKeys(m map[int32]Op) (keys []int32) {
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// The table of calls by number: of this port, of 32-bit programs, and of ipc(2).
+const (
+	compatTable = 512
+	ipcTable    = 1024
+	tableSize   = ipcTable + 32
+)
+
+func fillTable(m *ebpf.Map) error {
+	for from, numbers := range map[int32]map[int32]Op{0: nativeNumbers, compatTable: compatNumbers, ipcTable: ipcNumbers} {
+		for n, op := range numbers {
+			if err := m.Put(uint32(from+n), uint32(op)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// choose sets r8 from an index of the table to the call that it stands for, and leaves with what is no call. A chain of
+// comparisons would be as quick, but the verifier would go through all that follows for each call.
+func (p *program) choose() {
+	p.store(asm.RFP, stackZero, asm.R8, asm.DWord)
+	p.mapFD(asm.R1, p.maps.table)
+	p.stack(asm.R2, stackZero)
+	p.call(asm.FnMapLookupElem)
+	p.jumpIf(asm.R0, asm.JEq, 0, "exit")
+	p.load(asm.R8, asm.R0, 0, asm.Word)
+	p.jumpIf(asm.R8, asm.JEq, 0, "exit")
+}
+
+// enter is the program at sys_enter: it notes when a call begins.
+func (p *program) enter(findSegment bool) asm.Instructions {
+	p.begin(func() { p.load(asm.R8, asm.R6, 8, asm.DWord) })
+	call, start, pending := p.label(), p.label(), p.label()
+	p.jumpIf(asm.R8, asm.JNE, int32(sigreturn), call)
+
+	// A handler returns: if it interrupted a call, that call returns EINTR.
+	p.thread(0)
+	p.jumpIf(asm.R0, asm.JEq, 0, "exit")
+	p.copy(asm.R6, asm.R0)
+	p.load(asm.R1, asm.R6, threadPending, asm.DWord)
+	p.jumpIf(asm.R1, asm.JEq, 0, "exit")
+	p.jump(pending)
+
+	p.here(call)
+	p.thread(1) // BPF_LOCAL_STORAGE_GET_F_CREATE
+	p.jumpIf(asm.R0, asm.JEq, 0, "exit")
+	p.copy(asm.R6, asm.R0)
+	p.load(asm.R1, asm.R6, threadPending, asm.DWord)
+	p.jumpIf(asm.R1, asm.JEq, 0, start)
+	// The same call from the same place is made again by the kernel: it began when it first began.
+	again := p.label()
+	p.load(asm.R1, asm.R6, threadKey+keyOp, asm.Half)
+	p.add(asm.JNE.Reg(asm.R1, asm.R8, pending))
+	p.load(asm.R1, asm.R7, p.regs.sp.at, p.regs.sp.size)
+	p.load(asm.R2, asm.R6, threadStack, asm.DWord)
+	p.add(asm.JEq.Reg(asm.R1, asm.R2, again))
+
+	// A handler that ended by longjmp(3), or has returned.
+	p.here(pending)
+	for at := int16(0); at < keySize; at += 8 {
+		p.load(asm.R1, asm.R6, threadKey+at, asm.DWord)
+		p.store(asm.RFP, stackKey+at, asm.R1, asm.DWord)
+	}
+	p.load(asm.R1, asm.R6, threadTook, asm.DWord)
+	p.store(asm.RFP, stackTook, asm.R1, asm.DWord)
+	p.count()
+	p.set(asm.R6, threadPending, 0, asm.DWord)
+	p.jumpIf(asm.R8, asm.JEq, int32(sigreturn), "exit")
+
+	p.here(start)
+	p.call(asm.FnKtimeGetNs)
+	p.store(asm.R6, threadBegan, asm.R0, asm.DWord)
+	p.set(asm.R6, threadSegment, -1, asm.DWord)
+	if findSegment {
+		p.findSegment()
+	}
+	p.jump("exit")
+	p.here(again)
+	p.set(asm.R6, threadPending, 0, asm.DWord)
+	p.exit("exit")
+	if !findSegment {
+		return p.ins
+	}
+	p.ins[0] = btf.WithFuncMetadata(p.ins[0].WithSymbol("enter"), &btf.Func{Name: "enter", Linkage: btf.GlobalFunc, Type: &btf.FuncProto{
+		Return: number, Params: []btf.FuncParam{{Name: "ctx", Type: &btf.Pointer{Target: &btf.Void{}}}},
+	}})
+	return append(p.ins, p.segmentOf()...)
+}
+
+var number = &btf.Int{Name: "long", Size: 8, Encoding: btf.Signed}
+
+// findSegment notes which segment lies where shmdt(2) detaches one: when it is done, nobody knows any more.
+func (p *program) findSegment() {
+	p.jumpIf(asm.R8, asm.JNE, int32(Shmdt), "exit")
+	// The address is the first argument, or, of ipc(2), the fifth.
+	native, known := p.label(), p.label()
+	p.load(asm.R1, asm.R9, p.task.compat.at, p.task.compat.size)
+	p.add(asm.And.Imm(asm.R1, compatMask))
+	p.jumpIf(asm.R1, asm.JEq, 0, native)
+	p.load(asm.R2, asm.R7, p.regs.compat[0].at, asm.DWord)
+	p.load(asm.R1, asm.R7, p.regs.number.at, p.regs.number.size)
+	p.jumpIf(asm.R1, asm.JNE, ipcNumber, known)
+	p.load(asm.R2, asm.R7, p.regs.compat[4].at, asm.DWord)
+	p.jump(known)
+	p.here(native)
+	p.load(asm.R2, asm.R7, p.regs.native[0].at, asm.DWord)
+	p.here(known)
+	p.store(asm.RFP, stackAttach+8, asm.R2, asm.DWord)
+	p.load(asm.R1, asm.R9, p.task.tgid.at, asm.Word)
+	p.store(asm.RFP, stackAttach, asm.R1, asm.DWord)
+	p.set(asm.RFP, stackZero, -1, asm.DWord)
+	p.copy(asm.R1, asm.R9)
+	function := asm.LoadImm(asm.R3, -1, asm.DWord).WithReference("segment")
+	function.Src = asm.PseudoFunc
+	p.add(function)
+	p.stack(asm.R4, stackZero)
+	p.mov(asm.R5, 0)
+	p.call(asm.FnFindVma)
+	p.load(asm.R1, asm.RFP, stackZero, asm.DWord)
+	p.store(asm.R6, threadSegment, asm.R1, asm.DWord)
+	p.jumpIf(asm.R0, asm.JEq, 0, "exit")
+	// Another thread changes the address space now. What the trace saw attached is known anyway.
+	p.mapFD(asm.R1, p.maps.attaches)
+	p.stack(asm.R2, stackAttach)
+	p.call(asm.FnMapLookupElem)
+	p.jumpIf(asm.R0, asm.JEq, 0, "exit")
+	p.load(asm.R1, asm.R0, 0, asm.DWord)
+	p.store(asm.R6, threadSegment, asm.R1, asm.DWord)
+}
+
+// attached notes where shmat(2) has attached which segment.
+func (p *program) attached() {
+	done := p.label()
+	p.load(asm.R1, asm.RFP, stackOp, asm.DWord)
+	p.jumpIf(asm.R1, asm.JNE, int32(Shmat), done)
+	p.load(asm.R1, asm.RFP, stackKey+keyErrno, asm.Word)
+	p.jumpIf(asm.R1, asm.JNE, 0, done)
+	p.load(asm.R1, asm.RFP, stackKey+keyPID, asm.Word)
+	p.store(asm.RFP, stackAttach, asm.R1, asm.DWord)
+	p.store(asm.RFP, stackAttach+8, asm.R6, asm.DWord)
+	p.load(asm.R1, asm.RFP, stackArgs, asm.DWord)
+	p.store(asm.RFP, stackZero, asm.R1, asm.DWord)
+	p.mapFD(asm.R1, p.maps.attaches)
+	p.stack(asm.R2, stackAttach)
+	p.stack(asm.R3, stackZero)
+	p.mov(asm.R4, 0)
+	p.call(asm.FnMapUpdateElem)
+	p.here(done)
+}
+
+// segmentOf is the function that bpf_find_vma calls: the inode of a segment's file is its ID.
+func (p *program) segmentOf() asm.Instructions {
+	var b builder
+	b.load(asm.R1, asm.R2, p.vmFile.at, asm.DWord)
+	b.jumpIf(asm.R1, asm.JEq, 0, "found")
+	b.load(asm.R1, asm.R1, p.inode.at, asm.DWord)
+	b.load(asm.R1, asm.R1, p.inodeNumber.at, asm.DWord)
+	b.store(asm.R3, 0, asm.R1, asm.DWord)
+	b.exit("found")
+	pointer := func(to string) btf.Type { return &btf.Pointer{Target: &btf.Fwd{Name: to}} }
+	b.ins[0] = btf.WithFuncMetadata(b.ins[0].WithSymbol("segment"), &btf.Func{Name: "segment", Linkage: btf.StaticFunc, Type: &btf.FuncProto{
+		Return: number, Params: []btf.FuncParam{
+			{Name: "task", Type: pointer("task_struct")}, {Name: "vma", Type: pointer("vm_area_struct")}, {Name: "to", Type: &btf.Pointer{Target: number}},
+		},
+	}})
+	return b.ins
+}
+
+// thread sets r0 to what is remembered of this thread, or to 0.
+func (p *program) thread(flags int32) {
+	p.mapFD(asm.R1, p.maps.threads)
+	p.copy(asm.R2, asm.R9)
+	p.mov(asm.R3, 0)
+	p.mov(asm.R4, flags)
+	p.call(asm.FnTaskStorageGet)
+}
+
+// leave is the program at sys_exit: it counts a call that ends.
+func (p *program) leave() asm.Instructions {
+	p.begin(func() { p.load(asm.R8, asm.R7, p.regs.number.at, p.regs.number.size) })
+	p.jumpIf(asm.R8, asm.JEq, int32(sigreturn), "exit")
+	p.load(asm.R1, asm.R9, p.task.nsproxy.at, asm.DWord)
+	p.load(asm.R1, asm.R1, p.ipcNS.at, asm.DWord)
+	p.load(asm.R1, asm.R1, p.inum.at, asm.Word)
+	if p.opts.Namespace != AllNamespaces {
+		p.add(asm.LoadImm(asm.R2, int64(p.opts.Namespace), asm.DWord), asm.JNE.Reg(asm.R1, asm.R2, "exit"))
+	}
+	p.store(asm.RFP, stackKey+keyNamespace, asm.R1, asm.Word)
+	p.load(asm.R1, asm.R9, p.task.tgid.at, asm.Word)
+	p.store(asm.RFP, stackKey+keyPID, asm.R1, asm.Word)
+	p.load(asm.R2, asm.R9, p.task.leader.at, asm.DWord)
+	for at := int16(0); at < 16; at += 8 {
+		p.load(asm.R1, asm.R2, p.task.comm.at+at, asm.DWord)
+		p.store(asm.RFP, stackKey+keyComm+at, asm.R1, asm.DWord)
+	}
+	p.store(asm.RFP, stackKey+keyOp, asm.R8, asm.Half)
+	p.set(asm.RFP, stackKey+keyCommand, 0, asm.Half)
+	p.set(asm.RFP, stackKey+keyProcessor, 0, asm.Word)
+	p.arguments()
+	p.took()
+	p.result()
+	p.object()
+	p.attached()
+	if len(p.opts.Objects) > 0 {
+		p.wanted()
+	}
+
+	counted, settled := p.label(), p.label()
+	p.load(asm.R1, asm.RFP, stackKey+keyErrno, asm.Word)
+	p.jumpIf(asm.R1, asm.JNE, errRestart, counted)
+	p.set(asm.RFP, stackKey+keyErrno, errIntr, asm.Word)
+	p.jumpIf(asm.R9, asm.JEq, 0, counted) // its beginning was not seen: the second try, if there is one, will be
+	p.load(asm.R1, asm.RFP, stackTook, asm.DWord)
+	p.jumpIf(asm.R1, asm.JSLT, 0, counted)
+	p.store(asm.R9, threadTook, asm.R1, asm.DWord)
+	p.store(asm.R9, threadBegan, asm.R8, asm.DWord)
+	p.set(asm.R9, threadPending, 1, asm.DWord)
+	p.load(asm.R1, asm.R7, p.regs.sp.at, p.regs.sp.size)
+	p.store(asm.R9, threadStack, asm.R1, asm.DWord)
+	for at := int16(0); at < keySize; at += 8 {
+		p.load(asm.R1, asm.RFP, stackKey+at, asm.DWord)
+		p.store(asm.R9, threadKey+at, asm.R1, asm.DWord)
+	}
+	p.jump(settled)
+	p.here(counted)
+	p.count()
+	p.here(settled)
+	if p.opts.Events {
+		p.event()
+	}
+	p.exit("exit")
+	return p.ins
+}
+
+// arguments puts the arguments of the call on the stack, where ipc(2) has them, too.
+func (p *program) arguments() {
+	put := func(i int, from field) {
+		p.load(asm.R1, asm.R7, from.at, asm.DWord)
+		p.store(asm.RFP, stackArgs+int16(8*i), asm.R1, asm.DWord)
+	}
+	compat, done := p.label(), p.label()
+	p.load(asm.R1, asm.R9, p.task.compat.at, p.task.compat.size)
+	p.add(asm.And.Imm(asm.R1, compatMask))
+	p.jumpIf(asm.R1, asm.JNE, 0, compat)
+	for i, f := range p.regs.native {
+		put(i, f)
+	}
+	p.jump(done)
+	p.here(compat)
+	for i, f := range p.regs.compat {
+		put(i, f)
+	}
+	p.load(asm.R1, asm.R7, p.regs.number.at, p.regs.number.size)
+	p.jumpIf(asm.R1, asm.JNE, ipcNumber, done)
+	// ipc(call, first, second, third, ptr, fifth)
+	moved := map[Op][]int{ // which argument of ipc(2) is which one of the call
+		Semop: {1, 4, 2}, Semtimedop: {1, 4, 2, 5}, Semget: {1, 2, 3}, Semctl: {1, 2, 3, 4}, Msgget: {1, 2}, Msgctl: {1, 2, 4},
+		Msgsnd: {1, 4, 2, 3}, Msgrcv: {1, 4, 2, 5, 3}, Shmget: {1, 2, 3}, Shmctl: {1, 2, 4}, Shmat: {1, 4, 2}, Shmdt: {4},
+	}
+	for op := Semget; op <= Msgctl; op++ {
+		next := p.label()
+		p.jumpIf(asm.R8, asm.JNE, int32(op), next)
+		for i, from := range moved[op] {
+			put(i, p.regs.compat[from])
+		}
+		p.jump(done)
+		p.here(next)
+	}
+	p.here(done)
+}
+
+// took sets r9 to what is remembered of the thread, which may be 0, the stack to how long the call took, and forgets when
+// it began, but for r8.
+func (p *program) took() {
+	p.store(asm.RFP, stackOp, asm.R8, asm.DWord)
+	p.thread(0)
+	p.copy(asm.R9, asm.R0)
+	p.mov(asm.R8, 0)
+	done := p.label()
+	p.set(asm.RFP, stackTook, -1, asm.DWord)
+	p.jumpIf(asm.R9, asm.JEq, 0, done)
+	p.load(asm.R8, asm.R9, threadBegan, asm.DWord)
+	p.jumpIf(asm.R8, asm.JEq, 0, done)
+	p.set(asm.R9, threadBegan, 0, asm.DWord)
+	p.call(asm.FnKtimeGetNs)
+	p.add(asm.Sub.Reg(asm.R0, asm.R8))
+	p.store(asm.RFP, stackTook, asm.R0, asm.DWord)
+	p.here(done)
+}
+
+// result sets r6 to what the call returned, and notes its error.
+func (p *program) result() {
+	failed, done, wide := p.label(), p.label(), p.label()
+	p.load(asm.R6, asm.R6, 8, asm.DWord)
+	p.call(asm.FnGetCurrentTaskBtf)
+	p.load(asm.R1, asm.R0, p.task.compat.at, p.task.compat.size)
+	p.add(asm.And.Imm(asm.R1, compatMask))
+	p.jumpIf(asm.R1, asm.JEq, 0, wide)
+	p.add(asm.LSh.Imm(asm.R6, 32), asm.ArSh.Imm(asm.R6, 32))
+	p.here(wide)
+	p.set(asm.RFP, stackKey+keyErrno, 0, asm.Word)
+	p.jumpIf(asm.R6, asm.JSGE, 0, done)
+	p.jumpIf(asm.R6, asm.JSGE, -maxErrno, failed)
+	p.jump(done)
+	p.here(failed)
+	p.copy(asm.R1, asm.R6)
+	p.add(asm.Neg.Imm(asm.R1, 0))
+	p.store(asm.RFP, stackKey+keyErrno, asm.R1, asm.Word)
+	p.here(done)
+}
+
+// object notes which object the call was about, and its command.
+func (p *program) object() {
+	done, none, returned := p.label(), p.label(), p.label()
+	p.load(asm.R2, asm.RFP, stackOp, asm.DWord)
+	// Most calls name it first.
+	p.load(asm.R1, asm.RFP, stackArgs, asm.DWord)
+	for _, op := range []Op{Semop, Semtimedop, Msgsnd, Msgrcv, Shmat} {
+		p.jumpIf(asm.R2, asm.JEq, int32(op), done)
+	}
+	for _, op := range []Op{Semget, Shmget, Msgget} {
+		p.jumpIf(asm.R2, asm.JEq, int32(op), returned)
+	}
+	for _, c := range []struct {
+		op      Op
+		command int16 // which argument
+		info    int32
+		stats   []int32
+	}{
+		{Semctl, 2, semInfo, []int32{semStat, semStatAny}},
+		{Shmctl, 1, shmInfo, []int32{shmStat, shmStatAny}},
+		{Msgctl, 1, msgInfo, []int32{msgStat, msgStatAny}},
+	} {
+		next := p.label()
+		p.jumpIf(asm.R2, asm.JNE, int32(c.op), next)
+		p.load(asm.R3, asm.RFP, stackArgs+8*c.command, asm.DWord)
+		p.add(asm.And.Imm(asm.R3, 0xfeff)) // without IPC_64
+		p.store(asm.RFP, stackKey+keyCommand, asm.R3, asm.Half)
+		p.jumpIf(asm.R3, asm.JEq, ipcInfo, none)
+		p.jumpIf(asm.R3, asm.JEq, c.info, none)
+		for _, n := range c.stats {
+			p.jumpIf(asm.R3, asm.JEq, n, returned)
+		}
+		p.jump(done)
+		p.here(next)
+	}
+	// shmdt(2)
+	p.jumpIf(asm.R9, asm.JEq, 0, none)
+	p.jumpIf(asm.R6, asm.JNE, 0, none)
+	p.load(asm.R1, asm.R9, threadSegment, asm.DWord)
+	p.jump(done)
+	p.here(returned)
+	p.copy(asm.R1, asm.R6)
+	p.jumpIf(asm.R6, asm.JSGE, 0, done)
+	p.here(none)
+	p.mov(asm.R1, -1)
+	p.here(done)
+	p.store(asm.RFP, stackKey+keyID, asm.R1, asm.Word)
+}
+
+// wanted leaves for calls about other objects than those that are asked for.
+func (p *program) wanted() {
+	yes := p.label()
+	p.load(asm.R1, asm.RFP, stackKey+keyID, asm.Word)
+	p.load(asm.R2, asm.RFP, stackOp, asm.DWord)
+	for _, k := range []struct {
+		kind        sysvipc.Kind
+		least, most Op
+	}{{sysvipc.KindSemaphores, Semget, Semctl}, {sysvipc.KindSegment, Shmget, Shmctl}, {sysvipc.KindQueue, Msgget, Msgctl}} {
+		next := p.label()
+		p.jumpIf(asm.R2, asm.JLT, int32(k.least), next)
+		p.jumpIf(asm.R2, asm.JGT, int32(k.most), next)
+		for _, o := range p.opts.Objects {
+			if o.Kind == k.kind {
+				p.jumpIf(asm.R1, asm.JEq, int32(o.ID), yes)
+			}
+		}
+		p.jump("exit")
+		p.here(next)
+	}
+	p.jump("exit")
+	p.here(yes)
+}
+
+// count adds the call on the stack to its row. It changes r0 to r5.
+func (p *program) count() {
+	found, lost, timed, done := p.label(), p.label(), p.label(), p.label()
+	row := func(m *ebpf.Map) {
+		p.mapFD(asm.R1, m)
+		p.stack(asm.R2, stackKey)
+	}
+	p.call(asm.FnGetSmpProcessorId)
+	p.store(asm.RFP, stackKey+keyProcessor, asm.R0, asm.Word)
+	row(p.maps.rows)
+	p.call(asm.FnMapLookupElem)
+	p.jumpIf(asm.R0, asm.JNE, 0, found)
+	p.mapFD(asm.R1, p.maps.empty)
+	p.set(asm.RFP, stackZero, 0, asm.DWord)
+	p.stack(asm.R2, stackZero)
+	p.call(asm.FnMapLookupElem)
+	p.jumpIf(asm.R0, asm.JEq, 0, lost)
+	p.copy(asm.R3, asm.R0)
+	row(p.maps.rows)
+	p.mov(asm.R4, 1) // BPF_NOEXIST
+	p.call(asm.FnMapUpdateElem)
+	row(p.maps.rows)
+	p.call(asm.FnMapLookupElem)
+	p.jumpIf(asm.R0, asm.JNE, 0, found)
+	p.here(lost)
+	p.lose(lostCalls)
+	p.jump(done)
+
+	p.here(found)
+	p.increment(asm.R0, rowCount)
+	p.load(asm.R1, asm.RFP, stackTook, asm.DWord)
+	p.jumpIf(asm.R1, asm.JSGE, 0, timed)
+	p.increment(asm.R0, rowUntimed)
+	p.jump(done)
+	p.here(timed)
+	p.load(asm.R2, asm.R0, rowTotal, asm.DWord)
+	p.add(asm.Add.Reg(asm.R2, asm.R1))
+	p.store(asm.R0, rowTotal, asm.R2, asm.DWord)
+	less := p.label()
+	p.load(asm.R2, asm.R0, rowMax, asm.DWord)
+	p.add(asm.JLE.Reg(asm.R1, asm.R2, less))
+	p.store(asm.R0, rowMax, asm.R1, asm.DWord)
+	p.here(less)
+	// The bucket is the logarithm to base 2.
+	small := p.label()
+	p.add(asm.RSh.Imm(asm.R1, firstShift))
+	p.add(asm.LoadImm(asm.R2, 1<<32-1, asm.DWord), asm.JLE.Reg(asm.R1, asm.R2, small))
+	p.copy(asm.R1, asm.R2)
+	p.here(small)
+	p.mov(asm.R2, 0)
+	for _, n := range []int32{16, 8, 4, 2, 1} {
+		// Without branches, each of which would double the paths for the verifier: r3 is n where r1 has a higher bit, else 0.
+		p.mov(asm.R3, 1<<n-1)
+		p.add(asm.Sub.Reg(asm.R3, asm.R1), asm.RSh.Imm(asm.R3, 63), asm.Mul.Imm(asm.R3, n))
+		p.add(asm.RSh.Reg(asm.R1, asm.R3), asm.Add.Reg(asm.R2, asm.R3))
+	}
+	p.add(asm.And.Imm(asm.R2, Buckets-1), asm.LSh.Imm(asm.R2, 3), asm.Add.Reg(asm.R0, asm.R2))
+	p.increment(asm.R0, rowLatency)
+	p.here(done)
+}
+
+// What is lost.
+const (
+	lostCalls = iota
+	lostEvents
+	lostKinds
+)
+
+// lose counts what is lost.
+func (p *program) lose(what int32) {
+	known := p.label()
+	p.mapFD(asm.R1, p.maps.lost)
+	p.set(asm.RFP, stackZero, what, asm.DWord)
+	p.stack(asm.R2, stackZero)
+	p.call(asm.FnMapLookupElem)
+	p.jumpIf(asm.R0, asm.JEq, 0, known)
+	p.increment(asm.R0, 0)
+	p.here(known)
+}

@@ -1,0 +1,30 @@
+package trace
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrUnsupported is what [Start] returns where it cannot trace. The error's text says what is missing.
+var ErrUnsupported = fmt.Errorf("trace: %w", errors.ErrUnsupported)
+
+// AllNamespaces is for [Options.Namespace].
+const AllNamespaces = ^uint64(0)
+
+// Options say what is traced. The zero value, and nil, mean all calls in the IPC namespace of the caller.
+type Options struct {
+	// Namespace is the inode of an IPC namespace; 0 is that of the caller. See [AllNamespaces].
+	Namespace uint64
+	// Objects are the only ones to trace, by kind and ID, at most 128; their Namespace is not looked at. None means all
+	// calls, also those that are about no object.
+	Objects []Object
+	// PID is the only process to trace, if it is not 0.
+	PID int
+	// Events makes every call an [Event] for [Trace.Next].
+	Events bool
+	// Rows is how many different calls can be counted, as [Call] tells them apart; those that several processors make count
+	// for each. 0 means 65,536, which take some 25 MiB.
+	Rows int
+}
+
+const maxObjects = 128
