@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sysvipc/sysvipc/internal/output"
-
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
@@ -20,6 +18,7 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/output"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -172,7 +171,7 @@ func (c *collection) keep(o *inspect.Object, why string) {
 // add writes an object to the JSON.
 func (c *collection) add(o *inspect.Object, action, why string) {
 	e := entry{Object: &o.Object, seg: o.Segment, set: o.Set, queue: o.Queue, users: o}
-	c.doc.Add(&output.CollectedObject{Object: e.object(c.v), Action: action, Why: textOrNil(why)})
+	c.doc.Add(&output.CollectedObject{Object: e.object(c.v), Action: action, Why: output.OrNil(why)})
 }
 
 // tell writes a line about an object.

@@ -7,8 +7,6 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/sysvipc/sysvipc/internal/output"
-
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
@@ -18,6 +16,7 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 // mkOptions are those of every kind.
@@ -30,8 +29,9 @@ type mkOptions struct {
 	output string
 }
 
+// newMkCommand returns the verb.
 func newMkCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return verb.Parent(&cobra.Command{
 		Use:     "mk shm|sem|msg",
 		Aliases: []string{"create"},
 		GroupID: verb.GroupChange,
@@ -45,12 +45,7 @@ Without a key each call makes a new object.
 An object that exists is refused (exit code 5) if it lets in anyone whom a new one would
 keep out: its owner or its creator is not this user, root or --owner, and --mode does not
 let them in; or --mode is given, and its mode lets in more.`,
-		Args:                  verb.Subverbs,
-		RunE:                  verb.Missing,
-		DisableFlagsInUseLine: true,
-	}
-	cmd.AddCommand(newMkShmCommand(), newMkSemCommand(), newMkMsgCommand())
-	return cmd
+	}, newMkShmCommand(), newMkSemCommand(), newMkMsgCommand())
 }
 
 func (o *mkOptions) add(cmd *cobra.Command) {

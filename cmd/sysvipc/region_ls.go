@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/sysvipc/sysvipc/internal/output"
-
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
@@ -16,6 +14,7 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
+	"github.com/sysvipc/sysvipc/internal/output"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -100,7 +99,7 @@ func listRegions() (lines []regionLine, warnings []string, err error) {
 		if st.Key == sysvipc.Private || st.Size < 1024 || st.Destroyed {
 			continue
 		}
-		line, err := lookLine(st.ID)
+		line, err := lookSummary(st.ID)
 		switch {
 		case err == nil:
 			lines = append(lines, line)
@@ -114,7 +113,7 @@ func listRegions() (lines []regionLine, warnings []string, err error) {
 	return lines, warnings, nil
 }
 
-func lookLine(id int) (regionLine, error) {
+func lookSummary(id int) (regionLine, error) {
 	p := place{seg: sysvipc.SegmentByID(id)}
 	o, err := p.look()
 	if err != nil {
@@ -148,7 +147,7 @@ func lineOf(o *shared.Observer, ref string) (l regionLine, err error) {
 // region is the JSON of a line.
 func (l *regionLine) region() *output.Region {
 	return &output.Region{
-		Ref: l.ref, Name: textOrNil(l.info.Name), Size: l.info.Size, Used: l.info.Used,
+		Ref: l.ref, Name: output.OrNil(l.info.Name), Size: l.info.Size, Used: l.info.Used,
 		ThingCount: l.things, MaxThings: l.info.Entries,
 		ProcessCount: l.participants, DeadCount: l.dead, MaxProcesses: l.info.Participants, Created: l.info.Created,
 	}

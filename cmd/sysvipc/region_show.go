@@ -9,14 +9,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sysvipc/sysvipc/internal/output"
-
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
+	"github.com/sysvipc/sysvipc/internal/output"
 	"github.com/sysvipc/sysvipc/shared"
 )
 
@@ -205,7 +204,7 @@ func participantsJSON(all []shared.Participant) []output.Participant {
 	for i, p := range all {
 		out[i] = output.Participant{Slot: p.Slot, Incarnation: uint64(p.Incarnation), PID: p.PID, UID: p.UID, Joined: p.Joined, Alive: p.Alive}
 		if p.Alive {
-			out[i].Comm = textOrNil(commOf(p.PID))
+			out[i].Comm = output.OrNil(commOf(p.PID))
 		}
 	}
 	return out

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/sysvipc/sysvipc/internal/output"
-
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
@@ -22,6 +20,7 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 type restoreOptions struct {
@@ -263,7 +262,7 @@ func (d *restoring) tell(o *archive.Object, id int, err error) error {
 	}
 	if d.doc != nil {
 		d.doc.Add(&output.RestoredObject{
-			Archived: archivedObject(d.v, o), Outcome: strings.ReplaceAll(outcome, " ", "-"), RestoredAs: textOrNil(as),
+			Archived: archivedObject(d.v, o), Outcome: strings.ReplaceAll(outcome, " ", "-"), RestoredAs: output.OrNil(as),
 		})
 		return d.doc.Flush()
 	}

@@ -115,11 +115,3 @@ func (t valueType) forPrograms(v value) any {
 	}
 	return v.n
 }
-
-// textOrNil is nil for a text that is empty, since there is none.
-func textOrNil(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}

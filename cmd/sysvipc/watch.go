@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sysvipc/sysvipc/internal/output"
-
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
@@ -17,6 +15,7 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/output"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
@@ -191,7 +190,7 @@ func changes(a, b *entry) (all []alteration) {
 func (w *watcher) tell(e *entry, event, what string) error {
 	now := time.Now()
 	if w.jsonl {
-		line := output.AppendLine(nil, &output.Event{Time: now, Event: event, What: textOrNil(what), Archived: e.object(w.v).Archived()})
+		line := output.AppendLine(nil, &output.Event{Time: now, Event: event, What: output.OrNil(what), Archived: e.object(w.v).Archived()})
 		_, err := w.w.Write(line)
 		return err
 	}

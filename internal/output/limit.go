@@ -38,7 +38,7 @@ func Limits(lim sysvipc.Limits) []Limit {
 }
 
 func limitOf(name, what string, value uint64, used int64, sysctl string, number int) Limit {
-	l := Limit{Name: name, What: what, Value: value, Sysctl: orNil(sysctl), Field: orNil(number)}
+	l := Limit{Name: name, What: what, Value: value, Sysctl: OrNil(sysctl), Field: OrNil(number)}
 	if used >= 0 {
 		l.Used = &used
 		if value > 0 {

@@ -20,7 +20,7 @@ type Namespace struct {
 // NamespaceOf is a namespace whose objects are not counted.
 func NamespaceOf(ns *inspect.Namespace) *Namespace {
 	return &Namespace{
-		NS: ns.Inode, Own: ns.Own, Processes: ns.Processes, PIDs: ns.PIDs, Mounts: ns.Mounts, Descriptors: ns.Descriptors, Path: orNil(ns.Path),
+		NS: ns.Inode, Own: ns.Own, Processes: ns.Processes, PIDs: ns.PIDs, Mounts: ns.Mounts, Descriptors: ns.Descriptors, Path: OrNil(ns.Path),
 	}
 }
 
@@ -34,5 +34,5 @@ type Finding struct {
 
 // FindingOf is a finding of [inspect.Diagnose].
 func FindingOf(f *inspect.Finding) *Finding {
-	return &Finding{f.Check, f.Severity.String(), f.Text, orNil(f.Remedy)}
+	return &Finding{f.Check, f.Severity.String(), f.Text, OrNil(f.Remedy)}
 }

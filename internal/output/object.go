@@ -208,8 +208,8 @@ func latest(times ...time.Time) (last time.Time) {
 	return last
 }
 
-// orNil is nil for a zero value, which stands for none.
-func orNil[T comparable](v T) *T {
+// OrNil is nil for a zero value, which stands for none.
+func OrNil[T comparable](v T) *T {
 	var zero T
 	if v == zero {
 		return nil

@@ -81,7 +81,7 @@ func useOf(o *inspect.Object) *Use {
 		u := &o.Users[i]
 		use.Users[i] = userOf(u)
 		if u.Role == inspect.Creator && use.SegmentUse != nil {
-			use.Creator = &Creator{orNil(u.PID), alive(u), u.Status == inspect.Reused}
+			use.Creator = &Creator{OrNil(u.PID), alive(u), u.Status == inspect.Reused}
 		}
 	}
 	if o.Product != nil {
@@ -92,14 +92,14 @@ func useOf(o *inspect.Object) *Use {
 
 func userOf(u *inspect.User) User {
 	user := User{
-		PID: orNil(u.PID), TID: orNil(u.TID), Comm: orNil(u.Comm()), Role: string(u.Role), Status: u.Status.String(),
+		PID: OrNil(u.PID), TID: OrNil(u.TID), Comm: OrNil(u.Comm()), Role: string(u.Role), Status: u.Status.String(),
 		Alive: alive(u), Reused: u.Status == inspect.Reused, Evidence: u.Evidence(),
 	}
 	if p := u.Process; p != nil && u.Status != inspect.Reused {
 		if p.UID >= 0 {
 			user.UID = &p.UID
 		}
-		user.Container, user.Unit = orNil(p.Container), orNil(p.Unit)
+		user.Container, user.Unit = OrNil(p.Container), OrNil(p.Unit)
 	}
 	if u.Role == inspect.Attached {
 		user.Attaches = &Attaches{u.Mappings, u.ReadOnly, u.Elsewhere}

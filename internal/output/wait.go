@@ -53,7 +53,7 @@ type TypeCount struct {
 func WaitOf(snap *inspect.Snapshot, w *inspect.Wait) *Wait {
 	out := &Wait{
 		PID: w.PID, TID: w.TID, Ref: w.Ref(), Type: Type(w.Kind), ID: w.ID, Op: w.Operation.String(), What: w.What(),
-		Holders: make([]Holder, len(w.Holders)), Cycle: orNil(w.Cycle), Stuck: w.Stuck(),
+		Holders: make([]Holder, len(w.Holders)), Cycle: OrNil(w.Cycle), Stuck: w.Stuck(),
 	}
 	if w.Process != nil {
 		out.Comm = &w.Process.Comm
@@ -62,7 +62,7 @@ func WaitOf(snap *inspect.Snapshot, w *inspect.Wait) *Wait {
 		}
 	}
 	for i, h := range w.Holders {
-		out.Holders[i] = Holder{h.PID, orNil(h.Comm()), h.Self, true, h.Why}
+		out.Holders[i] = Holder{h.PID, OrNil(h.Comm()), h.Self, true, h.Why}
 	}
 	if w.Since.IsZero() {
 		out.Unknown = append(out.Unknown, "since")
