@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/sysvipc/sysvipc/internal/output"
-
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
@@ -14,6 +12,7 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 // nagiosUnknown is the exit code of --nagios for what cannot be told; the others are severities.

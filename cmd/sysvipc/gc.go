@@ -14,6 +14,7 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/removal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
@@ -27,7 +28,7 @@ type gcOptions struct {
 	minAge  arg.Duration
 	owner   account.Owner
 	include []string
-	removal removal
+	removal removal.Removal
 	output  string
 }
 
@@ -79,7 +80,7 @@ the pid. What is in use, protected, unknown or has data is never removed;
 	f.Var(&o.minAge, "min-age", "only what nobody has used for this time: 90, 5m, 12h, 7d")
 	f.Var(&o.owner, "owner", "only objects of this owner")
 	f.StringSliceVar(&o.include, "include", nil, "also objects of the class candidate")
-	o.removal.flags(cmd)
+	o.removal.AddFlags(cmd)
 	flags.Placeholder(cmd, "CLASS", "include")
 	flags.Output(cmd, &o.output, "table", "json")
 	flags.Complete(cmd, "include", flags.Words(string(inspect.Candidate)))
@@ -103,14 +104,14 @@ func (o *gcOptions) run(cmd *cobra.Command) error {
 			return cli.Usage("--include %s: only %q can be included", class, inspect.Candidate)
 		}
 	}
-	if _, err := os.Lstat(o.removal.backup); o.yes && o.removal.backup != "" && err == nil {
-		return cli.Usage("--backup %s: it exists, and may be the backup of an earlier run: choose another name", o.removal.backup)
+	if _, err := os.Lstat(o.removal.Backup); o.yes && o.removal.Backup != "" && err == nil {
+		return cli.Usage("--backup %s: it exists, and may be the backup of an earlier run: choose another name", o.removal.Backup)
 	}
 	opts := &inspect.Options{MinAge: o.minAge.D}
 	if o.minAge.D <= 0 {
 		opts.MinAge = -1
 	}
-	o.removal.options = opts
+	o.removal.Options = opts
 	snap, err := inspect.Take(cmd.Context(), opts)
 	if err != nil {
 		return err
@@ -189,14 +190,14 @@ func (c *collection) remove(doomed []*inspect.Object) error {
 		return nil
 	}
 	r := &c.gcOptions.removal
-	r.program = "sysvipc gc"
-	r.may = func(_ *inspect.Snapshot, o *inspect.Object) error {
+	r.Program = "sysvipc gc"
+	r.May = func(_ *inspect.Snapshot, o *inspect.Object) error {
 		if c.spared(o) != "" {
 			return fmt.Errorf("%s has %w: it is %s now: %s", o.Ref(), inspect.ErrChanged, o.Verdict.Class, strings.Join(o.Verdict.Reasons, "; "))
 		}
 		return nil
 	}
-	return r.run(c.cmd.Context(), doomed, func(o *inspect.Object, err error) {
+	return r.Run(c.cmd.Context(), doomed, func(o *inspect.Object, err error) {
 		if err != nil {
 			c.failed(o, err)
 		} else {
@@ -239,7 +240,7 @@ func (c *collection) summary(snap *inspect.Snapshot) {
 	what := "would be removed (--yes removes)"
 	if c.yes {
 		what = "removed"
-		if c.done > 0 && !c.gcOptions.removal.no {
+		if c.done > 0 && !c.gcOptions.removal.None {
 			what += " (saved: sysvipc undo brings them back)"
 		}
 	}
@@ -286,18 +287,18 @@ stays. "sysvipc restore -f FILE" also brings back only some.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.sameID = os.Geteuid() == 0
 			if list {
-				return writeRemoved(cmd.OutOrStdout())
+				return removal.WriteList(cmd.OutOrStdout())
 			}
 			if len(args) > 0 {
 				o.file = args[0]
 				return o.run(cmd)
 			}
 			var err error
-			if o.file, err = lastRemoved(); err != nil {
+			if o.file, err = removal.Last(); err != nil {
 				return err
 			}
 			if err = o.run(cmd); err == nil && !o.dryRun {
-				err = os.Rename(o.file, o.file+undoneSuffix)
+				err = os.Rename(o.file, o.file+removal.UndoneSuffix)
 			}
 			return err
 		},

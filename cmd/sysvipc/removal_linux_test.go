@@ -14,6 +14,7 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/removal"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
@@ -75,8 +76,8 @@ func TestComesDuringSave(t *testing.T) {
 		}
 	}
 	kept := map[*inspect.Object]error{}
-	r := removal{program: "a test", backup: filepath.Join(t.TempDir(), "file"), may: guard.Check}
-	err = r.run(t.Context(), doomed, func(o *inspect.Object, err error) {
+	r := removal.Removal{Program: "a test", Backup: filepath.Join(t.TempDir(), "file"), May: guard.Check}
+	err = r.Run(t.Context(), doomed, func(o *inspect.Object, err error) {
 		kept[o] = err
 		if o == &gone {
 			come()

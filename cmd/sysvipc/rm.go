@@ -11,6 +11,7 @@ import (
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/removal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -19,7 +20,7 @@ import (
 type rmOptions struct {
 	force, ifExists, dryRun bool
 
-	removal removal
+	removal removal.Removal
 	snap    *inspect.Snapshot // of the moment before the first removal; nil with force
 }
 
@@ -59,7 +60,7 @@ users of a set or a queue get an error at once.`,
 	f.BoolVarP(&o.force, "force", "f", false, "remove what is in use, too")
 	f.BoolVar(&o.ifExists, "if-exists", false, "what does not exist is no failure")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "only tell what would be done")
-	o.removal.flags(cmd)
+	o.removal.AddFlags(cmd)
 	return cmd
 }
 
@@ -103,11 +104,11 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 		}
 		return first
 	}
-	o.removal.program = "sysvipc rm"
+	o.removal.Program = "sysvipc rm"
 	if !o.force {
-		o.removal.may = guard.Check
+		o.removal.May = guard.Check
 	}
-	err = o.removal.run(cmd.Context(), doomed, func(obj *inspect.Object, err error) {
+	err = o.removal.Run(cmd.Context(), doomed, func(obj *inspect.Object, err error) {
 		switch {
 		case err == nil:
 			first = cmp.Or(first, tell("removed", obj))

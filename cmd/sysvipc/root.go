@@ -8,8 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/msg"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/region"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/sem"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/shm"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -113,7 +116,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 	root.AddCommand(
 		newLsCommand(), newShowCommand(), newExplainCommand(), newWhoCommand(), newWaitsCommand(), newTopCommand(), newNsCommand(), newWatchCommand(), newLimitsCommand(), newDoctorCommand(),
 		newMkCommand(), newSetCommand(), newRmCommand(), newGcCommand(), newUndoCommand(),
-		shm.Command(), newSemCommand(), newMsgCommand(), newRegionCommand(),
+		shm.Command(), sem.Command(), msg.Command(), region.Command(),
 		newRunCommand(), newDumpCommand(), newRestoreCommand(), newDemoCommand(),
 		newFtokCommand(), newVersionCommand(),
 	)

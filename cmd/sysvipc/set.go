@@ -10,6 +10,7 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/sem"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
@@ -70,7 +71,7 @@ func (o *setOptions) changes(cmd *cobra.Command) []change {
 	var asked []change
 	for _, c := range []change{
 		{"init", sysvipc.KindSemaphores, func(_ sysvipc.Kind, id int) error {
-			return setValues(cmd.Context(), id, o.init.List, o.force)
+			return sem.SetValues(cmd.Context(), id, o.init.List, o.force)
 		}},
 		{"qbytes", sysvipc.KindQueue, func(_ sysvipc.Kind, id int) error { return sysvipc.QueueByID(id).SetMaxBytes(int(o.qbytes.N)) }},
 		{"lock", sysvipc.KindSegment, func(_ sysvipc.Kind, id int) error { return sysvipc.SegmentByID(id).Lock() }},

@@ -19,6 +19,7 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/removal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/segread"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/top"
@@ -164,7 +165,7 @@ func topOnce(cmd *cobra.Command, m *top.Model) error {
 
 // screenSize is that of a terminal, or what the environment says, or that of old.
 func screenSize(w io.Writer) (width, height int) {
-	width, height = terminalSize(w)
+	width, height = terminal.Size(w)
 	for _, v := range []struct {
 		name string
 		n    *int
@@ -255,9 +256,9 @@ func removeShown(ctx context.Context, shown *inspect.Object) error {
 	if err != nil {
 		return err
 	}
-	r := removal{program: "sysvipc top", keep: defaultKeep, may: guard.Check}
+	r := removal.Removal{Program: "sysvipc top", Keep: removal.DefaultKeep, May: guard.Check}
 	var failed error
-	err = r.run(ctx, []*inspect.Object{o.snap.Object(shown.Kind, shown.ID)}, func(_ *inspect.Object, err error) { failed = err })
+	err = r.Run(ctx, []*inspect.Object{o.snap.Object(shown.Kind, shown.ID)}, func(_ *inspect.Object, err error) { failed = err })
 	return cmp.Or(err, failed)
 }
 

@@ -1,0 +1,230 @@
+package region
+
+import (
+	"bufio"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
+	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/output"
+	"github.com/sysvipc/sysvipc/shared"
+)
+
+type getOptions struct {
+	key    string
+	output string
+}
+
+func newGet() *cobra.Command {
+	var o getOptions
+	cmd := &cobra.Command{
+		Use:   "get REGION [NAME…]",
+		Short: "Print values as JSON",
+		Long: `Print the values of things as JSON, or of all things if no NAME is given; with several,
+each behind its name and a tab. A map prints a line for each entry, with "key" and
+"value"; --key prints the value of one entry. A mutex tells who holds it; a chan or topic
+how many messages it has, which stay where they are, and so do records.
+
+-o json writes one document; its "values" have "name", "kind" and "value".`,
+		Example: `  sysvipc region get orders best
+  sysvipc region get orders positions --key '{"ID":7}'
+  sysvipc region get orders -o json`,
+		Args:              takes(0, -1, ""),
+		ValidArgsFunction: complete,
+		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) }),
+	}
+	cmd.Flags().StringVar(&o.key, "key", "", "the entry of a map with this key, in JSON")
+	flags.Placeholder(cmd, "KEY", "key")
+	flags.Output(cmd, &o.output, "lines", "json")
+	return cmd
+}
+
+func (o *getOptions) run(cmd *cobra.Command, args []string) error {
+	byKey := cmd.Flags().Changed("key")
+	if byKey && len(args) != 2 {
+		return cli.Usage("--key is for one map: give its NAME")
+	}
+	region, err := lookAt(args[0])
+	if err != nil {
+		return err
+	}
+	defer region.Close()
+	var all []*shared.Any
+	for _, name := range args[1:] {
+		a, err := region.Any(name)
+		if err != nil {
+			return err
+		}
+		all = append(all, a)
+	}
+	if len(args) == 1 {
+		if all, err = everything(region); err != nil {
+			return err
+		}
+	}
+	out := valueWriter{w: cmd.OutOrStdout(), json: o.output == "json", names: len(args) != 2}
+	out.begin()
+	for _, a := range all {
+		if byKey {
+			err = out.entry(a, o.key)
+		} else {
+			err = out.value(a)
+		}
+		if err != nil {
+			break
+		}
+	}
+	return out.end(err)
+}
+
+// everything returns all things that have something to print.
+func everything(region *shared.Observer) (all []*shared.Any, err error) {
+	things, err := region.Things()
+	for _, d := range things {
+		a, err := region.Any(d.Name)
+		if err != nil {
+			return nil, err
+		}
+		if a.Kind == "mutex" || a.Kind == "records" || a.Codec != "" || a.Type != nil {
+			all = append(all, a)
+		}
+	}
+	return all, err
+}
+
+// valueWriter writes values as lines, or as a document.
+type valueWriter struct {
+	w     io.Writer
+	out   *bufio.Writer
+	doc   *output.Document
+	json  bool
+	names bool // before each line
+}
+
+func (o *valueWriter) begin() {
+	o.out = bufio.NewWriterSize(o.w, 32<<10)
+	if o.json {
+		o.doc = output.StartDocument(o.w, "values")
+	}
+}
+
+// end completes the output, also after an error.
+func (o *valueWriter) end(err error) error {
+	var ended error
+	if o.doc != nil {
+		var warnings []string
+		if err != nil {
+			warnings = []string{plainError{err}.Error()}
+		}
+		ended = o.doc.End(warnings)
+	} else {
+		ended = o.out.Flush()
+	}
+	if err == nil {
+		err = ended
+	}
+	return err
+}
+
+// put writes one value, or a part of it.
+func (o *valueWriter) put(a *shared.Any, value any) {
+	if o.doc != nil {
+		o.doc.Add(&output.Value{Name: a.Name, Kind: a.Kind, Value: value})
+		return
+	}
+	if o.names {
+		o.out.WriteString(terminal.Escape(a.Name) + "\t")
+	}
+	o.out.Write(append(output.Append(nil, value), '\n'))
+}
+
+func (o *valueWriter) entry(a *shared.Any, text string) error {
+	key, err := theKey(a, text)
+	if err != nil {
+		return err
+	}
+	value, ok, err := a.LoadKey(key)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return cli.Fail(cli.ExitNotFound, "map %q has no entry with the key %s", a.Name, jsonOf(a.Key, key))
+	}
+	o.put(a, jsonOf(a.Type, value))
+	return nil
+}
+
+func (o *valueWriter) value(a *shared.Any) error {
+	switch a.Kind {
+	case "var", "counter":
+		value, err := a.Load()
+		if err == nil {
+			o.put(a, jsonOf(a.Type, value))
+		}
+		return err
+	case "map":
+		return o.entries(a)
+	case "mutex":
+		s, err := a.LockState()
+		if err == nil {
+			o.put(a, lockValue(s))
+		}
+		return err
+	case "doc":
+		data, err := a.LoadDoc()
+		if err == nil {
+			o.put(a, docValue(a, data))
+		}
+		return err
+	case "topic":
+		p, err := a.Position()
+		if err == nil {
+			o.put(a, &output.TopicState{Capacity: a.Capacity, Published: p.In})
+		}
+		return err
+	case "records":
+		n, err := a.Len()
+		if err == nil {
+			o.put(a, &output.RecordsState{Room: a.Capacity, Waiting: n})
+		}
+		return err
+	case "chan":
+		p, err := a.Position()
+		if err != nil {
+			return err
+		}
+		n, err := a.Len()
+		if err == nil {
+			o.put(a, &output.ChanState{Capacity: a.Capacity, Sent: p.In, Received: p.Out, Waiting: n})
+		}
+		return err
+	}
+	return kindError(a, "there is nothing to print of it")
+}
+
+// entries writes a map: a line for each entry, or a list.
+func (o *valueWriter) entries(a *shared.Any) error {
+	var list []output.Entry
+	for e, err := range a.Entries() {
+		if err != nil {
+			return err
+		}
+		r := output.Entry{Key: jsonOf(a.Key, e.Key), Value: jsonOf(a.Type, e.Value)}
+		if o.doc == nil {
+			o.put(a, r)
+		} else {
+			list = append(list, r)
+		}
+	}
+	if o.doc != nil {
+		o.put(a, list)
+	}
+	return nil
+}
+
+// now is a moment, with more digits than other times have, since values come quickly.
+func now() string { return time.Now().Format("2006-01-02T15:04:05.000000Z07:00") }

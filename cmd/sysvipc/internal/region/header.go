@@ -1,0 +1,167 @@
+package region
+
+import (
+	_ "embed"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/shared"
+)
+
+func newHeader() *cobra.Command {
+	var prefix string
+	cmd := &cobra.Command{
+		Use:   "header REGION",
+		Short: "Print a C header for a region",
+		Long: `Print a header with which C programs take part in a region: a type for each variable and
+each kind of message, with the names of the fields, and functions that load, store and
+update variables, add to counters, find mutexes for pthread_mutex_lock, and send to and
+receive from channels. What lies where is asserted when it is compiled, and the types are
+compared when it runs. It needs 64-bit Linux and glibc, and nothing to link.
+
+The names begin with that of the region, or with --prefix. Entries of maps, and topics,
+are for Go programs only: there is a comment for each.`,
+		Example: `  sysvipc region header orders >orders.h
+  gcc -std=c11 -Wall -Wextra -o reader reader.c`,
+		Args:              takes(0, 0, ""),
+		ValidArgsFunction: complete,
+		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return runHeader(cmd, args[0], prefix) }),
+	}
+	cmd.Flags().StringVar(&prefix, "prefix", "", "what the names begin with")
+	flags.Placeholder(cmd, "WORD", "prefix")
+	return cmd
+}
+
+func runHeader(cmd *cobra.Command, arg, prefix string) error {
+	p, err := find(arg)
+	if err != nil {
+		return err
+	}
+	if p.seg == nil {
+		return cli.Fail(cli.ExitFailed, "%s: C programs take part in regions in segments only", p.ref())
+	}
+	o, err := p.look()
+	if err != nil {
+		return err
+	}
+	defer o.Close()
+	info, err := o.Info()
+	if err != nil {
+		return err
+	}
+	things, err := o.Things()
+	if err != nil {
+		return err
+	}
+	st, err := p.seg.Stat()
+	if err != nil {
+		return err
+	}
+	if prefix == "" {
+		prefix = info.Name
+	}
+	if prefix == "" {
+		prefix = "region"
+	}
+	_, err = io.WriteString(cmd.OutOrStdout(), cHeader(info.Name, prefix, st.Key, things))
+	return err
+}
+
+// cGeneric is what the headers of all regions have in common.
+//
+//go:embed header.h
+var cGeneric string
+
+// cWriter writes what is special for one region.
+type cWriter struct {
+	strings.Builder
+	prefix string
+	used   map[string]bool
+}
+
+func cHeader(name, prefix string, key sysvipc.Key, things []shared.Thing) string {
+	if strings.HasPrefix(cName(prefix)+"_", "sysvipc_") {
+		prefix = "region " + prefix // those that all headers have in common begin so
+	}
+	c := &cWriter{prefix: cName(prefix), used: map[string]bool{}}
+	fmt.Fprintf(c, "/* Region %s, for C programs: made by sysvipc region header. */\n\n", cText(name))
+	c.WriteString(cGeneric)
+	guard := "SYSVIPC_REGION_" + strings.ToUpper(c.prefix) + "_H"
+	fmt.Fprintf(c, "\n#ifndef %s\n#define %s\n\n", guard, guard)
+	c.used[c.prefix+"_attach"] = true
+	fmt.Fprintf(c, "/* %s_attach attaches the region. Flags are 0, or SHM_RDONLY for a program that only reads. */\n", c.prefix)
+	fmt.Fprintf(c, "static inline int %s_attach(struct sysvipc_region *r, int flags)\n{\n\treturn sysvipc_attach(r, (key_t)0x%08x, \"%s\", flags);\n}\n", c.prefix, uint32(key), cText(name))
+	for _, d := range things {
+		c.thing(d)
+	}
+	fmt.Fprintf(c, "\n#endif /* %s */\n", guard)
+	return c.String()
+}
+
+// name returns a name that nothing else in the header has, nor has with _find and the like.
+func (c *cWriter) name(thing string) string {
+	name := c.prefix + "_" + strings.TrimPrefix(cName("_"+thing), "_")
+	for unique := name; ; unique += "_" {
+		if taken := c.used[unique] || c.used[unique+"_find"]; !taken {
+			for _, suffix := range []string{"", "_find", "_load", "_store", "_update", "_send", "_receive", "_key", "_value"} {
+				c.used[unique+suffix] = true
+			}
+			return unique
+		}
+	}
+}
+
+func (c *cWriter) thing(d shared.Thing) {
+	name, text := c.name(d.Name), cText(d.Name)
+	fmt.Fprintf(c, "\n/* %s %s", d.Kind, text)
+	if d.Type != nil {
+		fmt.Fprintf(c, ": %s", cText(typeText(d)))
+	}
+	fmt.Fprintf(c, " */\n")
+	switch {
+	case d.Kind == "mutex":
+		fmt.Fprintf(c, "static inline int %s_find(const struct sysvipc_region *r, pthread_mutex_t **m)\n{\n\treturn sysvipc_mutex_find(r, \"%s\", m);\n}\n", name, text)
+	case d.Kind == "counter":
+		fmt.Fprintf(c, "static inline int %s_find(const struct sysvipc_region *r, struct sysvipc_counter *c)\n{\n\treturn sysvipc_counter_find(r, \"%s\", c);\n}\n", name, text)
+	case d.Type == nil:
+	case d.Kind == "var":
+		c.variable(name, text, d)
+	case d.Kind == "chan":
+		typ, err := c.declare(name, d.Type)
+		if err != nil {
+			fmt.Fprintf(c, "/* %s */\n", cText(err.Error()))
+			return
+		}
+		fmt.Fprintf(c, "static inline int %s_find(const struct sysvipc_region *r, struct sysvipc_chan *c)\n{\n\treturn sysvipc_chan_find(r, \"%s\", UINT64_C(0x%016x), \"%s\", sizeof(%s), c);\n}\n", name, text, d.Type.Fingerprint(), cText(d.Type.String()), typ)
+		fmt.Fprintf(c, "static inline int %s_send(struct sysvipc_chan *c, const %s *message, int milliseconds)\n{\n\treturn sysvipc_send(c, message, milliseconds);\n}\n", name, typ)
+		fmt.Fprintf(c, "static inline int %s_receive(struct sysvipc_chan *c, %s *message, int milliseconds)\n{\n\treturn sysvipc_receive(c, message, milliseconds);\n}\n", name, typ)
+	case d.Kind == "map":
+		_, err1 := c.declare(name+"_key", d.Key)
+		_, err2 := c.declare(name+"_value", d.Type)
+		if err1 != nil || err2 != nil {
+			fmt.Fprintf(c, "/* its types cannot be said in C */\n")
+		}
+	default:
+		if _, err := c.declare(name, d.Type); err != nil {
+			fmt.Fprintf(c, "/* %s */\n", cText(err.Error()))
+		}
+	}
+}
+
+func (c *cWriter) variable(name, text string, d shared.Thing) {
+	typ, err := c.declare(name, d.Type)
+	if err != nil {
+		fmt.Fprintf(c, "/* %s */\n", cText(err.Error()))
+		return
+	}
+	fmt.Fprintf(c, "static inline int %s_find(const struct sysvipc_region *r, struct sysvipc_thing *t)\n{\n\treturn sysvipc_var_find(r, \"%s\", UINT64_C(0x%016x), \"%s\", sizeof(%s), t);\n}\n", name, text, d.Type.Fingerprint(), cText(d.Type.String()), typ)
+	fmt.Fprintf(c, "static inline int %s_load(const struct sysvipc_region *r, const struct sysvipc_thing *t, %s *value)\n{\n\treturn sysvipc_var_load(r, t, value);\n}\n", name, typ)
+	fmt.Fprintf(c, "static inline int %s_update(const struct sysvipc_region *r, const struct sysvipc_thing *t, void (*change)(void *value, void *arg), void *arg)\n{\n\t%s value;\n\treturn sysvipc_var_update(r, t, &value, change, arg);\n}\n", name, typ)
+	fmt.Fprintf(c, "static inline int %s_store(const struct sysvipc_region *r, const struct sysvipc_thing *t, const %s *value)\n{\n\tstruct sysvipc_copy copy = {value, sizeof *value};\n\treturn %s_update(r, t, sysvipc_set, &copy);\n}\n", name, typ, name)
+}

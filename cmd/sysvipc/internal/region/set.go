@@ -1,0 +1,137 @@
+package region
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
+	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/shared"
+)
+
+type setOptions struct {
+	key    string
+	delete bool
+	wait   verb.WaitFlags
+}
+
+func newSet() *cobra.Command {
+	var o setOptions
+	cmd := &cobra.Command{
+		Use:   "set REGION NAME VALUE",
+		Short: "Set a variable, a counter, a document, or an entry of a map",
+		Long: `Set a variable, a counter, a document, or with --key an entry of a map, to a value in
+JSON; - reads it from standard input. The region's programs see it at once, and never half of it.
+
+Fields of structs that VALUE does not name stay as they are, and those of a new entry are
+zero. Arrays and documents are given whole. An array of bytes may also be given as a string; a text
+needs no quotes if it is the whole value.
+
+It waits for a program that is writing the same thing at this moment. --delete deletes an
+entry of a map.`,
+		Example: `  sysvipc region set orders best '{"Bid":101.5,"Ask":102}'
+  sysvipc region set orders count 0
+  sysvipc region set orders positions --key 7 '{"Qty":10}'
+  sysvipc region set orders positions --key 7 --delete`,
+		Args:              takes(1, 2, "a NAME and a VALUE"),
+		ValidArgsFunction: complete,
+		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) }),
+	}
+	verb.TextMayBeginWithDash(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.key, "key", "", "the entry of a map with this key, in JSON")
+	flags.Placeholder(cmd, "KEY", "key")
+	f.BoolVar(&o.delete, "delete", false, "delete the entry")
+	o.wait.Add(cmd)
+	return cmd
+}
+
+func (o *setOptions) run(cmd *cobra.Command, args []string) error {
+	byKey := cmd.Flags().Changed("key")
+	switch {
+	case o.delete && !byKey:
+		return cli.Usage("--delete deletes an entry of a map: give its --key")
+	case o.delete && len(args) > 2:
+		return cli.Usage("--delete takes no VALUE")
+	case !o.delete && len(args) < 3:
+		return cli.Usage("give a VALUE after the NAME, or - to read it from standard input")
+	}
+	text := ""
+	if !o.delete {
+		text = args[2]
+	}
+	r, err := join(cmd, args[0])
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	a, err := r.Any(args[1])
+	if err != nil {
+		return err
+	}
+	if text == "-" {
+		input, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), longest(a)+1))
+		if err != nil {
+			return err
+		}
+		if int64(len(input)) > longest(a) {
+			return cli.Fail(cli.ExitFailed, "the input has more than %d bytes, and no value of %q has so many", longest(a), a.Name)
+		}
+		text = string(input)
+	}
+	if a.Kind == "map" && !byKey {
+		return cli.Usage("%q is a map: say which entry with --key", a.Name)
+	}
+	var key []byte
+	if byKey {
+		if key, err = theKey(a, o.key); err != nil {
+			return err
+		}
+	}
+	change := func(value []byte) error { return setFromText(a.Type, value, text, "VALUE") }
+	write := func(ctx context.Context) error {
+		switch a.Kind {
+		case "var", "counter":
+			return a.Update(ctx, change)
+		case "doc":
+			change, err := setDoc(a, text)
+			if err != nil {
+				return err
+			}
+			return a.UpdateDoc(ctx, change)
+		case "map":
+			if o.delete {
+				return deleteEntry(ctx, a, key)
+			}
+			return a.UpdateKey(ctx, key, func(value []byte, _ bool) error { return change(value) })
+		}
+		return kindError(a, "it has no value to set")
+	}
+	return doWaiting(cmd.Context(), &o.wait, "another program is writing "+a.Name, write)
+}
+
+func deleteEntry(ctx context.Context, a *shared.Any, key []byte) error {
+	deleted, err := a.DeleteKey(ctx, key)
+	if err == nil && !deleted {
+		return cli.Fail(cli.ExitNotFound, "map %q has no entry with the key %s", a.Name, jsonOf(a.Key, key))
+	}
+	return err
+}
+
+// doWaiting makes a call that waits until its context ends, as the flags want it.
+func doWaiting(ctx context.Context, w *verb.WaitFlags, what string, call func(context.Context) error) error {
+	return w.Do(ctx, what, func() (bool, error) {
+		// An end that is over: what needs no waiting is done nevertheless.
+		over, cancel := context.WithTimeout(ctx, -1)
+		defer cancel()
+		err := call(over)
+		if errors.Is(err, context.DeadlineExceeded) {
+			return false, nil
+		}
+		return true, err
+	}, call)
+}
