@@ -4,8 +4,6 @@ package sysvipc_test
 
 import (
 	"fmt"
-	"runtime"
-	"sync/atomic"
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
@@ -22,7 +20,6 @@ func TestLargeCopies(t *testing.T) {
 	const size = 64 << 20
 	ipctest.SetLimit(t, "msgmax", fmt.Sprint(size))
 	ipctest.SetLimit(t, "msgmnb", fmt.Sprint(size))
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	q, text := newQueue(t), make([]byte, size)
 	mem := attach(t, newSegment(t, 4*size), nil)
 	bytes := make([]byte, mem.Len())
@@ -44,7 +41,9 @@ func TestLargeCopies(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for range 40 { // the runtime takes up to 20 ms to notice
 				check(t, c.before())
-				others := meanwhile(t, c.call)
+				var err error
+				others := ipctest.Meanwhile(func() { err = c.call() })
+				check(t, err)
 				check(t, c.after())
 				if others > 0 {
 					return
@@ -53,28 +52,4 @@ func TestLargeCopies(t *testing.T) {
 			t.Error("no other goroutine gets the processor meanwhile")
 		})
 	}
-}
-
-// meanwhile returns how often another goroutine has the processor while call runs.
-func meanwhile(t *testing.T, call func() error) int64 {
-	var n atomic.Int64
-	var end atomic.Bool
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for !end.Load() {
-			n.Add(1)
-			runtime.Gosched()
-		}
-	}()
-	for n.Load() == 0 {
-		runtime.Gosched()
-	}
-	before := n.Load()
-	err := call()
-	others := n.Load() - before
-	end.Store(true)
-	<-done
-	check(t, err)
-	return others
 }

@@ -270,15 +270,12 @@ func TestImportRules(t *testing.T) {
 // A program that imports the root, or shared, gains one dependency: golang.org/x/sys.
 func TestOneDependency(t *testing.T) {
 	t.Parallel()
-	if ipctest.UnderQEMU() {
-		t.Skip("needs the go command, which does not run under qemu-user")
-	}
 	root, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err := goCommand(root, "list", "-m", "-f", "{{.Dir}}", "golang.org/x/sys"); err != nil || strings.TrimSpace(text) == "" {
-		t.Skip("needs the go command, the module's sources and the module cache:", err)
+	if text := listed(t, "-m", "-f", "{{.Dir}}", "golang.org/x/sys"); text == "" {
+		t.Skip("needs the module cache")
 	}
 	packages := []string{module}
 	if matches, _ := filepath.Glob(filepath.Join(root, "shared", "*.go")); len(matches) > 0 {
@@ -327,18 +324,7 @@ func TestOneDependency(t *testing.T) {
 // cmd/sysvipc is judged by its start-up: what it must not link, not even by way of others.
 func TestLeanCommand(t *testing.T) {
 	t.Parallel()
-	if ipctest.UnderQEMU() {
-		t.Skip("needs the go command, which does not run under qemu-user")
-	}
-	root, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	deps, err := goCommand(root, "list", "-deps", "./cmd/sysvipc")
-	if err != nil {
-		t.Skip("needs the go command, the module's sources and the module cache:", err)
-	}
-	for line := range strings.Lines(deps) {
+	for line := range strings.Lines(listed(t, "-deps", "./cmd/sysvipc")) {
 		line = strings.TrimSpace(line)
 		for _, heavy := range []string{nats, "github.com/prometheus/", "gonum.org/", "github.com/go-analyze/", "github.com/cilium/", module + "/trace", module + "/cluster", module + "/dashboard", "net/http"} {
 			if strings.HasPrefix(line, heavy) {
@@ -351,21 +337,23 @@ func TestLeanCommand(t *testing.T) {
 // The tour is the first program that a newcomer compiles.
 func TestLeanTour(t *testing.T) {
 	t.Parallel()
-	if ipctest.UnderQEMU() {
-		t.Skip("needs the go command, which does not run under qemu-user")
-	}
-	root, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	deps, err := goCommand(root, "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./cmd/sysvipc/tour")
-	if err != nil {
-		t.Skip("needs the go command, the module's sources and the module cache:", err)
-	}
-	linked := slices.Compact(slices.Sorted(slices.Values(strings.Fields(deps))))
+	linked := slices.Compact(slices.Sorted(slices.Values(strings.Fields(listed(t, "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./cmd/sysvipc/tour")))))
 	if want := []string{module, "golang.org/x/sys"}; !slices.Equal(linked, want) {
 		t.Errorf("the tour links modules %q, want %q", linked, want)
 	}
+}
+
+// listed is what "go list" says of this module.
+func listed(t *testing.T, args ...string) string {
+	t.Helper()
+	if ipctest.UnderQEMU() {
+		t.Skip("needs the go command, which does not run under qemu-user")
+	}
+	text, err := goCommand(".", append([]string{"list"}, args...)...)
+	if err != nil {
+		t.Skip("needs the go command, the module's sources and the module cache:", err)
+	}
+	return strings.TrimSpace(text)
 }
 
 // goCommand runs the go command in dir, offline, and returns its output.

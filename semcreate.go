@@ -191,14 +191,8 @@ func notZero(v int) bool { return v != 0 }
 // as many semaphores as one call may have operations.
 func (s *SemaphoreSet) Initialize(values ...int) error {
 	const op = "initialise"
-	st, err := s.stat(op)
+	st, err := s.statFor(op, values)
 	if err != nil {
-		return err
-	}
-	if len(values) != st.Len {
-		return s.refuse(op, syscall.EINVAL, "a value for each of its %d semaphores is needed, not %d", st.Len, len(values))
-	}
-	if err := s.checkValues(op, values); err != nil {
 		return err
 	}
 	if !st.Operated.IsZero() {

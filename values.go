@@ -62,17 +62,22 @@ func (s *SemaphoreSet) values(op string) ([]int, error) {
 // as the set has semaphores.
 func (s *SemaphoreSet) SetValues(values ...int) error {
 	const op = "set the values of"
-	st, err := s.stat(op)
-	if err != nil {
-		return err
-	}
-	if len(values) != st.Len {
-		return s.refuse(op, syscall.EINVAL, "a value for each of its %d semaphores is needed, not %d", st.Len, len(values))
-	}
-	if err := s.checkValues(op, values); err != nil {
+	if _, err := s.statFor(op, values); err != nil {
 		return err
 	}
 	return s.setAll(op, values)
+}
+
+// statFor asks for the set, and refuses values that it cannot have.
+func (s *SemaphoreSet) statFor(op string, values []int) (SemaphoreSetStat, error) {
+	st, err := s.stat(op)
+	switch {
+	case err != nil:
+		return st, err
+	case len(values) != st.Len:
+		return st, s.refuse(op, syscall.EINVAL, "a value for each of its %d semaphores is needed, not %d", st.Len, len(values))
+	}
+	return st, s.checkValues(op, values)
 }
 
 // setAll is SETALL for values that were checked.

@@ -2,9 +2,7 @@ package sysv
 
 import (
 	"os"
-	"runtime"
 	"strconv"
-	"sync/atomic"
 	"testing"
 	"unsafe"
 
@@ -75,7 +73,7 @@ func TestLongCalls(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for range 20 { // the runtime takes a while to notice that a call takes long
 				c.before()
-				others := meanwhile(c.call)
+				others := ipctest.Meanwhile(c.call)
 				c.after()
 				if others > 100 { // and not one turn, when the call was over
 					return
@@ -84,28 +82,4 @@ func TestLongCalls(t *testing.T) {
 			t.Error("no other goroutine gets the processor meanwhile")
 		})
 	}
-}
-
-// meanwhile returns how often another goroutine has the only processor while call runs.
-func meanwhile(call func()) int64 {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	var n atomic.Int64
-	var end atomic.Bool
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for !end.Load() {
-			n.Add(1)
-			runtime.Gosched()
-		}
-	}()
-	for n.Load() == 0 {
-		runtime.Gosched()
-	}
-	before := n.Load()
-	call()
-	others := n.Load() - before
-	end.Store(true)
-	<-done
-	return others
 }
