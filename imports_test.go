@@ -36,7 +36,9 @@ type room struct {
 var rooms = []room{
 	{path: "internal/sysv", why: "the kernel's own words: it knows nobody", modules: []string{xsys}},
 	{path: "internal/plural", why: "numbers with their nouns, for what inspect and the commands say: it knows nobody"},
-	{path: "internal/cli", why: "exit codes and signals of both commands: without a flag or a terminal, so that the tour can have it", rooms: []string{"."}},
+	{path: "internal/cli", why: "what both commands share: what the tour has, too, is without cobra", rooms: []string{"."}, modules: []string{xsys}},
+	{path: "internal/cli/flags", why: "flags of both commands", rooms: []string{"internal/cli"}, modules: []string{cobra}},
+	{path: "internal/cli/ref", why: "REFs of both commands, and their flags", rooms: []string{".", "inspect", "internal/cli", "internal/cli/flags", "internal/plural"}, modules: []string{cobra}},
 	{path: ".", why: "policy over the kernel's words", rooms: []string{"internal/sysv"}, modules: []string{xsys}},
 	{path: "shared", why: "lives in a segment; who imports it gains no other dependency", rooms: []string{"."}, modules: []string{xsys}},
 	{path: "inspect", why: "looks at what the kernel shows of others, and not into regions", rooms: []string{".", "internal/plural"}, modules: []string{xsys, procfs}},
@@ -48,11 +50,11 @@ var rooms = []room{
 	{path: "trace", why: "sees the calls of all processes by eBPF, which nothing else here needs", rooms: []string{"."}, modules: []string{xsys, ebpf}},
 	{
 		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS, Prometheus and plots",
-		rooms: []string{".", "shared", "inspect", "internal/plural", "internal/cli", "internal/output"}, modules: []string{xsys, cobra, terminal, compress}, program: true,
+		rooms: []string{".", "shared", "inspect", "internal/plural", "internal/cli", "internal/cli/flags", "internal/cli/ref", "internal/output"}, modules: []string{xsys, cobra, terminal, compress}, program: true,
 	},
 	{
 		path: "cmd/sysvipcd", why: "the daemon, which carries NATS and Prometheus by cluster and dashboard",
-		rooms: []string{".", "inspect", "cluster", "cluster/bridge", "dashboard", "internal/cli", "internal/output"}, modules: []string{xsys, cobra}, program: true,
+		rooms: []string{".", "inspect", "cluster", "cluster/bridge", "dashboard", "internal/cli", "internal/cli/ref", "internal/output"}, modules: []string{xsys, cobra}, program: true,
 	},
 	{path: "examples", why: "programs to read and to begin with: they use what users use", rooms: []string{".", "shared"}, program: true},
 	{path: "internal/ipctest", why: "serves the tests of every room, so it can import none of them", modules: []string{xsys}, program: true, tests: true},

@@ -4,12 +4,11 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/sysvipc/sysvipc/internal/output"
-
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+	"github.com/sysvipc/sysvipc/internal/cli/arg"
+	"github.com/sysvipc/sysvipc/internal/cli/ref"
+	"github.com/sysvipc/sysvipc/internal/output"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 

@@ -6,11 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
-	"github.com/sysvipc/sysvipc/internal/output"
-
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/account"
+	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 // column is one thing that can be said of an object: a column of the table, a field of

@@ -1,6 +1,6 @@
 package main
 
-import "github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
+import "github.com/sysvipc/sysvipc/internal/cli/ref"
 
 // describe says in a few words which object it is.
 func (v *view) describe(e *entry) string {

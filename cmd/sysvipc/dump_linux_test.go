@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 )
 
 // A queue that others used while it was saved may be in the file without some of its messages: that is no success.

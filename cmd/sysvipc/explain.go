@@ -6,11 +6,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/ref"
+	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 )
 
 func newExplainCommand() *cobra.Command {

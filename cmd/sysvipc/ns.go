@@ -6,16 +6,15 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/sysvipc/sysvipc/internal/output"
-
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/flags"
+	"github.com/sysvipc/sysvipc/internal/cli/terminal"
+	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 func newNsCommand() *cobra.Command {

@@ -10,12 +10,12 @@ import (
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/msg"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/region"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/sem"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/shm"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/ref"
 )
 
 // execute runs one command line and returns the exit code.

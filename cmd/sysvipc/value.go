@@ -4,8 +4,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
+	"github.com/sysvipc/sysvipc/internal/cli/arg"
+	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 )
 
 // value is what a column says of an object. Text is in s; everything else is in n:

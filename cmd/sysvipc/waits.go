@@ -8,16 +8,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sysvipc/sysvipc/internal/output"
-
 	"github.com/spf13/cobra"
 
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/cli/arg"
+	"github.com/sysvipc/sysvipc/internal/cli/flags"
+	"github.com/sysvipc/sysvipc/internal/cli/ref"
+	"github.com/sysvipc/sysvipc/internal/cli/terminal"
+	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 func newWaitsCommand() *cobra.Command {

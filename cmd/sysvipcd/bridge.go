@@ -16,6 +16,7 @@ import (
 	"github.com/sysvipc/sysvipc/cluster"
 	"github.com/sysvipc/sysvipc/cluster/bridge"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/arg"
 )
 
 // bridgeFlags are what the verb bridge is told.
@@ -25,13 +26,13 @@ type bridgeFlags struct {
 	send, receive, both bool
 	typ, except         int64
 	state               string
-	window              durationFlag
+	window              arg.Duration
 	messages, bytes     int64
-	stats               durationFlag
+	stats               arg.Duration
 }
 
 func newBridgeCommand() *cobra.Command {
-	b := &bridgeFlags{window: durationFlag{d: 10 * time.Minute}, stats: durationFlag{d: time.Minute}}
+	b := &bridgeFlags{window: arg.Duration{D: 10 * time.Minute, Given: true}, stats: arg.Duration{D: time.Minute, Given: true}}
 	cmd := &cobra.Command{
 		Use:   "bridge --queue REF --subject S --send|--recv|--both --nats URL|--embedded [DIR]",
 		Short: "Join a message queue of this machine to one of the cluster",
@@ -125,7 +126,7 @@ func (b *bridgeFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return ended(ctx, log, err)
 	}
-	return carry(ctx, log, m, b.stats.d, ways)
+	return carry(ctx, log, m, b.stats.D, ways)
 }
 
 // ended is how a bridge ends that had not begun: in order if a signal told it to.
@@ -172,8 +173,8 @@ func (b *bridgeFlags) check(cmd *cobra.Command) (func() (*sysvipc.Queue, error),
 		return nil, cli.Usage("--recv carries all types: --type and --except are for --send and --both")
 	case is("max-messages") && b.messages < 1, is("max-bytes") && b.bytes < 1:
 		return nil, cli.Usage("--max-messages and --max-bytes are at least 1: leave them out for what is usual")
-	case b.window.d < time.Second:
-		return nil, cli.Usage("--window %v: it is from 1s, and to be longer than servers are away", b.window.d)
+	case b.window.D < time.Second:
+		return nil, cli.Usage("--window %v: it is from 1s, and to be longer than servers are away", b.window.D)
 	case is("listen") && !b.embedded, is("sync") && !b.embedded:
 		return nil, cli.Usage("--listen and --sync are for --embedded")
 	}
@@ -200,7 +201,7 @@ func (b *bridgeFlags) ways(ctx context.Context, conn *cluster.Conn, m cluster.Me
 		}
 	}
 	add := func(suffix, name string, sel sysvipc.Selector, f func(*bridge.Bridge, context.Context) error) error {
-		q, err := conn.EnsureQueue(ctx, name, &cluster.QueueOptions{Duplicates: b.window.d, MaxMessages: b.messages, MaxBytes: b.bytes})
+		q, err := conn.EnsureQueue(ctx, name, &cluster.QueueOptions{Duplicates: b.window.D, MaxMessages: b.messages, MaxBytes: b.bytes})
 		ways = append(ways, way{&bridge.Bridge{
 			Local: open, Remote: q, Select: sel, Journal: filepath.Join(b.state, url.PathEscape(name+" "+b.queue)+"."+suffix), Metrics: m,
 		}, suffix, f})

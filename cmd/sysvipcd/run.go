@@ -16,6 +16,7 @@ import (
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/arg"
 )
 
 // tokenVariable tells the command its fencing token.
@@ -28,14 +29,14 @@ type runFlags struct {
 	servers
 	name    string
 	slots   int
-	timeout durationFlag
+	timeout arg.Duration
 	nowait  bool
 	busy    int
-	grace   durationFlag
+	grace   arg.Duration
 }
 
 func newRunCommand() *cobra.Command {
-	r := &runFlags{grace: durationFlag{d: 2 * time.Second}}
+	r := &runFlags{grace: arg.Duration{D: 2 * time.Second, Given: true}}
 	cmd := &cobra.Command{
 		Use:   "run --cluster URL --name NAME [FLAGS] [--] CMD [ARG…]",
 		Short: "Run a command under a lock of several machines, or at most K at once",
@@ -81,7 +82,7 @@ wrong usage.`,
 				return cli.Usage("there is no command to run")
 			case slots && (r.slots < 1 || r.slots > maxSlots):
 				return cli.Usage("--slots %d: there can be from 1 to %d", r.slots, maxSlots)
-			case r.nowait && r.timeout.set:
+			case r.nowait && r.timeout.Given:
 				return cli.Usage("--nowait and --timeout: one of them")
 			case r.busy < 0 || r.busy > math.MaxUint8:
 				return cli.Usage("-E %d: an exit code is from 0 to 255", r.busy)
@@ -167,9 +168,9 @@ func (r *runFlags) take(ctx context.Context, conn *cluster.Conn) (*cluster.Grant
 		return grant, nil
 	}
 	wait := ctx
-	if r.timeout.set {
+	if r.timeout.Given {
 		var cancel context.CancelFunc
-		wait, cancel = context.WithTimeout(ctx, r.timeout.d)
+		wait, cancel = context.WithTimeout(ctx, r.timeout.D)
 		defer cancel()
 	}
 	grant, err := set.Take(wait, sysvipc.Add(0, -1))
@@ -211,7 +212,7 @@ func (r *runFlags) supervise(cmd *cobra.Command, signals <-chan os.Signal, grant
 			lost, wasLost = nil, true
 			cmd.PrintErrf("sysvipcd: the lease of %q is lost: stopping the command, and all that it started\n", r.name)
 			t.terminate()
-			kill = time.After(r.grace.d)
+			kill = time.After(r.grace.D)
 		case <-kill:
 			t.kill()
 		case e := <-ended:

@@ -11,6 +11,7 @@ import (
 	"github.com/sysvipc/sysvipc/cluster"
 	"github.com/sysvipc/sysvipc/cluster/embedded"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/arg"
 )
 
 // servers say which NATS servers to use, and how.
@@ -21,7 +22,7 @@ type servers struct {
 	replicas            int
 	log                 string
 	patient             bool // waits for servers that are away at the start
-	lease               durationFlag
+	lease               arg.Duration
 	embedded, syncAlway bool
 }
 
@@ -52,8 +53,8 @@ func (s *servers) checkFlags(cmd *cobra.Command) error {
 	switch {
 	case cmd.Flags().Changed("replicas") && s.replicas != 1 && s.replicas != 3 && s.replicas != 5:
 		return cli.Usage("--replicas %d: there can be 1, 3 or 5", s.replicas)
-	case s.lease.set && s.lease.d < time.Second:
-		return cli.Usage("--lease %v: it is from 1s", s.lease.d)
+	case s.lease.Given && s.lease.D < time.Second:
+		return cli.Usage("--lease %v: it is from 1s", s.lease.D)
 	}
 	return nil
 }
@@ -82,7 +83,7 @@ func (s *servers) connect(ctx context.Context, log *slog.Logger, m cluster.Metri
 		log.Info(what)
 	}
 	opts := &cluster.Options{
-		Replicas: s.replicas, Lease: s.lease.d, Metrics: m, Note: note, Wait: s.patient,
+		Replicas: s.replicas, Lease: s.lease.D, Metrics: m, Note: note, Wait: s.patient,
 		Credentials: s.creds, NKey: s.nkey, RootCA: s.ca, Cert: s.cert, Key: s.key,
 	}
 	if !s.embedded {

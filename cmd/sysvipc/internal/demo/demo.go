@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
+	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 )
 
 // chapter is one part of the tour. It tells what it does, does it with processes of

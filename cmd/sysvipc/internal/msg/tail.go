@@ -10,11 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/arg"
+	"github.com/sysvipc/sysvipc/internal/cli/flags"
+	"github.com/sysvipc/sysvipc/internal/cli/ref"
 )
 
 type msgTailOptions struct {

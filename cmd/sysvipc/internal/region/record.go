@@ -14,10 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/flags"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/arg"
+	"github.com/sysvipc/sysvipc/internal/cli/flags"
+	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
 )

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/terminal"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/arg"
+	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 	"github.com/sysvipc/sysvipc/internal/output"
 )
 

@@ -3,8 +3,8 @@ package verb
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/ref"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/ref"
 )
 
 // Each calls do for every object and reports each failure, also to note if that is not nil. The exit code is that of the first one.

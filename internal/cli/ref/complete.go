@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/account"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/internal/cli/account"
+	"github.com/sysvipc/sysvipc/internal/cli/arg"
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/arg"
+	"github.com/sysvipc/sysvipc/internal/cli/arg"
 )
 
 // Progress is a bar on a terminal for what takes longer. Elsewhere it shows nothing. Safe for concurrent use.
