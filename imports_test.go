@@ -59,6 +59,7 @@ var rooms = []room{
 	{path: "examples", why: "programs to read and to begin with: they use what users use", rooms: []string{".", "shared"}, program: true},
 	{path: "internal/ipctest", why: "serves the tests of every room, so it can import none of them", modules: []string{xsys}, program: true, tests: true},
 	{path: "internal/bench", why: "benchmarks", rooms: []string{".", "shared", "internal/sysv"}, modules: []string{xsys}, program: true, tests: true},
+	{path: "internal/spin", why: "runs the model checker, for the models of shared and cluster", program: true, tests: true},
 	{path: "internal/docs", why: "runs what the pages show", program: true, tests: true},
 	{path: "internal/interop", why: "programs in other languages", rooms: []string{".", "shared"}, modules: []string{xsys}, program: true, tests: true},
 }

@@ -27,9 +27,11 @@
 // A model that finds nothing proves nothing until it was seen to find something:
 // every file has defects that are switched on by -DBUG_..., and the test demands
 // that each is found. Runs with LIVE also look for cycles: survivors that neither
-// block nor come to an end. The long form, some minutes and gigabytes:
+// block nor come to an end. The short form of the test makes one run of each model; all
+// take minutes, and the deep ones some more and gigabytes:
 //
-//	SYSVIPC_SOAK=1 go test -timeout 2h -run Deep ./shared/model
+//	SYSVIPC_MODELS=all go test ./shared/model
+//	SYSVIPC_MODELS=deep go test -timeout 2h ./shared/model
 //
 // To look at one defect:
 //

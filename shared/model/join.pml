@@ -83,8 +83,10 @@ init {
 		run Joiner(0); run Joiner(1); run Joiner(2);
 		if
 		:: skip
+#ifndef NO_KILL
 		:: run Death(0)
 		:: run Death(1)
+#endif
 		fi
 	}
 }

@@ -1,12 +1,22 @@
 package model
 
+import "github.com/sysvipc/sysvipc/internal/spin"
+
+const (
+	holds     = spin.Holds
+	stuck     = spin.Stuck
+	violation = spin.Violation
+	livelock  = spin.Livelock
+	either    = spin.Either
+)
+
 // Each line is one run of spin in TestModels: a model, macros, and what must be found.
 // Every model stands first without a defect, then with each of its defects.
-var runs = []run{
+var runs = []spin.Run{
+	{"mutex", "NT=2 START_BROKEN", holds},
 	{"mutex", "CANCEL", holds},
 	{"mutex", "NO_SWEEP", holds}, // what the kernel's own marking can do, if all threads stop at once
 	{"mutex", "LATE NT=2", holds},
-	{"mutex", "NT=2 START_BROKEN", holds},
 	{"mutex", "LIVE NT=2", holds},
 	{"mutex", "NO_SWEEP BUG_NO_PENDING", stuck},
 	{"mutex", "NO_SWEEP BUG_LINK_LATE", stuck},
@@ -70,6 +80,7 @@ var runs = []run{
 	{"init", "BUG_READY_FIRST", violation},
 	{"init", "BUG_NO_WIPE", violation},
 
+	{"join", "NO_KILL", holds},
 	{"join", "", holds},
 	{"join", "BUG_ONE_LOOK", violation},
 	{"join", "BUG_SAY_LATE", violation},
@@ -138,7 +149,7 @@ var runs = []run{
 }
 
 // deepRuns are those of TestModelsDeep.
-var deepRuns = []run{
+var deepRuns = []spin.Run{
 	{"records", "RECEIVERS", holds},
 	{"records", "LIVE ROUNDS=1", holds},
 	{"ring", "MSGS=2", holds},
