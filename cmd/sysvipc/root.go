@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/mk"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/msg"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/region"
@@ -115,7 +116,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 	root.SetCompletionCommandGroupID(verb.GroupOther)
 	root.AddCommand(
 		newLsCommand(), newShowCommand(), newExplainCommand(), newWhoCommand(), newWaitsCommand(), newTopCommand(), newNsCommand(), newWatchCommand(), newLimitsCommand(), newDoctorCommand(),
-		newMkCommand(), newSetCommand(), newRmCommand(), newGcCommand(), newUndoCommand(),
+		mk.Command(shown), newSetCommand(), newRmCommand(), newGcCommand(), newUndoCommand(),
 		shm.Command(), sem.Command(), msg.Command(), region.Command(),
 		newRunCommand(), newDumpCommand(), newRestoreCommand(), newDemoCommand(),
 		newFtokCommand(), newVersionCommand(),

@@ -1,4 +1,4 @@
-package main
+package mk
 
 import (
 	"io/fs"
@@ -10,8 +10,8 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 )
 
-func newMkMsgCommand() *cobra.Command {
-	var o mkOptions
+func newMsg(show Show) *cobra.Command {
+	o := options{show: show}
 	var qbytes arg.Size
 	cmd := &cobra.Command{
 		Use:   "msg",

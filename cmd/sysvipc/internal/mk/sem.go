@@ -1,4 +1,4 @@
-package main
+package mk
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 )
 
-func newMkSemCommand() *cobra.Command {
-	var o mkOptions
+func newSem(show Show) *cobra.Command {
+	o := options{show: show}
 	var init arg.Values
 	var nsems int
 	cmd := &cobra.Command{

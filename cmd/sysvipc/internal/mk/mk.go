@@ -1,4 +1,5 @@
-package main
+// Package mk is the verb mk: it makes an object of each kind, or finds it.
+package mk
 
 import (
 	"errors"
@@ -19,18 +20,22 @@ import (
 	"github.com/sysvipc/sysvipc/internal/output"
 )
 
-// mkOptions are those of every kind.
-type mkOptions struct {
+// Show returns an object as it is published.
+type Show func(kind sysvipc.Kind, id int) (*output.Object, error)
+
+// options are those of every kind.
+type options struct {
 	key    ref.KeyFlags
 	excl   bool
 	mode   arg.Mode
 	owner  account.Owner
 	id     int
 	output string
+	show   Show
 }
 
-// newMkCommand returns the verb.
-func newMkCommand() *cobra.Command {
+// Command returns the verb.
+func Command(show Show) *cobra.Command {
 	return verb.Parent(&cobra.Command{
 		Use:     "mk shm|sem|msg",
 		Aliases: []string{"create"},
@@ -45,10 +50,10 @@ Without a key each call makes a new object.
 An object that exists is refused (exit code 5) if it lets in anyone whom a new one would
 keep out: its owner or its creator is not this user, root or --owner, and --mode does not
 let them in; or --mode is given, and its mode lets in more.`,
-	}, newMkShmCommand(), newMkSemCommand(), newMkMsgCommand())
+	}, newShm(show), newSem(show), newMsg(show))
 }
 
-func (o *mkOptions) add(cmd *cobra.Command) {
+func (o *options) add(cmd *cobra.Command) {
 	cmd.Args = verb.NoArgs
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	o.key.Add(cmd)
@@ -82,7 +87,7 @@ func (m maker) limited(err error) error {
 
 // run makes the object, or finds it, and prints which it is. A new object that cannot
 // be made as it was asked for goes away again.
-func (o *mkOptions) run(cmd *cobra.Command, m maker, c sysvipc.Creator) error {
+func (o *options) run(cmd *cobra.Command, m maker, c sysvipc.Creator) error {
 	key, err := o.key.Chosen(cmd)
 	if err != nil {
 		return err
@@ -124,7 +129,7 @@ func (o *mkOptions) run(cmd *cobra.Command, m maker, c sysvipc.Creator) error {
 }
 
 // complete gives a new object what its creation could not.
-func (o *mkOptions) complete(m maker, id int) error {
+func (o *options) complete(m maker, id int) error {
 	if m.finish != nil {
 		if err := m.finish(id); err != nil {
 			return err
@@ -136,16 +141,16 @@ func (o *mkOptions) complete(m maker, id int) error {
 	return ref.ByID(m.kind, id).Chown(o.owner.UID, o.owner.GID)
 }
 
-func (o *mkOptions) print(cmd *cobra.Command, kind sysvipc.Kind, id int, made bool) error {
+func (o *options) print(cmd *cobra.Command, kind sysvipc.Kind, id int, made bool) error {
 	if o.output == "name" {
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), ref.Name(kind, id))
 		return err
 	}
-	e, err := stat(kind, id)
+	shown, err := o.show(kind, id)
 	if err != nil {
 		return err
 	}
 	d := output.StartDocument(cmd.OutOrStdout(), "objects")
-	d.Add(&output.MadeObject{Object: e.object(newView()), Made: made})
+	d.Add(&output.MadeObject{Object: shown, Made: made})
 	return d.End(nil)
 }

@@ -1,4 +1,4 @@
-package main
+package mk
 
 import (
 	"io/fs"
@@ -11,8 +11,8 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 )
 
-func newMkShmCommand() *cobra.Command {
-	var o mkOptions
+func newShm(show Show) *cobra.Command {
+	o := options{show: show}
 	var size arg.Size
 	var huge hugeFlag
 	var noReserve bool
