@@ -144,7 +144,7 @@ func (r Ref) Find() (int, error) {
 	return id, err
 }
 
-// Named is how a REF is told of: by its ID, and as it was written.
+// Named names a REF in a message: by its ID, and as it was written.
 func (r Ref) Named(id int) string {
 	if r.ID < 0 {
 		return Name(r.Kind, id) + " (" + r.Text + ")"
