@@ -54,13 +54,18 @@ func runExplain(cmd *cobra.Command, args []string) error {
 		if shown++; shown > 1 {
 			fmt.Fprintln(cmd.OutOrStdout())
 		}
-		_, err := fmt.Fprintln(cmd.OutOrStdout(), fill(terminal.Escape(snap.Explain(o)), textWidth))
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), paragraph(snap, o))
 		return err
 	})
 	if first != nil || !hidden {
 		return first
 	}
 	return incomplete(cmd, snap, true)
+}
+
+// paragraph is an object in words, for a terminal.
+func paragraph(snap *inspect.Snapshot, o *inspect.Object) string {
+	return fill(terminal.Escape(snap.Explain(o)), textWidth)
 }
 
 // textWidth is the width of paragraphs: that of the smallest terminal.

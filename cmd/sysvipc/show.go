@@ -28,14 +28,15 @@ func newShowCommand() *cobra.Command {
 		Aliases: []string{"stat"},
 		GroupID: verb.GroupLook,
 		Short:   "Show all that the kernel keeps of objects",
-		Long: `Show all that the kernel keeps of objects. Of a semaphore set that includes each value,
-the process that operated on it last (PID), how many wait to acquire it (NCNT), and how
-many wait for zero (ZCNT). Of a queue that includes its messages by type and by size:
-FIRST is the place in the queue of the first message of a type, 0 being the front, so a
-type that nobody receives stays in front. With each object stand its users, as "sysvipc
-who" shows them, and whether it may go, as "sysvipc gc" judges. Looking changes nothing.
+		Long: `Show all that the kernel keeps of objects, below the paragraph of "sysvipc explain". Of a
+semaphore set that includes each value, its last operator (PID), how many threads wait to
+acquire it (NCNT), and how many wait for zero (ZCNT). Of a queue that includes its
+messages by type and by size: FIRST is the place in the queue of the first message of a
+type, 0 being the front, so a type that no process receives stays in front. With each
+object stand its users, as "sysvipc who" shows them, and whether it can be removed, as
+"sysvipc gc" judges. Looking changes nothing.
 
-What nobody here can tell is shown as a question mark, and as null in JSON; then the
+What cannot be seen from here is shown as a question mark, and as null in JSON; then the
 exit code is 4.`,
 		Example: `  sysvipc show shm:5
   sysvipc show sem:key=0x4d2 msg:name=orders -o json
@@ -97,7 +98,7 @@ func runShow(cmd *cobra.Command, args []string, format string) error {
 		if shown > 1 {
 			fmt.Fprintln(w)
 		}
-		return o.write(w, v)
+		return o.write(w, v, snap)
 	})
 	if d != nil {
 		all := warnings
@@ -179,9 +180,12 @@ func (o *details) shown(v *view) *output.ShownObject {
 	return shown
 }
 
-// write shows the object to eyes: a line for each field, and tables of the semaphores or messages.
-func (o *details) write(w io.Writer, v *view) error {
+// write shows the object to eyes: a paragraph, a line for each field, and tables of the semaphores or messages.
+func (o *details) write(w io.Writer, v *view, snap *inspect.Snapshot) error {
 	var b strings.Builder
+	if o.users != nil {
+		b.WriteString(paragraph(snap, o.users) + "\n\n")
+	}
 	for i := range columns {
 		c := &columns[i]
 		val := c.of(v, &o.entry)
