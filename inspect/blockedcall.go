@@ -171,9 +171,10 @@ func clampInt(n uint64) int { return int(min(n, 1<<30)) }
 
 // SemaphoreOp is one operation of a blocked semop(2).
 type SemaphoreOp struct {
-	Index int
-	Delta int // 0 waits for zero
-	Undo  bool
+	Index  int
+	Delta  int  // 0 waits for zero
+	Undo   bool // SEM_UNDO
+	NoWait bool // IPC_NOWAIT: the call waits for another of its operations
 }
 
 // String shows the operation as the command takes it: "0=0", "1-1".
@@ -191,8 +192,10 @@ func (o SemaphoreOp) String() string {
 	return string(b)
 }
 
-// flagUndo is SEM_UNDO of linux/sem.h.
-const flagUndo = 0x1000
+const (
+	flagUndo   = 0x1000 // SEM_UNDO of linux/sem.h
+	flagNoWait = 0x800  // IPC_NOWAIT of linux/ipc.h
+)
 
 const sembufSize = 6 // on every port: unsigned short, short, short
 
@@ -203,7 +206,7 @@ func decodeSembufs(mem []byte, order binary.ByteOrder) []SemaphoreOp {
 		flags := order.Uint16(mem[4:])
 		ops = append(ops, SemaphoreOp{
 			Index: int(order.Uint16(mem)), Delta: int(int16(order.Uint16(mem[2:]))),
-			Undo: flags&flagUndo != 0,
+			Undo: flags&flagUndo != 0, NoWait: flags&flagNoWait != 0,
 		})
 	}
 	return ops

@@ -5,7 +5,7 @@ type Namespace struct {
 	Inode uint64 // its number, as in the link /proc/PID/ns/ipc
 	Own   bool   // that of this process
 
-	// Processes is how many have a thread in it, and PIDs are the first of them.
+	// PIDs are the processes that have a thread in it, and Processes is how many these are.
 	Processes int
 	PIDs      []int
 	Container string // that of the first process, as [Process] has it; "" if none is known
@@ -16,9 +16,6 @@ type Namespace struct {
 	// Path is a file by which [WithNamespace] gets there.
 	Path string
 }
-
-// maxNamed is how many processes, mounts and descriptors of a namespace are named.
-const maxNamed = 10
 
 // NamespaceList is all IPC namespaces that can be seen, that of this process first.
 type NamespaceList struct {

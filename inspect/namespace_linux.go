@@ -107,9 +107,7 @@ func (f *finder) process(pid int) {
 				ns.Container, _ = parseCgroup(text)
 			}
 		}
-		if len(ns.PIDs) < maxNamed {
-			ns.PIDs = append(ns.PIDs, pid)
-		}
+		ns.PIDs = append(ns.PIDs, pid)
 		if ns.Path == "" {
 			ns.Path = fmt.Sprintf("%s/%d/task/%d/ns/ipc", fs.root, pid, tid)
 			if tid == pid {
@@ -144,9 +142,7 @@ func (f *finder) descriptors(pid int) {
 		}
 		if inode, ok := parseNamespace(link); ok {
 			ns := f.namespace(inode)
-			if len(ns.Descriptors) < maxNamed {
-				ns.Descriptors = append(ns.Descriptors, path)
-			}
+			ns.Descriptors = append(ns.Descriptors, path)
 			if ns.Path == "" {
 				ns.Path = path
 			}
@@ -175,9 +171,7 @@ func (f *finder) mountinfo(pid int) {
 		if slices.Contains(ns.Mounts, m.path) {
 			continue
 		}
-		if len(ns.Mounts) < maxNamed {
-			ns.Mounts = append(ns.Mounts, m.path)
-		}
+		ns.Mounts = append(ns.Mounts, m.path)
 		if ns.Path == "" {
 			ns.Path = path
 		}

@@ -218,7 +218,7 @@ func FuzzParseSyscall(f *testing.F) {
 func TestDecodeMemory(t *testing.T) {
 	t.Parallel()
 	mem := []byte{1, 0, 0xfe, 0xff, 0, 0x10, 2, 0, 0, 0, 0, 8, 9}
-	if got, want := decodeSembufs(mem, binary.LittleEndian), []SemaphoreOp{{Index: 1, Delta: -2, Undo: true}, {Index: 2}}; !slices.Equal(got, want) {
+	if got, want := decodeSembufs(mem, binary.LittleEndian), []SemaphoreOp{{Index: 1, Delta: -2, Undo: true}, {Index: 2, NoWait: true}}; !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	wide := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, 3), 5)

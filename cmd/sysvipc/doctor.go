@@ -133,8 +133,11 @@ func runNagios(cmd *cobra.Command) error {
 func performance(snap *inspect.Snapshot) string {
 	var words []string
 	for _, l := range output.Limits(snap.Limits) {
-		if l.Used != nil {
-			words = append(words, fmt.Sprintf("%s=%d;%d;%d;0;%d", l.Name, *l.Used, percentOf(l.Value, 80), percentOf(l.Value, 95), l.Value))
+		switch {
+		case l.Used != nil && l.Value != nil:
+			words = append(words, fmt.Sprintf("%s=%d;%d;%d;0;%d", l.Name, *l.Used, percentOf(*l.Value, 80), percentOf(*l.Value, 95), *l.Value))
+		case l.Used != nil: // unlimited
+			words = append(words, fmt.Sprintf("%s=%d;;;0;", l.Name, *l.Used))
 		}
 	}
 	return strings.Join(words, " ")

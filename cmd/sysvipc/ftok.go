@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -11,10 +12,11 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/arg"
 	"github.com/sysvipc/sysvipc/internal/cli/flags"
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
+	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 func newFtokCommand() *cobra.Command {
-	var name string
+	var name, format string
 	cmd := &cobra.Command{
 		Use:     "ftok PATH PROJ | ftok --name NAME",
 		GroupID: verb.GroupOther,
@@ -49,12 +51,16 @@ With --name, print the key that package sysvipc makes of a name, as in msg:name=
 			if err != nil {
 				return err
 			}
+			if format == "json" {
+				return writeKey(cmd.OutOrStdout(), key, args, name)
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %d\n", key, int32(key))
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "NAME instead of a file")
 	flags.Placeholder(cmd, "NAME", "name")
+	flags.Output(cmd, &format, "text", "json")
 	return cmd
 }
 
@@ -67,4 +73,21 @@ func ftokKey(args []string, name string) (sysvipc.Key, error) {
 		return 0, err
 	}
 	return sysvipc.Ftok(args[0], proj)
+}
+
+func writeKey(w io.Writer, key sysvipc.Key, args []string, name string) error {
+	made := &output.Key{Key: int32(key), KeyHex: key.String()}
+	if len(args) == 0 {
+		made.Name = &name
+	} else {
+		proj, err := arg.ParseProj(args[1])
+		if err != nil {
+			return err
+		}
+		n := int(proj)
+		made.Path, made.Proj = &args[0], &n
+	}
+	d := output.StartDocument(w, "keys")
+	d.Add(made)
+	return d.End(nil)
 }

@@ -172,7 +172,7 @@ func (c *collection) keep(o *inspect.Object, why string) {
 // add writes an object to the JSON.
 func (c *collection) add(o *inspect.Object, action, why string) {
 	e := entry{Object: &o.Object, seg: o.Segment, set: o.Set, queue: o.Queue, users: o}
-	c.doc.Add(&output.CollectedObject{Object: e.object(c.v), Action: action, Why: output.OrNil(why)})
+	c.doc.Add(&output.CollectedObject{Object: e.object(c.v), Action: strings.ReplaceAll(action, " ", "-"), Why: output.OrNil(why)})
 }
 
 // tell writes a line about an object.
@@ -287,7 +287,7 @@ stays. "sysvipc restore -f FILE" also brings back only some.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.sameID = os.Geteuid() == 0
 			if list {
-				return removal.WriteList(cmd.OutOrStdout())
+				return removal.WriteList(cmd.OutOrStdout(), o.output)
 			}
 			if len(args) > 0 {
 				o.file = args[0]

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -59,12 +58,12 @@ func writeLimitsTable(cmd *cobra.Command, limits []output.Limit) error {
 		if l.Field != nil {
 			sysctl += fmt.Sprintf(", number %d of 4", *l.Field)
 		}
-		shown := strconv.FormatUint(l.Value, 10)
-		if l.Bytes && l.Value <= math.MaxInt64 {
-			shown = arg.FormatSize(int64(l.Value))
-		}
-		if l.Value >= math.MaxInt64/2 { // the kernel's way to say so
-			shown = "unlimited"
+		shown := "unlimited"
+		if l.Value != nil {
+			shown = strconv.FormatUint(*l.Value, 10)
+			if l.Bytes {
+				shown = arg.FormatSize(int64(*l.Value))
+			}
 		}
 		for _, cell := range []string{l.Name, l.What, shown, used, percent, sysctl} {
 			t.Add(cell)

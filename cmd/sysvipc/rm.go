@@ -9,18 +9,23 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/removal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/flags"
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
+	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 type rmOptions struct {
 	force, ifExists, dryRun bool
 
 	removal removal.Removal
+	output  string
+	doc     *output.Document  // nil: no JSON
 	snap    *inspect.Snapshot // of the moment before the first removal; nil with force
 }
 
@@ -52,6 +57,7 @@ A segment that is removed by force lives on until its last detach, without its k
 users of a set or a queue get an error at once.`,
 		Example: `  sysvipc rm shm:5 sem:key=0x4d2
   sysvipc rm --if-exists msg:name=orders
+  sysvipc rm shm:5 -o json
   sysvipc ls shm --filter 'nattch=0 && idle>7d' -o name | sysvipc rm --dry-run -`,
 		ValidArgsFunction: ref.Complete(0, ref.AnyKind...),
 		RunE:              func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
@@ -61,6 +67,7 @@ users of a set or a queue get an error at once.`,
 	f.BoolVar(&o.ifExists, "if-exists", false, "what does not exist is no failure")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "only tell what would be done")
 	o.removal.AddFlags(cmd)
+	flags.Output(cmd, &o.output, "lines", "json")
 	return cmd
 }
 
@@ -69,6 +76,17 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if o.output != "json" {
+		return o.remove(cmd, refs, nil)
+	}
+	o.doc = output.StartDocument(cmd.OutOrStdout(), "objects")
+	var warnings []string
+	err = o.remove(cmd, refs, func(err error) { warnings = append(warnings, cli.Text(err)) })
+	return cmp.Or(err, o.doc.End(warnings))
+}
+
+// remove removes objects. It calls note, if that is not nil, with each failure.
+func (o *rmOptions) remove(cmd *cobra.Command, refs []ref.Ref, note func(error)) (err error) {
 	if o.ifExists {
 		refs = existing(refs)
 	}
@@ -79,8 +97,11 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	names := map[*inspect.Object]string{}
 	var doomed []*inspect.Object
-	first := verb.Each(cmd, refs, nil, func(r ref.Ref, id int) error {
+	first := verb.Each(cmd, refs, note, func(r ref.Ref, id int) error {
 		obj, err := o.doomed(cmd, r, id)
+		if err != nil && o.doc != nil && !errors.Is(err, fs.ErrNotExist) {
+			o.tell(cmd, r.Kind, id, "keep", cli.Text(err), "")
+		}
 		if o.ifExists && errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -94,13 +115,9 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 	if cmd.Context().Err() != nil {
 		return first
 	}
-	tell := func(what string, obj *inspect.Object) error {
-		_, err := fmt.Fprintln(cmd.OutOrStdout(), what, names[obj])
-		return err
-	}
 	if o.dryRun {
 		for _, obj := range doomed {
-			first = cmp.Or(first, tell("would remove", obj))
+			first = cmp.Or(first, o.tell(cmd, obj.Kind, obj.ID, "would-remove", "", "would remove "+names[obj]))
 		}
 		return first
 	}
@@ -111,7 +128,7 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 	err = o.removal.Run(cmd.Context(), doomed, func(obj *inspect.Object, err error) {
 		switch {
 		case err == nil:
-			first = cmp.Or(first, tell("removed", obj))
+			first = cmp.Or(first, o.tell(cmd, obj.Kind, obj.ID, "removed", "", "removed "+names[obj]))
 			return
 		case o.ifExists && errors.Is(err, fs.ErrNotExist):
 			return
@@ -120,9 +137,23 @@ func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 		}
 		err = guard.OrForce(fmt.Errorf("%s is kept: %w", names[obj], err), "removes")
 		verb.Report(cmd.ErrOrStderr(), cmd, err)
+		if note != nil {
+			note(err)
+			o.tell(cmd, obj.Kind, obj.ID, "keep", cli.Text(err), "")
+		}
 		first = cmp.Or(first, error(&cli.Error{Code: cli.ExitCode(err)}))
 	})
 	return cmp.Or(err, first)
+}
+
+// tell says what became of an object: as JSON, or as a line.
+func (o *rmOptions) tell(cmd *cobra.Command, kind sysvipc.Kind, id int, action, why, line string) error {
+	if o.doc == nil {
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), line)
+		return err
+	}
+	o.doc.Add(&output.RemovedObject{Ref: ref.Name(kind, id), Type: ref.Word(kind), ID: id, Action: action, Why: output.OrNil(why)})
+	return o.doc.Flush()
 }
 
 // existing leaves out the REFs by a key that no object has.
@@ -143,8 +174,8 @@ func (o *rmOptions) doomed(cmd *cobra.Command, r ref.Ref, id int) (*inspect.Obje
 		return nil, err
 	}
 	if e.seg != nil && e.seg.Destroyed {
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s is removed already, and goes with its last detach\n", r.Named(id))
-		return nil, err
+		const why = "is removed already, and goes with its last detach"
+		return nil, o.tell(cmd, r.Kind, id, "removed", "it "+why, r.Named(id)+" "+why)
 	}
 	if o.force {
 		return &inspect.Object{Object: *e.Object, Segment: e.seg, Set: e.set, Queue: e.queue}, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -12,7 +13,9 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/cli/account"
 	"github.com/sysvipc/sysvipc/internal/cli/arg"
+	"github.com/sysvipc/sysvipc/internal/cli/flags"
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
+	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 type setOptions struct {
@@ -23,6 +26,7 @@ type setOptions struct {
 	lock   bool
 	unlock bool
 	force  bool
+	output string
 }
 
 func newSetCommand() *cobra.Command {
@@ -55,6 +59,7 @@ cannot be seen (exit code 4).`,
 	f.BoolVar(&o.lock, "lock", false, "keep a segment out of swap (SHM_LOCK)")
 	f.BoolVar(&o.unlock, "unlock", false, "let a segment be swapped out again")
 	cmd.MarkFlagsMutuallyExclusive("lock", "unlock")
+	flags.Output(cmd, &o.output, "none", "json")
 	return cmd
 }
 
@@ -102,17 +107,36 @@ func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 			}
 		}
 	}
-	return verb.Each(cmd, refs, nil, func(r ref.Ref, id int) error {
-		var done []string
-		for _, c := range changes {
-			if err := c.do(r.Kind, id); err != nil {
-				if len(done) > 0 {
-					return fmt.Errorf("%w; done before that: %s", err, strings.Join(done, ", "))
-				}
-				return err
-			}
-			done = append(done, "--"+c.flag)
+	if o.output != "json" {
+		return verb.Each(cmd, refs, nil, func(r ref.Ref, id int) error {
+			_, err := apply(changes, r.Kind, id)
+			return err
+		})
+	}
+	d, v := output.StartDocument(cmd.OutOrStdout(), "objects"), newView()
+	var warnings []string
+	note := func(err error) { warnings = append(warnings, cli.Text(err)) }
+	first := verb.Each(cmd, refs, note, func(r ref.Ref, id int) error {
+		done, err := apply(changes, r.Kind, id)
+		e, statErr := stat(r.Kind, id)
+		if statErr == nil {
+			d.Add(&output.ChangedObject{Object: e.object(v), Done: done})
 		}
-		return nil
+		return cmp.Or(err, statErr)
 	})
+	return cmp.Or(first, d.End(warnings))
+}
+
+// apply makes the changes to an object, and returns the flags of those that were made.
+func apply(changes []change, kind sysvipc.Kind, id int) (done []string, err error) {
+	for _, c := range changes {
+		if err := c.do(kind, id); err != nil {
+			if len(done) > 0 {
+				err = fmt.Errorf("%w; done before that: --%s", err, strings.Join(done, ", --"))
+			}
+			return done, err
+		}
+		done = append(done, c.flag)
+	}
+	return done, nil
 }

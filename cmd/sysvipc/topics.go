@@ -80,30 +80,34 @@ const helpFormats = `"sysvipc ls" writes objects in one of these formats:
   csv     a head line, then one line for each object
   name    REFs, one on each line, as other verbs read them with -
 
-A JSON document is an object with these fields:
+A JSON document is an object with these fields. docs/schema/sysvipc-2.json in the
+sources of sysvipc is its JSON Schema: "#/$defs/ls" is the document of ls.
 
-  schema    "sysvipc/1", the version of all that is said here
+  schema    "sysvipc/2", the version of all that is said here
   complete  false if something that was asked for is missing; warnings say what
   warnings  a list of sentences
-  objects   a list of objects (ls, show, who, gc, mk, sem get)
+  objects   a list of objects (ls, show, who, gc, mk, set, rm, dump, restore, undo,
+            sem get)
   waits     a list of blocked threads instead (waits)
   namespaces, findings   lists instead (ns; doctor)
   messages  a list of messages instead (msg recv, msg peek)
   limits    a list of limits instead (limits)
   regions   a list of regions instead (region ls, region show)
   values    a list of values instead (region get)
+  files, keys, versions  lists instead (undo --list; ftok; version)
 
 An object has the columns below that its kind has, and "unknown", the names of those that
-nobody here can tell: these are null, and never 0. Null and not in "unknown" means that
-there is none: never attached, no last process. Numbers are numbers, sizes are bytes,
+are not known: these are null, and never 0. Null and not in "unknown" means that there is
+none: never attached, no last process. Numbers are numbers, sizes are bytes,
 ages are seconds, times are RFC 3339. -O leaves only the columns that it names. "show"
 adds "semaphores" to a set: a list of objects with "index", "value", "pid" (who operated
 on it last), "ncnt" (how many wait to acquire it), "zcnt" (how many wait for zero) and
 "unknown"; and to a queue "counted", how many of its messages were counted (16384 at
 most), and "types". A type has "type", "messages", "bytes", "smallest", "largest", "first"
 (the index of its first message) and "sizes": how many "messages" have "up_to" so many
-bytes. "mk" adds "made": whether the object is new. "sem get" has "ref" and "values"
-only. "dump" and "restore" have what the file keeps; "dump" adds "saved", "was_attached" and
+bytes. "mk" adds "made": whether the object is new; "set" adds "done", the flags that did
+something. "rm" has "ref", "type", "id", "action" (removed, would-remove or keep) and
+"why"; "sem get" has "ref" and "values". "dump" and "restore" have what the file keeps; "dump" adds "saved", "was_attached" and
 "in_use", "restore" adds "outcome" (restored, would-restore, skipped or failed) and
 "restored_as".
 
@@ -114,26 +118,31 @@ only. "dump" and "restore" have what the file keeps; "dump" adds "saved", "was_a
 waiting, creator, last-user, operator, last-sender or last-receiver), "status" (alive,
 dead, reused or hidden), "alive", "reused", "uid", "container", "unit" and "evidence"; one
 that is attached has "mappings", "read_only" and "elsewhere" (it is in another IPC
-namespace now). If "unknown" has "users", there are some who cannot be seen. "gc" adds
-"action" (removed, would remove or keep) and "why".
+namespace now). Users and creators have an "unknown" of their own. If that of the object
+has "users", there are some that cannot be seen. "gc" adds "action" and "why", as "rm".
 
 A wait has "pid", "tid", "comm", "uid", "ref", "type", "id", "op" (operate, send or
 receive), "what" (the same in words), "since", "seconds", "timeout", "holders" (each with
-"pid", "comm", "why" and "self"; all of them are probable), "cycle" (the number of a
-probable deadlock) and "unknown"; on a set "semnum" and "ops", on a queue "msgtype" (as
+"pid", "comm", "alive", "self" and "why"; all of them are probable), "cycle" (the number
+of a probable deadlock) and "unknown"; on a set "semnum" and "ops", a list of operations
+with "semnum", "delta", "undo" and "nowait"; on a queue "msgtype" (as
 in msgrcv(2)), "except", "size", "stuck" and "types_on_queue".
 
 A namespace has "ns", "own", "processes", "pids", "mounts", "descriptors", "path",
-"segments", "sets", "queues" and "unknown". A finding has "check", "severity" (warning or
-critical), "text" and "remedy". The lines of "watch --jsonl" have "time", "event" and
+"container", "segments", "sets", "queues" and "unknown". A finding has "check",
+"severity" (warning or critical), "text" and "remedy". The lines of "watch --jsonl" have "time", "event" and
 "what", and the fields of an object.
+
+A file of "undo" has "file", "time", "size", "program", "namespace", "undone" and
+"unknown". A key has "key", "key_hex", "path", "proj" and "name". A version has "program",
+"version", "revision", "go", "os" and "arch".
 
 A message has "type", "size" and "text", or "base64" instead of "text" if it is not
 UTF-8; "msg peek" adds "index".
 
-A limit has "name", "what", "value", "used", "percent", "sysctl" and "field": "used" and
-"percent" are null for what limits one object or call, "sysctl" for what cannot be
-changed; "field" is the place of the number where the sysctl has several, else null.
+A limit has "name", "what", "value", "used", "percent", "sysctl" and "field": "value" is
+null where there is no limit, "used" and "percent" for what limits one object or call,
+"sysctl" for what cannot be changed; "field" is the place of the number where the sysctl has several, else null.
 
 A region has "ref", "name", "size", "used", "thing_count", "max_things", "process_count",
 "dead_count" (killed, and not reaped), "max_processes" and "created"; "region show" adds

@@ -5,32 +5,58 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
+	"github.com/sysvipc/sysvipc/internal/cli/flags"
+	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 func newVersionCommand() *cobra.Command {
-	return &cobra.Command{
+	var format string
+	cmd := &cobra.Command{
 		Use:     "version",
 		GroupID: verb.GroupOther,
 		Short:   "Print the version",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return printVersion(cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if format == "json" {
+				d := output.StartDocument(cmd.OutOrStdout(), "versions")
+				d.Add(builtVersion())
+				return d.End(nil)
+			}
+			return printVersion(cmd.OutOrStdout())
+		},
 	}
+	flags.Output(cmd, &format, "text", "json")
+	return cmd
 }
 
 func printVersion(w io.Writer) error {
-	version, revision := "unknown", ""
+	v := builtVersion()
+	words := []string{v.Program, "unknown", v.Go, v.OS + "/" + v.Arch}
+	if v.Version != nil {
+		words[1] = *v.Version
+	}
+	if v.Revision != nil {
+		words[1] += " " + *v.Revision
+	}
+	_, err := fmt.Fprintln(w, strings.Join(words, " "))
+	return err
+}
+
+// builtVersion is what this program was built of.
+func builtVersion() *output.Version {
+	v := &output.Version{Program: "sysvipc", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
+		v.Version = output.OrNil(info.Main.Version)
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
-				revision = " " + s.Value
+				v.Revision = output.OrNil(s.Value)
 			}
 		}
 	}
-	_, err := fmt.Fprintf(w, "sysvipc %s%s %s %s/%s\n", version, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return err
+	return v
 }

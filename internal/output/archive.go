@@ -5,12 +5,12 @@ import "time"
 // Archived is an object as a file keeps it: what the kernel only counts or notes is not in it.
 type Archived struct {
 	Ref  string `json:"ref"`
-	Type string `json:"type"`
+	Type string `json:"type" enum:"shm,sem,msg"`
 	Common
-	*ArchivedSegment
-	*ArchivedSet
-	*ArchivedQueue
-	Unknown []string `json:"unknown"`
+	*ArchivedSegment `when:"type=shm"`
+	*ArchivedSet     `when:"type=sem"`
+	*ArchivedQueue   `when:"type=msg"`
+	Unknown          []string `json:"unknown"`
 }
 
 // ArchivedSegment is what a file keeps of a segment, beside its bytes.
@@ -55,8 +55,8 @@ func (o *Object) Archived() *Archived {
 // DumpedObject is what "dump" tells.
 type DumpedObject struct {
 	*Archived
-	Saved bool `json:"saved"`
-	*DumpedState
+	Saved        bool `json:"saved"`
+	*DumpedState `when:"saved=true"`
 }
 
 // DumpedState is how an object was that is in the file now.
@@ -68,14 +68,25 @@ type DumpedState struct {
 // RestoredObject is what "restore" and "undo" tell.
 type RestoredObject struct {
 	*Archived
-	Outcome    string  `json:"outcome"`     // "restored", "would-restore", "skipped" or "failed"
+	Outcome    string  `json:"outcome" enum:"restored,would-restore,skipped,failed"`
 	RestoredAs *string `json:"restored_as"` // its new REF
 }
 
 // Event is a line of "watch --jsonl".
 type Event struct {
 	Time  time.Time `json:"time"`
-	Event string    `json:"event"`
+	Event string    `json:"event" enum:"made,removed,destroyed,attached,detached,used,operated,set,sent,received,owner,mode"`
 	What  *string   `json:"what"`
 	*Archived
+}
+
+// RemovedFile is what "undo --list" tells of a file. Size is bytes.
+type RemovedFile struct {
+	File      string    `json:"file"`
+	Time      time.Time `json:"time"` // when the run began that saved it
+	Size      int64     `json:"size"`
+	Program   *string   `json:"program"`
+	Namespace *string   `json:"namespace"` // as the link /proc/self/ns/ipc has it
+	Undone    bool      `json:"undone"`    // all of it was brought back
+	Unknown   []string  `json:"unknown"`
 }

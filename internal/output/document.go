@@ -6,7 +6,7 @@ import (
 )
 
 // Schema is the version of all shapes of JSON here.
-const Schema = "sysvipc/1"
+const Schema = "sysvipc/2"
 
 // Document writes {"schema":…,"NAME":[…],"complete":…,"warnings":[…]}, one element on each line. The
 // elements are written as they come, so that nothing is lost when the process is killed.

@@ -104,7 +104,7 @@ func fieldsOf(t reflect.Type) []field {
 	var fields []field
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if inner := f.Type; f.Anonymous && f.Tag == "" {
+		if inner := f.Type; f.Anonymous && f.Tag.Get("json") == "" {
 			if inner.Kind() == reflect.Pointer {
 				inner = inner.Elem()
 			}

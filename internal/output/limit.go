@@ -10,11 +10,11 @@ import (
 type Limit struct {
 	Name    string   `json:"name"`
 	What    string   `json:"what"`
-	Value   uint64   `json:"value"`
-	Used    *int64   `json:"used"` // nil: it is for each object or call
-	Percent *float64 `json:"percent"`
-	Sysctl  *string  `json:"sysctl"` // nil: it is fixed
-	Field   *int     `json:"field"`  // of a sysctl with several numbers, from 1
+	Value   *uint64  `json:"value"`   // nil: unlimited
+	Used    *int64   `json:"used"`    // nil: it is for each object or call
+	Percent *float64 `json:"percent"` // of Value; nil if either is
+	Sysctl  *string  `json:"sysctl"`  // nil: it is fixed
+	Field   *int     `json:"field"`   // of a sysctl with several numbers, from 1
 
 	Bytes bool `json:"-"` // the value is bytes
 }
@@ -38,10 +38,14 @@ func Limits(lim sysvipc.Limits) []Limit {
 }
 
 func limitOf(name, what string, value uint64, used int64, sysctl string, number int) Limit {
-	l := Limit{Name: name, What: what, Value: value, Sysctl: OrNil(sysctl), Field: OrNil(number)}
+	l := Limit{Name: name, What: what, Sysctl: OrNil(sysctl), Field: OrNil(number)}
+	limited := value < math.MaxInt64/2 // the kernel has numbers like these for no limit
+	if limited {
+		l.Value = &value
+	}
 	if used >= 0 {
 		l.Used = &used
-		if value > 0 {
+		if limited && value > 0 {
 			percent := math.Round(float64(used)/float64(value)*10000) / 100
 			l.Percent = &percent
 		}

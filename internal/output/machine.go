@@ -10,7 +10,8 @@ type Namespace struct {
 	PIDs        []int    `json:"pids"`
 	Mounts      []string `json:"mounts"`
 	Descriptors []string `json:"descriptors"`
-	Path        *string  `json:"path"` // a file that leads there
+	Path        *string  `json:"path"`      // a file that leads there
+	Container   *string  `json:"container"` // of its first process
 	Segments    *int     `json:"segments"`
 	Sets        *int     `json:"sets"`
 	Queues      *int     `json:"queues"`
@@ -20,14 +21,14 @@ type Namespace struct {
 // NamespaceOf is a namespace whose objects are not counted.
 func NamespaceOf(ns *inspect.Namespace) *Namespace {
 	return &Namespace{
-		NS: ns.Inode, Own: ns.Own, Processes: ns.Processes, PIDs: ns.PIDs, Mounts: ns.Mounts, Descriptors: ns.Descriptors, Path: OrNil(ns.Path),
+		NS: ns.Inode, Own: ns.Own, Processes: ns.Processes, PIDs: ns.PIDs, Mounts: ns.Mounts, Descriptors: ns.Descriptors, Path: OrNil(ns.Path), Container: OrNil(ns.Container),
 	}
 }
 
 // Finding is something that is wrong with objects, limits or settings.
 type Finding struct {
 	Check    string  `json:"check"`
-	Severity string  `json:"severity"`
+	Severity string  `json:"severity" enum:"ok,warning,critical"`
 	Text     string  `json:"text"`
 	Remedy   *string `json:"remedy"`
 }
@@ -35,4 +36,23 @@ type Finding struct {
 // FindingOf is a finding of [inspect.Diagnose].
 func FindingOf(f *inspect.Finding) *Finding {
 	return &Finding{f.Check, f.Severity.String(), f.Text, OrNil(f.Remedy)}
+}
+
+// Key is what "ftok" tells.
+type Key struct {
+	Key    int32   `json:"key"`
+	KeyHex string  `json:"key_hex"`
+	Path   *string `json:"path"` // of the file, or nil
+	Proj   *int    `json:"proj"` // the project byte
+	Name   *string `json:"name"` // nil for the key of a file
+}
+
+// Version is what "version" tells. What the program was not built with is nil.
+type Version struct {
+	Program  string  `json:"program"`
+	Version  *string `json:"version"`
+	Revision *string `json:"revision"`
+	Go       string  `json:"go"`
+	OS       string  `json:"os"`
+	Arch     string  `json:"arch"`
 }

@@ -13,16 +13,16 @@ import (
 // nil, and named in Unknown; what is nil and not named there does not exist: never attached, no last process.
 type Object struct {
 	Ref  string  `json:"ref"`
-	Type string  `json:"type"` // "shm", "sem" or "msg"
-	NS   *uint64 `json:"ns"`   // the inode of its IPC namespace
+	Type string  `json:"type" enum:"shm,sem,msg"`
+	NS   *uint64 `json:"ns"` // the inode of its IPC namespace
 	Common
-	Age  *int64 `json:"age"`  // seconds since Changed
-	Idle *int64 `json:"idle"` // seconds since the last use that the kernel noted
-	*Segment
-	*Set
-	*Queue
-	*Use
-	Unknown []string `json:"unknown"`
+	Age      *int64 `json:"age"`  // seconds since Changed
+	Idle     *int64 `json:"idle"` // seconds since the last use that the kernel noted
+	*Segment `when:"type=shm"`
+	*Set     `when:"type=sem"`
+	*Queue   `when:"type=msg"`
+	*Use     `optional:"true"`
+	Unknown  []string `json:"unknown"`
 }
 
 // Common is what the kernel keeps of objects of every type.
@@ -180,6 +180,16 @@ func known[T any](o *Object, name string, value T, ok bool) *T {
 		return nil
 	}
 	return &value
+}
+
+// missing appends to a list each name after which true stands.
+func missing(list []string, names ...any) []string {
+	for i := 0; i < len(names); i += 2 {
+		if names[i+1].(bool) {
+			list = append(list, names[i].(string))
+		}
+	}
+	return list
 }
 
 // process is a pid that the kernel noted when something happened. If it did and the pid is 0, the process is not

@@ -7,17 +7,17 @@ import (
 
 // Region is a region of package shared. Size and Used are bytes.
 type Region struct {
-	Ref          string    `json:"ref"`
-	Name         *string   `json:"name"`
-	Size         int64     `json:"size"`
-	Used         int64     `json:"used"`
-	ThingCount   int       `json:"thing_count"`
-	MaxThings    int       `json:"max_things"`
-	ProcessCount int       `json:"process_count"`
-	DeadCount    int       `json:"dead_count"` // killed, and not reaped
-	MaxProcesses int       `json:"max_processes"`
-	Created      time.Time `json:"created"`
-	*RegionContents
+	Ref             string    `json:"ref"`
+	Name            *string   `json:"name"`
+	Size            int64     `json:"size"`
+	Used            int64     `json:"used"`
+	ThingCount      int       `json:"thing_count"`
+	MaxThings       int       `json:"max_things"`
+	ProcessCount    int       `json:"process_count"`
+	DeadCount       int       `json:"dead_count"` // killed, and not reaped
+	MaxProcesses    int       `json:"max_processes"`
+	Created         time.Time `json:"created"`
+	*RegionContents `optional:"true"`
 }
 
 // RegionContents are what "region show" adds.
@@ -68,13 +68,14 @@ type Participant struct {
 
 // Hold is a process that holds a thing of a region.
 type Hold struct {
-	Thing  string  `json:"thing"`
-	PID    *int    `json:"pid"`
-	Slot   *int    `json:"slot"`
-	Role   string  `json:"role"`   // "locks", "reads" or "subscribes"
-	TID    *int    `json:"tid"`    // of a lock
-	Reads  *uint64 `json:"reads"`  // how many times it reads
-	Behind *uint64 `json:"behind"` // messages that it has still to take
+	Thing   string   `json:"thing"`
+	PID     *int     `json:"pid"`
+	Slot    *int     `json:"slot"`
+	Role    string   `json:"role" enum:"locks,reads,subscribes"`
+	TID     *int     `json:"tid"`    // of a lock
+	Reads   *uint64  `json:"reads"`  // how many times it reads
+	Behind  *uint64  `json:"behind"` // messages that it has still to take
+	Unknown []string `json:"unknown"`
 }
 
 // Value is a value of a region in the form of its type.
@@ -109,11 +110,12 @@ type Entry struct {
 
 // Lock is the value of a mutex.
 type Lock struct {
-	Locked bool    `json:"locked"`
-	PID    *int    `json:"pid"`
-	Comm   *string `json:"comm"`
-	Died   bool    `json:"died"` // its owner died, and nobody has repaired what it protects
-	Lost   bool    `json:"lost"`
+	Locked  bool     `json:"locked"`
+	PID     *int     `json:"pid"`
+	Comm    *string  `json:"comm"`
+	Died    bool     `json:"died"` // its owner died, and nobody has repaired what it protects
+	Lost    bool     `json:"lost"`
+	Unknown []string `json:"unknown"`
 }
 
 // TopicState is the value of a topic.

@@ -3,8 +3,8 @@ package output
 // ShownObject is what "show" tells: the object with what is in it. One of the two is set, for a set or a queue.
 type ShownObject struct {
 	*Object
-	*Semaphores
-	*Contents
+	*Semaphores `when:"type=sem"`
+	*Contents   `when:"type=msg"`
 }
 
 // Semaphores are those of a set.
@@ -34,9 +34,24 @@ type MadeObject struct {
 	Made bool `json:"made"` // it is new
 }
 
-// CollectedObject is what "gc" tells.
+// CollectedObject is what "gc" tells. Why says why it is kept.
 type CollectedObject struct {
 	*Object
-	Action string  `json:"action"`
+	Action string  `json:"action" enum:"removed,would-remove,keep"`
 	Why    *string `json:"why"`
+}
+
+// RemovedObject is what "rm" tells. Why says why it is kept, or what became of it.
+type RemovedObject struct {
+	Ref    string  `json:"ref"`
+	Type   string  `json:"type" enum:"shm,sem,msg"`
+	ID     int     `json:"id"`
+	Action string  `json:"action" enum:"removed,would-remove,keep"`
+	Why    *string `json:"why"`
+}
+
+// ChangedObject is what "set" tells: the object as it is then, and which flags did something.
+type ChangedObject struct {
+	*Object
+	Done []string `json:"done"`
 }

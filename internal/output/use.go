@@ -4,12 +4,12 @@ import "github.com/sysvipc/sysvipc/inspect"
 
 // Use is who uses an object, and whether it may be removed.
 type Use struct {
-	Class string `json:"class"`
-	*SegmentUse
-	*WaitedUse
-	Users   []User   `json:"users"`
-	Product *Product `json:"product"`
-	Verdict Verdict  `json:"verdict"`
+	Class       string `json:"class" enum:"in-use,protected,unknown,has-data,orphan,candidate"`
+	*SegmentUse `optional:"true"`
+	*WaitedUse  `optional:"true"`
+	Users       []User   `json:"users"`
+	Product     *Product `json:"product"`
+	Verdict     Verdict  `json:"verdict"`
 }
 
 // SegmentUse is the part of Use that segments have.
@@ -25,25 +25,27 @@ type WaitedUse struct {
 
 // Creator is the process that made a segment.
 type Creator struct {
-	PID    *int  `json:"pid"`
-	Alive  *bool `json:"alive"`
-	Reused bool  `json:"reused"` // the pid is that of another process by now
+	PID     *int     `json:"pid"`
+	Alive   *bool    `json:"alive"`
+	Reused  bool     `json:"reused"` // the pid is that of another process by now
+	Unknown []string `json:"unknown"`
 }
 
 // User is a process, or a thread, that has to do with an object.
 type User struct {
-	PID       *int    `json:"pid"`
-	TID       *int    `json:"tid"` // of a thread that waits
-	Comm      *string `json:"comm"`
-	Role      string  `json:"role"`
-	Status    string  `json:"status"`
-	Alive     *bool   `json:"alive"`
-	Reused    bool    `json:"reused"`
-	UID       *int    `json:"uid"`
-	Container *string `json:"container"`
-	Unit      *string `json:"unit"`
-	Evidence  string  `json:"evidence"`
-	*Attaches
+	PID       *int     `json:"pid"`
+	TID       *int     `json:"tid"` // of a thread that waits
+	Comm      *string  `json:"comm"`
+	Role      string   `json:"role" enum:"attached,waiting,creator,last-user,operator,last-sender,last-receiver"`
+	Status    string   `json:"status" enum:"none,hidden,dead,reused,alive"`
+	Alive     *bool    `json:"alive"`
+	Reused    bool     `json:"reused"`
+	UID       *int     `json:"uid"`
+	Container *string  `json:"container"`
+	Unit      *string  `json:"unit"`
+	Evidence  string   `json:"evidence"`
+	Unknown   []string `json:"unknown"`
+	*Attaches `when:"role=attached"`
 }
 
 // Attaches are those of a user that has a segment attached.
@@ -62,7 +64,7 @@ type Product struct {
 
 // Verdict says whether an object may be removed, and why.
 type Verdict struct {
-	Class   string   `json:"class"`
+	Class   string   `json:"class" enum:"in-use,protected,unknown,has-data,orphan,candidate"`
 	Rule    int      `json:"rule"`
 	Reasons []string `json:"reasons"`
 }
@@ -81,7 +83,8 @@ func useOf(o *inspect.Object) *Use {
 		u := &o.Users[i]
 		use.Users[i] = userOf(u)
 		if u.Role == inspect.Creator && use.SegmentUse != nil {
-			use.Creator = &Creator{OrNil(u.PID), alive(u), u.Status == inspect.Reused}
+			use.Creator = &Creator{PID: OrNil(u.PID), Alive: alive(u), Reused: u.Status == inspect.Reused}
+			use.Creator.Unknown = missing(nil, "pid", u.PID == 0, "alive", use.Creator.Alive == nil)
 		}
 	}
 	if o.Product != nil {
@@ -100,6 +103,11 @@ func userOf(u *inspect.User) User {
 			user.UID = &p.UID
 		}
 		user.Container, user.Unit = OrNil(p.Container), OrNil(p.Unit)
+	}
+	// A process that is alive, or may be, has all of these.
+	if u.Status == inspect.Alive || u.Status == inspect.Hidden {
+		seen := u.Process != nil
+		user.Unknown = missing(nil, "pid", u.PID == 0, "comm", user.Comm == nil, "alive", user.Alive == nil, "uid", user.UID == nil, "container", !seen, "unit", !seen)
 	}
 	if u.Role == inspect.Attached {
 		user.Attaches = &Attaches{u.Mappings, u.ReadOnly, u.Elsewhere}

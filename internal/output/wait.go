@@ -10,37 +10,47 @@ import (
 
 // Wait is a thread that is blocked on a set or a queue.
 type Wait struct {
-	PID     int         `json:"pid"`
-	TID     int         `json:"tid"`
-	Comm    *string     `json:"comm"`
-	UID     *int        `json:"uid"`
-	Ref     string      `json:"ref"`
-	Type    string      `json:"type"`
-	ID      int         `json:"id"`
-	SemNum  *int        `json:"semnum"` // at which semaphore the operations are stuck
-	Op      string      `json:"op"`     // "operate", "send" or "receive"
-	Ops     []string    `json:"ops,nullable"`
-	MsgType *int64      `json:"msgtype"` // as in msgrcv(2)
-	Except  *bool       `json:"except"`
-	Size    *int        `json:"size"` // bytes of the message, or of the receiver's buffer
-	What    string      `json:"what"` // the operation in words
-	Since   *time.Time  `json:"since"`
-	Seconds *int64      `json:"seconds"` // since Since
-	Timeout *float64    `json:"timeout"` // seconds
-	Holders []Holder    `json:"holders"`
-	Cycle   *int        `json:"cycle"`
-	Stuck   bool        `json:"stuck"`
-	Queued  []TypeCount `json:"types_on_queue,nullable"`
-	Unknown []string    `json:"unknown"`
+	PID     int           `json:"pid"`
+	TID     int           `json:"tid"`
+	Comm    *string       `json:"comm"`
+	UID     *int          `json:"uid"`
+	Ref     string        `json:"ref"`
+	Type    string        `json:"type" enum:"shm,sem,msg"`
+	ID      int           `json:"id"`
+	SemNum  *int          `json:"semnum"`                         // at which semaphore the operations are stuck
+	Op      string        `json:"op" enum:"operate,send,receive"` // "operate", "send" or "receive"
+	Ops     []SemaphoreOp `json:"ops,nullable"`                   // they are done together or not at all
+	MsgType *int64        `json:"msgtype"`                        // as in msgrcv(2)
+	Except  *bool         `json:"except"`
+	Size    *int          `json:"size"` // bytes of the message, or of the receiver's buffer
+	What    string        `json:"what"` // the operation in words
+	Since   *time.Time    `json:"since"`
+	Seconds *int64        `json:"seconds"` // since Since
+	Timeout *float64      `json:"timeout"` // seconds
+	Holders []Holder      `json:"holders"`
+	Cycle   *int          `json:"cycle"`
+	Stuck   bool          `json:"stuck"`
+	Queued  []TypeCount   `json:"types_on_queue,nullable"`
+	Unknown []string      `json:"unknown"`
+}
+
+// SemaphoreOp is one operation of semop(2).
+type SemaphoreOp struct {
+	SemNum int  `json:"semnum"`
+	Delta  int  `json:"delta"` // 0 waits for zero
+	Undo   bool `json:"undo"`
+	NoWait bool `json:"nowait"`
 }
 
 // Holder is a process that a wait is probably waiting for.
 type Holder struct {
-	PID      int     `json:"pid"`
-	Comm     *string `json:"comm"`
-	Self     bool    `json:"self"`
-	Probably bool    `json:"probably"`
-	Why      string  `json:"why"`
+	PID      int      `json:"pid"`
+	Comm     *string  `json:"comm"`
+	Alive    bool     `json:"alive"` // if not, what it took without undo stays taken
+	Self     bool     `json:"self"`  // the waiting process
+	Probably bool     `json:"probably"`
+	Why      string   `json:"why"`
+	Unknown  []string `json:"unknown"`
 }
 
 // TypeCount is how many messages of a type there are.
@@ -61,11 +71,13 @@ func WaitOf(snap *inspect.Snapshot, w *inspect.Wait) *Wait {
 			out.UID = &w.Process.UID
 		}
 	}
+	out.Unknown = missing(out.Unknown, "comm", out.Comm == nil, "uid", out.UID == nil)
 	for i, h := range w.Holders {
-		out.Holders[i] = Holder{h.PID, OrNil(h.Comm()), h.Self, true, h.Why}
+		out.Holders[i] = Holder{PID: h.PID, Comm: OrNil(h.Comm()), Alive: !h.Ended, Self: h.Self, Probably: true, Why: h.Why}
+		out.Holders[i].Unknown = missing(nil, "comm", h.Comm() == "" && !h.Ended)
 	}
 	if w.Since.IsZero() {
-		out.Unknown = append(out.Unknown, "since")
+		out.Unknown = append(out.Unknown, "since", "seconds")
 	} else {
 		out.Since = &w.Since
 		sec := int64(max(0, snap.Time.Sub(w.Since)) / time.Second)
@@ -95,13 +107,17 @@ func (out *Wait) operation(w *inspect.Wait) {
 		return
 	}
 	for _, op := range w.Ops {
-		out.Ops = append(out.Ops, op.String())
+		out.Ops = append(out.Ops, SemaphoreOp{op.Index, op.Delta, op.Undo, op.NoWait})
 	}
 }
 
 // message adds what a wait on a queue has.
 func (out *Wait) message(snap *inspect.Snapshot, w *inspect.Wait) {
 	out.MsgType, out.Size = &w.Type, &w.Size
+	if w.Operation == inspect.Send && w.Type == 0 {
+		out.MsgType = nil
+		out.Unknown = append(out.Unknown, "msgtype")
+	}
 	if w.Operation != inspect.Receive {
 		return
 	}

@@ -122,6 +122,8 @@ func lockValue(s shared.LockState) *output.Lock {
 	lock := &output.Lock{Locked: s.Locked, Died: s.Died, Lost: s.Lost}
 	if pid, comm := holderOf(s.TID); s.Locked && pid != 0 {
 		lock.PID, lock.Comm = &pid, &comm
+	} else if s.Locked {
+		lock.Unknown = []string{"pid", "comm"}
 	}
 	return lock
 }

@@ -119,6 +119,8 @@ func holdsJSON(holds []hold, all []shared.Participant) []output.Hold {
 		out[i] = output.Hold{Thing: h.thing.Name, Role: string(h.Role)}
 		if pid := h.pid(all); pid != 0 {
 			out[i].PID, out[i].Slot = &pid, &h.Slot
+		} else {
+			out[i].Unknown = []string{"pid", "slot"}
 		}
 		switch h.Role {
 		case shared.HoldLocks:

@@ -170,7 +170,7 @@ func headerOf(path string) (archive.Header, error) {
 }
 
 // WriteList lists the files, the newest first.
-func WriteList(w io.Writer) error {
+func WriteList(w io.Writer, format string) error {
 	dir, err := folder()
 	if err != nil {
 		return err
@@ -178,6 +178,13 @@ func WriteList(w io.Writer) error {
 	files, err := filesIn(dir)
 	if err != nil {
 		return err
+	}
+	if format == "json" {
+		d := output.StartDocument(w, "files")
+		for _, f := range slices.Backward(files) {
+			d.Add(f.published())
+		}
+		return d.End(nil)
 	}
 	t := output.NewTable(output.Right("AGE"), output.Right("SIZE"), output.Left("BY"), output.Left("NAMESPACE"), output.Left("FILE"))
 	for _, f := range slices.Backward(files) {
@@ -189,4 +196,15 @@ func WriteList(w io.Writer) error {
 		t.Add(terminal.Escape(f.path))
 	}
 	return t.Write(w)
+}
+
+// published is the JSON of a file.
+func (f *file) published() *output.RemovedFile {
+	out := &output.RemovedFile{File: f.path, Time: f.at, Size: f.size, Undone: f.undone}
+	if h, err := headerOf(f.path); err != nil {
+		out.Unknown = []string{"program", "namespace"}
+	} else {
+		out.Program, out.Namespace = output.OrNil(h.Program), output.OrNil(h.Namespace)
+	}
+	return out
 }
