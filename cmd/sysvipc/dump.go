@@ -94,7 +94,7 @@ func (o *dumpOptions) run(cmd *cobra.Command) error {
 	if o.file == "-" && !o.dryRun && terminal.Is(cmd.OutOrStdout()) {
 		return cli.Usage("-f -: standard output is a terminal, which a dump would confuse")
 	}
-	d := &dumping{dumpOptions: o, cmd: cmd, v: newView()}
+	d := &dumping{dumpOptions: o, Tally: verb.Tally{Cmd: cmd}, v: newView()}
 	targets, err := d.targets()
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (o *dumpOptions) run(cmd *cobra.Command) error {
 		report = cmd.ErrOrStderr()
 	}
 	if o.output == "json" {
-		d.doc = output.StartDocument(report, "objects")
+		d.Doc = output.StartDocument(report, "objects")
 	}
 	size := int64(0)
 	if o.dryRun {
@@ -112,51 +112,40 @@ func (o *dumpOptions) run(cmd *cobra.Command) error {
 	} else {
 		size, err = d.save(targets)
 	}
-	if d.doc != nil {
-		if err != nil {
-			d.warnings = append(d.warnings, cli.Text(err))
-		}
-		if endErr := d.doc.End(d.warnings); err == nil {
-			err = endErr
-		}
-	} else if err == nil && !o.dryRun {
+	if err = d.End(err); err == nil && d.Doc == nil && !o.dryRun {
 		fmt.Fprintf(report, "saved %s to %s (%s of %s)\n", countKinds(d.kinds), terminal.Escape(o.file), arg.FormatSize(size), arg.FormatSize(d.bytes))
 	}
 	if err != nil {
 		return err
 	}
-	return d.first
+	return d.First
 }
 
 // dumping is one run.
 type dumping struct {
 	*dumpOptions
-	cmd      *cobra.Command
-	v        *view
-	doc      *output.Document // nil: no JSON
-	bar      *terminal.Progress
-	warnings []string
-	first    error // of an object
-	kinds    map[sysvipc.Kind]int
-	bytes    int64
+	verb.Tally
+	v     *view
+	kinds map[sysvipc.Kind]int
+	bytes int64
 }
 
 // targets are the objects to save.
 func (d *dumping) targets() (targets []target, err error) {
 	if len(d.only) > 0 {
-		refs, err := ref.ParseAll(d.cmd, d.only, ref.AnyKind...)
+		refs, err := ref.ParseAll(d.Cmd, d.only, ref.AnyKind...)
 		if err != nil {
 			return nil, err
 		}
-		d.first = verb.Each(d.cmd, refs, d.note, func(r ref.Ref, id int) error {
+		d.First = verb.Each(d.Cmd, refs, d.Note, func(r ref.Ref, id int) error {
 			e, err := stat(r.Kind, id)
 			if err == nil {
 				targets = append(targets, targetOf(&e, true))
 			}
 			return err
 		})
-		if len(targets) == 0 && d.first != nil {
-			return nil, d.first
+		if len(targets) == 0 && d.First != nil {
+			return nil, d.First
 		}
 		return targets, nil
 	}
@@ -172,7 +161,7 @@ func (d *dumping) targets() (targets []target, err error) {
 		targets = append(targets, targetOf(e, false))
 	}
 	if removed > 0 {
-		fmt.Fprintf(d.cmd.ErrOrStderr(), "sysvipc: %s left out: removed already, and gone with the last detach (--only names them)\n", plural.Of(removed, "segment"))
+		fmt.Fprintf(d.Cmd.ErrOrStderr(), "sysvipc: %s left out: removed already, and gone with the last detach (--only names them)\n", plural.Of(removed, "segment"))
 	}
 	return targets, nil
 }
@@ -190,18 +179,6 @@ func targetOf(e *entry, named bool) target {
 	return t
 }
 
-func (d *dumping) note(err error) { d.warnings = append(d.warnings, cli.Text(err)) }
-
-// failed tells of an object that is not saved.
-func (d *dumping) failed(err error) {
-	d.bar.Clear()
-	verb.Report(d.cmd.ErrOrStderr(), d.cmd, err)
-	d.note(err)
-	if d.first == nil {
-		d.first = &cli.Error{Code: cli.ExitCode(err)}
-	}
-}
-
 // tell says what would be saved.
 func (d *dumping) tell(w io.Writer, targets []target) error {
 	for _, t := range targets {
@@ -209,8 +186,8 @@ func (d *dumping) tell(w io.Writer, targets []target) error {
 		switch {
 		case err != nil:
 			continue // gone
-		case d.doc != nil:
-			d.doc.Add(&output.DumpedObject{Archived: e.object(d.v).Archived()})
+		case d.Doc != nil:
+			d.Doc.Add(&output.DumpedObject{Archived: e.object(d.v).Archived()})
 		default:
 			fmt.Fprintf(w, "would save %s (%s)\n", ref.Name(t.kind, t.id), d.v.describe(&e))
 		}
@@ -224,8 +201,8 @@ func (d *dumping) save(targets []target) (size int64, err error) {
 	for _, t := range targets {
 		total += t.bytes
 	}
-	d.bar = terminal.NewProgress(d.cmd.ErrOrStderr(), total)
-	defer d.bar.Clear()
+	d.Bar = terminal.NewProgress(d.Cmd.ErrOrStderr(), total)
+	defer d.Bar.Clear()
 	out, err := d.open()
 	if err != nil {
 		return 0, err
@@ -233,13 +210,13 @@ func (d *dumping) save(targets []target) (size int64, err error) {
 	defer out.abandon()
 	d.kinds = map[sysvipc.Kind]int{}
 	for _, t := range targets {
-		if err := d.saveOne(d.cmd.Context(), out.w, t); err != nil {
+		if err := d.saveOne(d.Cmd.Context(), out.w, t); err != nil {
 			return 0, err
 		}
 	}
 	if info, err := os.Stat(d.file); len(d.kinds) == 0 && err == nil && info.Mode().IsRegular() && info.Size() > 0 {
-		if d.first != nil {
-			return 0, d.first
+		if d.First != nil {
+			return 0, d.First
 		}
 		return 0, cli.Fail(cli.ExitRefused, "there is nothing to save, and %s stays as it is: remove it first, if an empty dump is wanted", terminal.Escape(d.file))
 	}
@@ -251,7 +228,7 @@ func (d *dumping) save(targets []target) (size int64, err error) {
 
 // saveOne returns an error only if no other object can be saved any more.
 func (d *dumping) saveOne(ctx context.Context, w *archive.Writer, t target) error {
-	s, err := w.Save(ctx, t.kind, t.id, archive.SaveOptions{NoAttach: d.noAttach, Progress: d.bar.Add})
+	s, err := w.Save(ctx, t.kind, t.id, archive.SaveOptions{NoAttach: d.noAttach, Progress: d.Bar.Add})
 	switch {
 	case w.Err() != nil:
 		return fmt.Errorf("write the dump: %w", w.Err())
@@ -260,13 +237,13 @@ func (d *dumping) saveOne(ctx context.Context, w *archive.Writer, t target) erro
 	case errors.Is(err, fs.ErrNotExist) && !t.named:
 		return nil // it was removed meanwhile
 	case err != nil:
-		d.failed(cli.Fail(cli.ExitCode(err), "%s is not saved: %s", ref.Name(t.kind, t.id), cli.Text(err)))
+		d.Failed(cli.Fail(cli.ExitCode(err), "%s is not saved: %s", ref.Name(t.kind, t.id), cli.Text(err)))
 		return nil
 	}
 	d.kinds[t.kind]++
 	d.bytes += t.bytes
 	if t.kind != sysvipc.KindSegment {
-		d.bar.Add(t.bytes)
+		d.Bar.Add(t.bytes)
 	}
 	d.tellSaved(s)
 	return nil
@@ -275,10 +252,10 @@ func (d *dumping) saveOne(ctx context.Context, w *archive.Writer, t target) erro
 // tellSaved tells of an object that is in the file.
 func (d *dumping) tellSaved(s archive.Saved) {
 	if s.InUse {
-		d.failed(cli.Fail(cli.ExitNotPermitted, "%s was in use while it was saved: messages may be missing, or not belong together", s.Ref()))
+		d.Failed(cli.Fail(cli.ExitNotPermitted, "%s was in use while it was saved: messages may be missing, or not belong together", s.Ref()))
 	}
-	if d.doc != nil {
-		d.doc.Add(&output.DumpedObject{
+	if d.Doc != nil {
+		d.Doc.Add(&output.DumpedObject{
 			Archived: archivedObject(d.v, &s.Object), Saved: true, DumpedState: &output.DumpedState{WasAttached: s.Attached, InUse: s.InUse},
 		})
 	}
@@ -296,7 +273,7 @@ func (d *dumping) open() (*sink, error) {
 	host, _ := os.Hostname()
 	ns, _ := os.Readlink("/proc/self/ns/ipc")
 	h := archive.Header{Host: host, Namespace: ns, Program: "sysvipc dump"}
-	stream := d.cmd.OutOrStdout()
+	stream := d.Cmd.OutOrStdout()
 	if d.file != "-" {
 		info, err := os.Stat(d.file)
 		if err != nil || info.Mode().IsRegular() {

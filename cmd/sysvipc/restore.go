@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -74,7 +75,7 @@ func (o *restoreOptions) run(cmd *cobra.Command) error {
 	if o.file == "" {
 		return cli.Usage("from which file? Give -f FILE, or -f - for standard input")
 	}
-	d := &restoring{restoreOptions: o, cmd: cmd, v: newView()}
+	d := &restoring{restoreOptions: o, Tally: verb.Tally{Cmd: cmd}, v: newView()}
 	for _, text := range o.only {
 		r, err := ref.Parse(text)
 		if err != nil {
@@ -87,40 +88,24 @@ func (o *restoreOptions) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer in.Close()
-	d.bar = terminal.NewProgress(cmd.ErrOrStderr(), size)
-	defer d.bar.Clear()
-	r, err := archive.NewReader(terminal.Counting{Reader: in, Progress: d.bar})
+	d.Bar = terminal.NewProgress(cmd.ErrOrStderr(), size)
+	defer d.Bar.Clear()
+	r, err := archive.NewReader(terminal.Counting{Reader: in, Progress: d.Bar})
 	if err != nil {
 		return fmt.Errorf("%s: %w", d.name(), err)
 	}
 	if o.output == "json" {
-		d.doc = output.StartDocument(cmd.OutOrStdout(), "objects")
+		d.Doc = output.StartDocument(cmd.OutOrStdout(), "objects")
 	}
-	err = d.all(r)
-	if d.doc != nil {
-		if err != nil {
-			d.warnings = append(d.warnings, cli.Text(err))
-		}
-		if endErr := d.doc.End(d.warnings); err == nil {
-			err = endErr
-		}
-	}
-	if err != nil {
-		return err
-	}
-	return d.first
+	return cmp.Or(d.End(d.all(r)), d.First)
 }
 
 // restoring is one run.
 type restoring struct {
 	*restoreOptions
-	cmd      *cobra.Command
-	v        *view
-	doc      *output.Document // nil: no JSON
-	bar      *terminal.Progress
-	wanted   []wanted
-	warnings []string
-	first    error // of an object
+	verb.Tally
+	v      *view
+	wanted []wanted
 }
 
 // wanted is an object that --only names.
@@ -138,7 +123,7 @@ func (d *restoring) name() string {
 
 func (d *restoring) open() (in io.ReadCloser, size int64, err error) {
 	if d.file == "-" {
-		return io.NopCloser(d.cmd.InOrStdin()), 0, nil
+		return io.NopCloser(d.Cmd.InOrStdin()), 0, nil
 	}
 	f, err := os.Open(d.file)
 	if err != nil {
@@ -160,7 +145,7 @@ func (d *restoring) all(r *archive.Reader) error {
 			continue
 		}
 		id, err := d.one(r, o)
-		if ctxErr := d.cmd.Context().Err(); ctxErr != nil && err != nil {
+		if ctxErr := d.Cmd.Context().Err(); ctxErr != nil && err != nil {
 			return ctxErr
 		}
 		if err := d.tell(o, id, err); err != nil {
@@ -169,7 +154,7 @@ func (d *restoring) all(r *archive.Reader) error {
 	}
 	for _, w := range d.wanted {
 		if !w.found {
-			d.failed(cli.Fail(cli.ExitNotFound, "%s is not in %s", w.Text, d.name()))
+			d.Failed(cli.Fail(cli.ExitNotFound, "%s is not in %s", w.Text, d.name()))
 		}
 	}
 	return nil
@@ -199,18 +184,16 @@ func (d *restoring) one(r *archive.Reader, o *archive.Object) (int, error) {
 				return -1, err
 			}
 		}
-		return r.Restore(d.cmd.Context(), o, archive.RestoreOptions{SameID: d.sameID})
+		return r.Restore(d.Cmd.Context(), o, archive.RestoreOptions{SameID: d.sameID})
 	}
-	if err := r.Content(true, func(int64, []byte) error { return d.cmd.Context().Err() }); err != nil {
+	if err := r.Content(true, func(int64, []byte) error { return d.Cmd.Context().Err() }); err != nil {
 		return -1, err
 	}
 	if half != nil {
 		return -1, nil
 	}
-	if o.Key != 0 {
-		if _, err := (ref.Ref{Kind: o.SysvKind(), ID: -1, Key: o.SysvKey()}).Find(); err == nil {
-			return -1, fs.ErrExist
-		}
+	if _, taken := keyHolder(o); taken {
+		return -1, fs.ErrExist
 	}
 	if d.sameID {
 		if _, err := stat(o.SysvKind(), o.ID); err == nil {
@@ -223,24 +206,22 @@ func (d *restoring) one(r *archive.Reader, o *archive.Object) (int, error) {
 // half is what a restore that was killed has left of an object: it has its key, or its ID, is not whole, and no living
 // process has to do with it, such as a restore that is at it. It is nil if there is none.
 func (d *restoring) half(o *archive.Object) (ref.Object, error) {
-	id := o.ID
-	if o.Key != 0 {
-		var err error
-		if id, err = (ref.Ref{Kind: o.SysvKind(), ID: -1, Key: o.SysvKey()}).Find(); err != nil {
-			return nil, nil
-		}
-	} else if !d.sameID {
+	id, found := keyHolder(o)
+	if o.Key == 0 {
+		id, found = o.ID, d.sameID
+	}
+	if !found {
 		return nil, nil
 	}
 	if e, err := stat(o.SysvKind(), id); err != nil || e.Mode != inspect.Unfinished || e.Key != o.SysvKey() {
 		return nil, nil
 	}
-	snap, err := inspect.Take(d.cmd.Context(), &inspect.Options{Only: []sysvipc.Kind{o.SysvKind()}, MinAge: -1})
+	snap, err := inspect.Take(d.Cmd.Context(), &inspect.Options{Only: []sysvipc.Kind{o.SysvKind()}, MinAge: -1})
 	if err != nil {
 		return nil, err
 	}
-	found := snap.Object(o.SysvKind(), id)
-	if found == nil || slices.ContainsFunc(found.Users, func(u inspect.User) bool { return !u.Gone() }) {
+	left := snap.Object(o.SysvKind(), id)
+	if left == nil || slices.ContainsFunc(left.Users, func(u inspect.User) bool { return !u.Gone() }) {
 		return nil, nil
 	}
 	return ref.ByID(o.SysvKind(), id), nil
@@ -254,22 +235,22 @@ func (d *restoring) tell(o *archive.Object, id int, err error) error {
 		outcome = "skipped"
 	case err != nil:
 		outcome = "failed"
-		d.failed(d.explain(o, err))
+		d.Failed(d.explain(o, err))
 	case d.dryRun:
 		outcome = "would restore"
 	default:
 		as = ref.Name(o.SysvKind(), id)
 	}
-	if d.doc != nil {
-		d.doc.Add(&output.RestoredObject{
+	if d.Doc != nil {
+		d.Doc.Add(&output.RestoredObject{
 			Archived: archivedObject(d.v, o), Outcome: strings.ReplaceAll(outcome, " ", "-"), RestoredAs: output.OrNil(as),
 		})
-		return d.doc.Flush()
+		return d.Doc.Flush()
 	}
 	if outcome == "failed" {
 		return nil
 	}
-	d.bar.Clear()
+	d.Bar.Clear()
 	line := outcome + " " + o.Ref()
 	if as != "" && as != o.Ref() {
 		line += fmt.Sprintf(" as %v", as)
@@ -277,18 +258,25 @@ func (d *restoring) tell(o *archive.Object, id int, err error) error {
 	if outcome == "skipped" {
 		line += ": " + d.taken(o)
 	}
-	_, err = fmt.Fprintf(d.cmd.OutOrStdout(), "%s (%s)\n", line, describeArchived(d.v, o))
+	_, err = fmt.Fprintf(d.Cmd.OutOrStdout(), "%s (%s)\n", line, describeArchived(d.v, o))
 	return err
 }
 
 // taken says what stands in the way of an object.
 func (d *restoring) taken(o *archive.Object) string {
-	if o.Key != 0 {
-		if id, err := (ref.Ref{Kind: o.SysvKind(), ID: -1, Key: o.SysvKey()}).Find(); err == nil {
-			return fmt.Sprintf("%s has its key", ref.Name(o.SysvKind(), id))
-		}
+	if id, taken := keyHolder(o); taken {
+		return fmt.Sprintf("%s has its key", ref.Name(o.SysvKind(), id))
 	}
 	return "its ID is taken"
+}
+
+// keyHolder is the ID of the object that has the key of one in the file.
+func keyHolder(o *archive.Object) (id int, ok bool) {
+	if o.Key == 0 {
+		return -1, false
+	}
+	id, err := ref.Ref{Kind: o.SysvKind(), ID: -1, Key: o.SysvKey()}.Find()
+	return id, err == nil
 }
 
 // explain makes an error of an object one for the user.
@@ -311,14 +299,4 @@ func codeFor(o *archive.Object, err error) int {
 		}
 	}
 	return cli.ExitCode(err)
-}
-
-// failed tells of an object that is not restored.
-func (d *restoring) failed(err error) {
-	d.bar.Clear()
-	verb.Report(d.cmd.ErrOrStderr(), d.cmd, err)
-	d.warnings = append(d.warnings, cli.Text(err))
-	if d.first == nil {
-		d.first = &cli.Error{Code: cli.ExitCode(err)}
-	}
 }

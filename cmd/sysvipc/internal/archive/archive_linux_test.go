@@ -439,7 +439,7 @@ func (b *brokenPipe) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A full disk is told, and is not the object's fault.
+// A full disk is an error, and is not the object's fault.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	seg := sparse(t)

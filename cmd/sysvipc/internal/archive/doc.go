@@ -13,7 +13,7 @@
 //	r, err := archive.NewReader(file)
 //	for o, err := range r.Objects() { id, err := r.Restore(ctx, o, archive.RestoreOptions{SameID: true}) … }
 //
-// What cannot be kept: times and process numbers, the creator's user and group (whoever
+// What cannot be kept: times and process numbers, the creator's user and group (the user who
 // restores is the creator), attaches, what SEM_UNDO would give back, and huge pages. Saving is
 // no snapshot: a segment that others write meanwhile may be torn, and so may a queue that others
 // use be; the values of a set are those of one instant.

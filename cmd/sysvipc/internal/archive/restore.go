@@ -18,7 +18,7 @@ import (
 type RestoreOptions struct {
 	// SameID gives each object the ID that it had, which needs CAP_CHECKPOINT_RESTORE.
 	SameID bool
-	// Progress, if not nil, is told of bytes that are done. It may be called by several goroutines.
+	// Progress, if not nil, gets the numbers of bytes that are done. It may be called by several goroutines.
 	Progress func(n int64)
 }
 

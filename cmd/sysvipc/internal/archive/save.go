@@ -18,7 +18,7 @@ type SaveOptions struct {
 	// Hold leaves a segment that nobody has attached attached by this process, which the kernel notes: nobody else
 	// uses it without being noted after that. [Saved.Held] detaches it.
 	Hold bool
-	// Progress, if not nil, is told of bytes that are done, holes too.
+	// Progress, if not nil, gets the numbers of bytes that are done, holes too.
 	Progress func(n int64)
 }
 

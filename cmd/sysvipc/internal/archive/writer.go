@@ -34,7 +34,7 @@ type Writer struct {
 	users *segread.Users // nil until they are needed
 }
 
-// NewWriter begins a file. Whoever makes a Writer calls Close.
+// NewWriter begins a file. The maker of a Writer calls Close.
 func NewWriter(w io.Writer, h Header) (*Writer, error) {
 	if h.Created.IsZero() {
 		h.Created = time.Now().Truncate(time.Second)

@@ -10,7 +10,7 @@ import (
 	"github.com/sysvipc/sysvipc"
 )
 
-// perlPrograms are the page's programs, cut at the places where another process may go
+// perlPrograms are the page's programs, cut at the places where another process can go
 // on. Perl reads them from standard input.
 //
 //go:embed perl/*.pl

@@ -14,7 +14,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
-// While others send and receive, no message is lost by a drain or a move, and what is doubled is told.
+// While others send and receive, no message is lost by a drain or a move, and what is doubled is counted.
 func TestNothingIsLost(t *testing.T) {
 	t.Parallel()
 	const n = 3000
@@ -72,7 +72,7 @@ func TestNothingIsLost(t *testing.T) {
 			t.Errorf("%d messages are lost", n-len(distinct))
 		}
 		if more := len(got) - len(distinct); more > doubled {
-			t.Errorf("%d messages are doubled, and %d were told", more, doubled)
+			t.Errorf("%d messages are doubled, and %d were counted", more, doubled)
 		}
 	}
 	t.Run("drain", func(t *testing.T) {

@@ -1,4 +1,4 @@
-// Package pipe has the two ends that the command stands between: input that a signal ends, and output whose reader may go.
+// Package pipe has the two ends that the command stands between: input that a signal ends, and output whose reader can end.
 package pipe
 
 import (

@@ -17,7 +17,7 @@ import (
 type lock struct {
 	name  string
 	set   *sysvipc.SemaphoreSet
-	slots int // 0 until somebody has asked
+	slots int // 0 until it was asked for
 }
 
 // open finds the lock, or makes it.

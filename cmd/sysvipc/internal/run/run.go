@@ -3,7 +3,7 @@
 //
 // A lock is a semaphore set whose key is made from the name: [Key]. Semaphore 0 counts
 // the free slots, and each further semaphore is one slot: 1 while it is free, 0 while it
-// is taken. Whoever takes a slot takes one of both with SEM_UNDO, so that the kernel
+// is taken. A process that takes a slot takes one of both with SEM_UNDO, so that the kernel
 // gives both back in one step when the process ends, in whatever way. Undo survives
 // execve(2), so the process that took the slot becomes the command: nobody supervises
 // it, its pid, signals and exit code are its own, and the process that operated on a

@@ -47,8 +47,8 @@ func SetValues(ctx context.Context, id int, values []int, force bool) error {
 	return err
 }
 
-// guardValues refuses a set that somebody holds or waits for: new values would give it to a second holder, or wake who
-// waits, and nobody would undo what he did.
+// guardValues refuses a set that has holders or waiters: new values would give it to a second holder, or wake
+// waiters, and what was done would not be undone.
 func guardValues(ctx context.Context, id int) error {
 	snap, err := inspect.Take(ctx, &inspect.Options{Only: []sysvipc.Kind{sysvipc.KindSemaphores}})
 	if err != nil {

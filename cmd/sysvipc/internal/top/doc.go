@@ -10,6 +10,6 @@
 //
 // Looking costs: a snapshot reads all of /proc. So the rows that can be seen are looked at again at
 // every tick, one by one, and a snapshot of everything is only taken when the program has used less
-// than [Share] of one processor since the last one began. A small machine is seen anew at every tick;
+// than [Share] of one processor since the last one began. A small machine is seen again at every tick;
 // one with many thousand objects every few seconds, and the first line says how old that is.
 package top

@@ -11,7 +11,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
-// layout is where things stand on the screen, in lines from 0.
+// layout is where the parts stand on the screen, in lines from 0.
 type layout struct {
 	top       int // lines before the body
 	head      int // the headings of the table

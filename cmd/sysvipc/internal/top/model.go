@@ -30,7 +30,7 @@ type Model struct {
 	events  []event
 	tree    []string // the lines of the graph of waits
 	classes map[inspect.Class]int
-	// How many waits are part of a deadlock, and how many cannot end as things are.
+	// How many waits are part of a deadlock, and how many cannot end by themselves.
 	deadlocks, stuck int
 
 	// A snapshot is under way, and what the processor had done when the last one began.

@@ -29,7 +29,7 @@ var orders = []order{
 	{"idle", func(_ *Model, o *inspect.Object) (int64, string) { return -o.LastUse().Unix(), "" }, false},
 }
 
-// classes are in the order in which somebody should look at them.
+// classes are in the order in which a person should look at them.
 var classes = []inspect.Class{inspect.Orphan, inspect.Candidate, inspect.HasData, inspect.Unknown, inspect.Protected, inspect.InUse}
 
 // sizeOf is how large an object is: bytes, or semaphores.

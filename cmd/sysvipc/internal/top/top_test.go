@@ -147,7 +147,7 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// An object that went is told at once, and comes back as another one.
+// An object that went shows at once, and comes back as another one.
 func TestLooked(t *testing.T) {
 	t.Parallel()
 	m := plainModel()
