@@ -154,13 +154,15 @@ func (d *diagnosis) waits() {
 	}
 	for i := range d.Waits {
 		w := &d.Waits[i]
-		if w.Operation != Operate || !w.ForDead() || told[w.Ref()] {
+		if w.Operation == Send || !w.ForDead() || told[w.Ref()] {
 			continue
 		}
 		told[w.Ref()] = true
-		d.add("dead-holder", Warning, "once no process uses what it guards: "+giveBack(w),
-			"process %d waits on %s to %s, and %s, which operated on it last, has ended: what it took without undo stays taken, unless a producer is still to come",
-			w.PID, w.Ref(), w.What(), &w.Holders[0])
+		text := fmt.Sprintf("process %d waits on %s to %s, and %s %s", w.PID, w.Ref(), w.What(), &w.Holders[0], w.Holders[0].Why)
+		if w.Operation == Operate {
+			text += ": what it took without undo stays taken, unless a producer is still to come"
+		}
+		d.add("dead-holder", Warning, endOf(w), "%s", text)
 	}
 	for _, n := range sortedKeys(rings) {
 		d.add("deadlock", Critical, "sysvipc waits", "these wait for one another, probably: %s", strings.Join(rings[n], ", "))

@@ -176,7 +176,7 @@ func (e *explanation) waits() {
 		if w.Kind != e.o.Kind || w.ID != e.o.ID {
 			continue
 		}
-		stuck = stuck || w.Stuck() || w.Cycle != 0 || w.ForDead()
+		stuck = stuck || e.stuck(w, map[int]bool{})
 		if n++; n <= mostNamed {
 			e.wait(w)
 		}
@@ -194,9 +194,27 @@ func (e *explanation) waits() {
 	case n > mostNamed:
 		e.say("%s more", plural.Forms(n-mostNamed, "thread waits", "threads wait"))
 	}
-	if !stuck {
+	if stuck {
+		e.say("nothing that is seen ends this by itself")
+	} else {
 		e.say("nothing is seen to be stuck")
 	}
+}
+
+// stuck reports whether nothing seen can end a wait, or one of the process that it waits for.
+func (e *explanation) stuck(w *Wait, seen map[int]bool) bool {
+	if w.Stuck() || w.Cycle != 0 || w.ForDead() {
+		return true
+	}
+	seen[w.PID] = true
+	for i := range w.Holders {
+		for j := range e.Waits {
+			if h, next := &w.Holders[i], &e.Waits[j]; !h.Ended && next.PID == h.PID && !seen[h.PID] && e.stuck(next, seen) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // wait says what one thread waits for.
@@ -238,6 +256,8 @@ func (e *explanation) because(w *Wait) string {
 	case w.ForDead() && w.Operation == Operate:
 		h := &w.Holders[0]
 		return fmt.Sprintf(": it waits for the dead, probably, since %s %s: what it took without undo stays taken", h, h.Why)
+	case w.ForDead() && w.Operation == Receive:
+		return fmt.Sprintf(": it waits for an answer of the dead, probably, since %s %s", &w.Holders[0], w.Holders[0].Why)
 	case w.ForDead():
 		return fmt.Sprintf(": the queue is full, and %s %s", &w.Holders[0], w.Holders[0].Why)
 	case len(w.Holders) == 0:
@@ -299,8 +319,8 @@ func (e *explanation) advice() {
 	}
 	for i := range e.Waits {
 		w := &e.Waits[i]
-		if w.Kind == o.Kind && w.ID == o.ID && w.Operation == Operate && w.ForDead() {
-			e.say("once no process uses what it guards, %q gives back what the dead one took", giveBack(w))
+		if w.Kind == o.Kind && w.ID == o.ID && w.Operation != Send && w.ForDead() {
+			e.say("to end the wait, %s", endOf(w))
 			return
 		}
 	}
@@ -320,12 +340,16 @@ func (e *explanation) advice() {
 	}
 }
 
-// giveBack is the command that ends a wait for a dead process.
-func giveBack(w *Wait) string {
-	if op := w.stuckAt(); op.Delta < 0 {
-		return fmt.Sprintf("sysvipc sem give %s -n %d --by %d", w.Ref(), w.Semaphore, -op.Delta)
+// endOf says what ends a wait for a dead process.
+func endOf(w *Wait) string {
+	const unguarded = "once no process uses what the semaphore guards: "
+	switch {
+	case w.Operation == Receive:
+		return fmt.Sprintf("start the server again, or end process %d", w.PID)
+	case w.stuckAt().Delta < 0:
+		return unguarded + fmt.Sprintf("sysvipc sem give %s -n %d --by %d", w.Ref(), w.Semaphore, -w.stuckAt().Delta)
 	}
-	return fmt.Sprintf("sysvipc sem set %s -n %d 0", w.Ref(), w.Semaphore)
+	return unguarded + fmt.Sprintf("sysvipc sem set %s -n %d 0", w.Ref(), w.Semaphore)
 }
 
 // Generation is a key that two segments have had: the older one is removed and still attached, so its users and those of

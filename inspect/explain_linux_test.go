@@ -58,13 +58,43 @@ func TestWaitForDead(t *testing.T) {
 	}
 	f := finds(t, s, "dead-holder")
 	give := fmt.Sprintf("sysvipc sem give sem:%d -n 0 --by 1", set)
-	if len(f) != 1 || !strings.Contains(f[0].Remedy, give) || !strings.Contains(f[0].Text, fmt.Sprintf("process %d, which operated on it last, has ended", holder.PID)) {
+	if len(f) != 1 || !strings.Contains(f[0].Remedy, give) || !strings.Contains(f[0].Text, fmt.Sprintf("process %d operated on semaphore 0 last, and has ended", holder.PID)) {
 		t.Errorf("got %+v, want one with %q", f, give)
 	}
-	explains(t, s, sysvipc.KindSemaphores, set, fmt.Sprintf("Process %d, which operated on semaphore 0 last", holder.PID), "has ended.", "it waits for the dead, probably", give)
-	if text := s.Explain(object(t, s, sysvipc.KindSemaphores, set)); strings.Contains(text, "Nothing is seen to be stuck") {
-		t.Errorf("got %q, which is stuck", text)
+	explains(t, s, sysvipc.KindSemaphores, set, fmt.Sprintf("Process %d, which operated on semaphore 0 last", holder.PID), "has ended.", "it waits for the dead, probably",
+		"Nothing that is seen ends this by itself.", give)
+}
+
+// A client waits for the answer of a server that was killed and has left its request, as under fakeroot; another one waits
+// for the client. A receiver of which no sender is missing waits for the next one.
+func TestWaitForDeadServer(t *testing.T) {
+	t.Parallel()
+	requests, answers, lock := newQueue(t), newQueue(t), newSet(t, 1)
+	server, client, other := play(t, nil), play(t, nil), play(t, nil)
+	client.do("send %d 1", requests)
+	server.do("recv %d", requests)
+	server.do("send %d 1", answers)
+	client.do("recv %d", answers)
+	client.do("op %d 0 -1", lock)
+	server.Kill()
+	client.do("block recv %d any 0", answers)
+	ipctest.WaitBlockedOn(t, client.PID, ipctest.Msg, answers, 1)
+	if w := look(t).waitsOf(client.PID); len(w) != 1 || w[0].ForDead() {
+		t.Errorf("with no request left: got %+v", w)
 	}
+	other.do("send %d 1", requests)
+	other.do("block op %d 0 -1", lock)
+	ipctest.WaitBlockedOn(t, other.PID, ipctest.Sem, lock, 1)
+	s := look(t)
+	left := fmt.Sprintf("process %d sent last, left messages on msg:%d, and has ended", server.PID, requests)
+	if f := finds(t, s, "dead-holder"); !slices.ContainsFunc(f, func(f Finding) bool {
+		return strings.HasSuffix(f.Text, left) && f.Remedy == fmt.Sprintf("start the server again, or end process %d", client.PID)
+	}) {
+		t.Errorf("got %+v", f)
+	}
+	explains(t, s, sysvipc.KindQueue, answers, "waits for an answer of the dead, probably, since "+left, "start the server again")
+	explains(t, s, sysvipc.KindSemaphores, lock, fmt.Sprintf("because of process %d (", client.PID), fmt.Sprintf("itself waits on msg:%d because of process %d", answers, server.PID),
+		"Nothing that is seen ends this by itself.")
 }
 
 // A ring is named whole, and so is the chain from a waiter to the process that all wait for.

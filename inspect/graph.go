@@ -4,6 +4,7 @@ import "slices"
 
 // findHolders finds the processes that each wait is probably waiting for.
 func (s *Snapshot) findHolders() {
+	requests := s.unanswered()
 	for i := range s.Waits {
 		w := &s.Waits[i]
 		o := s.Object(w.Kind, w.ID)
@@ -21,13 +22,33 @@ func (s *Snapshot) findHolders() {
 				if o.Semaphores[w.Semaphore].LastPID == u.PID {
 					w.heldBy(u, "operated on semaphore "+string(appendInt(nil, w.Semaphore))+" last")
 				}
-			case u.Role == Sender && w.Operation == Receive && !u.Gone(): // senders come and go
+			case u.Role == Sender && w.Operation == Receive && !u.Gone():
 				w.heldBy(u, "sent last")
+			case u.Role == Sender && w.Operation == Receive && requests[u.PID] != "": // other senders come and go
+				w.heldBy(u, "sent last, left messages on "+requests[u.PID])
 			case u.Role == Receiver && w.Operation == Send:
 				w.heldBy(u, "received last")
 			}
 		}
 	}
+}
+
+// unanswered finds the queues whose messages no process receives any more, by the process that received from them last and
+// has ended: a server that was killed, whose clients wait for an answer on another queue.
+func (s *Snapshot) unanswered() map[int]string {
+	queues := map[int]string{}
+	for i := range s.Objects {
+		o := &s.Objects[i]
+		if o.Queue == nil || o.Queue.Messages == 0 || o.Waiters > 0 {
+			continue
+		}
+		for j := range o.Users {
+			if u := &o.Users[j]; u.Role == Receiver && u.Gone() {
+				queues[u.PID] = o.Ref()
+			}
+		}
+	}
+	return queues
 }
 
 func (w *Wait) heldBy(u *User, why string) {

@@ -153,8 +153,9 @@ func (w *Wait) Stuck() bool {
 }
 
 // ForDead reports whether the wait is for processes that have ended, and for no others: they operated on the semaphore
-// last, or received from the full queue last. The wait ends when another process gives back what a dead one took without
-// undo. A consumer whose predecessor has died looks the same, and waits for a producer.
+// last, received from the full queue last, or answered on the empty queue and left requests on another one. The wait ends
+// when another process gives back what a dead one took without undo, or serves in its place. A consumer of a semaphore
+// whose predecessor has died looks the same, and waits for a producer.
 func (w *Wait) ForDead() bool {
 	for i := range w.Holders {
 		if !w.Holders[i].Ended {
