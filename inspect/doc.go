@@ -13,6 +13,8 @@
 //     table decides, row by row: see [Class].
 //   - A [Namespace] is an IPC namespace of this machine. [WithNamespace] looks into another one.
 //
+// [Snapshot.Explain] says in words what is known of an object, and [Diagnose] what is wrong on the machine.
+//
 // A program that lists what nobody uses:
 //
 //	snap, err := inspect.Take(ctx, nil)

@@ -171,7 +171,7 @@ func (d *diagnosis) waits() {
 
 // generations tells of processes that use a removed segment while others use a new one with its key.
 func (d *diagnosis) generations() {
-	for _, g := range d.Generations() {
+	for _, g := range d.Generations {
 		d.add("generations", Warning, "restart the processes that \"sysvipc who "+g.Removed.Ref()+"\" shows",
 			"%s is removed and still used, and %s has its key %s by now: the users of the two do not share memory", g.Removed.Ref(), g.Current.Ref(), g.Removed.FormerKey)
 	}

@@ -86,9 +86,13 @@ func (e *explanation) users() {
 	if o.Segment != nil {
 		e.attached()
 	}
+	n := 0
 	for i := range o.Users {
 		u := &o.Users[i]
 		if u.Role == Attached || u.Role == Waiting {
+			continue
+		}
+		if n++; n > mostNamed {
 			continue
 		}
 		when := ""
@@ -107,6 +111,9 @@ func (e *explanation) users() {
 		default:
 			e.say("whether %s, which %s%s, is alive cannot be seen", u.who(), u.did(), when)
 		}
+	}
+	if n > mostNamed {
+		e.say("%s it last", plural.Forms(n-mostNamed, "other process used", "other processes used"))
 	}
 	switch {
 	case o.Set != nil && o.Set.Operated.IsZero():
@@ -157,7 +164,7 @@ func (e *explanation) attached() {
 
 // generations says that a key has another segment by now, or had.
 func (e *explanation) generations() {
-	for _, g := range e.Generations() {
+	for _, g := range e.Generations {
 		switch e.o {
 		case g.Removed:
 			e.say("its key was %s, which %s has now: programs that ask for the key get that one, and do not share memory with the users of this one", g.Removed.FormerKey, g.Current.Ref())
@@ -350,34 +357,6 @@ func endOf(w *Wait) string {
 		return unguarded + fmt.Sprintf("sysvipc sem give %s -n %d --by %d", w.Ref(), w.Semaphore, -w.stuckAt().Delta)
 	}
 	return unguarded + fmt.Sprintf("sysvipc sem set %s -n %d 0", w.Ref(), w.Semaphore)
-}
-
-// Generation is a key that two segments have had: the older one is removed and still attached, so its users and those of
-// the current one do not share memory.
-type Generation struct{ Removed, Current *Object }
-
-// Generations finds the keys of which processes still use a removed segment beside the current one.
-func (s *Snapshot) Generations() []Generation {
-	var current map[sysvipc.Key]*Object
-	var found []Generation
-	for i := range s.Objects {
-		o := &s.Objects[i]
-		if o.FormerKey == sysvipc.Private {
-			continue
-		}
-		if current == nil {
-			current = map[sysvipc.Key]*Object{}
-			for j := range s.Objects {
-				if c := &s.Objects[j]; c.Segment != nil && !c.Segment.Destroyed {
-					current[c.Key] = c
-				}
-			}
-		}
-		if c := current[o.FormerKey]; c != nil {
-			found = append(found, Generation{Removed: o, Current: c})
-		}
-	}
-	return found
 }
 
 // since is how long ago a time is, in one unit.

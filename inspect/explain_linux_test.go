@@ -145,7 +145,7 @@ func TestGenerations(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := look(t)
-	if g := s.Generations(); slices.ContainsFunc(g, func(g Generation) bool { return g.Removed.ID == old }) || object(t, s, sysvipc.KindSegment, old).FormerKey != key {
+	if g := s.Generations; slices.ContainsFunc(g, func(g Generation) bool { return g.Removed.ID == old }) || object(t, s, sysvipc.KindSegment, old).FormerKey != key {
 		t.Errorf("got %+v with nothing but the removed one", g)
 	}
 	current := newSegment(t, key, 100)

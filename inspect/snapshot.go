@@ -29,12 +29,13 @@ const DefaultMinAge = time.Hour
 
 // Snapshot is one look at an IPC namespace. It is a value of its own: nothing in it changes later.
 type Snapshot struct {
-	Time      time.Time // when it was complete
-	Namespace uint64    // the inode of the namespace: that of /proc/PID/ns/ipc
-	Objects   []Object  // segments, then semaphore sets, then queues, each in the kernel's order
-	Waits     []Wait    // every thread that is seen to be blocked on one of them
-	Processes map[int]*Process
-	Limits    sysvipc.Limits
+	Time        time.Time    // when it was complete
+	Namespace   uint64       // the inode of the namespace: that of /proc/PID/ns/ipc
+	Objects     []Object     // segments, then semaphore sets, then queues, each in the kernel's order
+	Waits       []Wait       // every thread that is seen to be blocked on one of them
+	Generations []Generation // the keys whose removed segment is still used beside the current one
+	Processes   map[int]*Process
+	Limits      sysvipc.Limits
 
 	// Complete is false if something could not be seen; Warnings say what, in sentences.
 	Complete bool

@@ -121,6 +121,7 @@ func (s *Snapshot) resolve(scan *scan) {
 	}
 	s.findHolders()
 	s.findCycles()
+	s.findGenerations()
 	s.peek()
 	if r.clock.set {
 		s.warn("the clock was set while these objects were there: reused pids cannot be recognised")
