@@ -27,13 +27,13 @@ type Options struct {
 	// Lease is for how long a process may be silent before what it holds with undo is
 	// given back: from 1 s. 0 is 10 s.
 	Lease time.Duration
-	// Metrics is told of what happens. Nil drops it.
+	// Metrics counts what happens. Nil drops it.
 	Metrics Metrics
-	// Note is told what a person should know of the connection: that it is lost, or there
+	// Note gets what a person should know of the connection: that it is lost, or there
 	// again. Nil drops it.
 	Note func(what string, err error)
 	// Wait has [Connect] wait for servers that are away, until its context ends, rather than
-	// fail: for a service that may start before them. Note is told that it waits. What
+	// fail: for a service that may start before them. Note gets the news that it waits. What
 	// servers refuse, such as a password, is an error at once.
 	Wait bool
 	// Files, for who has no nats.Option at hand: with NATS credentials, with the seed of

@@ -73,11 +73,11 @@ func BenchmarkQueues(b *testing.B) {
 }
 
 // How one acquire and release grow with the number of those who wait for something else:
-// all for the same, or each for another thing.
+// all for the same, or each for another operation.
 func BenchmarkWaiters(b *testing.B) {
 	var curves []*curve
 	for _, same := range []bool{true, false} {
-		what := "each for another thing"
+		what := "each for another operation"
 		if same {
 			what = "for the same"
 		}

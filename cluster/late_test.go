@@ -20,7 +20,7 @@ func TestSemaphoreLate(t *testing.T) {
 		"Release": func(ctx context.Context, s *cluster.SemaphoreSet, _ *cluster.Grant) error {
 			return s.At(0).Undo().Release(ctx, 1)
 		},
-		// It would be in the way of those who come after it, until somebody waits for them.
+		// It would be in the way of later waiters, until one of them arrives.
 		"Acquire": func(ctx context.Context, s *cluster.SemaphoreSet, _ *cluster.Grant) error {
 			_, err := s.At(1).Undo().TryAcquire(ctx, 1)
 			return err

@@ -1,6 +1,6 @@
 package cluster
 
-// Metrics is told of what happens, so that a program can export it in its own way. Its
+// Metrics counts what happens, so that a program can export it in its own way. Its
 // methods are called often and by many goroutines, and must not wait.
 //
 // The names are: "reconnects"; for queues "sent", "suppressed" (a message that was sent

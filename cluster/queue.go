@@ -41,13 +41,13 @@ type Queue struct {
 	news      chan struct{}  // closed when may grows
 	hints     *nats.Subscription
 	calls     *nats.Subscription // from other users of the queue
-	wanted    time.Time          // until when they have to be told of room
+	wanted    time.Time          // until when they need to hear of room
 	held      map[*Delivery]struct{}
 	streak    int       // receivers in a row that came without a pause
 	last      time.Time // when the last of them was served
 	idle      *time.Timer
 	beat      *time.Timer // the next time that held deliveries are to be prolonged
-	era       int         // grows when receivers have to begin anew
+	era       int         // grows when receivers must begin again
 	made      time.Time   // when the stream was
 	looking   int         // receivers of several types that compare messages
 	acked     string      // where the last acknowledgement went that was not confirmed
@@ -161,7 +161,7 @@ func (q *Queue) config(opts *QueueOptions) jetstream.StreamConfig {
 		Retention: jetstream.WorkQueuePolicy, Discard: jetstream.DiscardNew, Replicas: q.conn.replicas,
 		MaxMsgs: orNone(opts.MaxMessages), MaxBytes: orNone(opts.MaxBytes), MaxMsgSize: int32(orNone(int64(opts.MaxMessage))),
 		Duplicates: opts.Duplicates, AllowDirect: true, AllowBatchPublish: newer(q.conn.nc.ConnectedServerVersion(), 14),
-		// Receivers that wait for more than one type are told of what comes.
+		// Receivers that wait for more than one type hear of what comes.
 		RePublish: &jetstream.RePublish{Source: q.subject + "*", Destination: q.hint("h") + ".{{wildcard(1)}}", HeadersOnly: true},
 	}
 	if opts.MaxBytes == 0 {
@@ -279,7 +279,7 @@ func (q *Queue) SetCapacity(ctx context.Context, messages, bytes int64) error {
 	return q.fail(op, err, "")
 }
 
-// Remove removes the queue and its messages. Whoever waits on it gets ErrRemoved, within
+// Remove removes the queue and its messages. Its waiters get ErrRemoved, within
 // some seconds.
 func (q *Queue) Remove(ctx context.Context) error {
 	err := q.conn.Retry(ctx, func(ctx context.Context) error { return q.conn.js.DeleteStream(ctx, q.stream) })
@@ -306,7 +306,7 @@ func (q *Queue) called(m *nats.Msg) {
 	}
 }
 
-// renew has receivers begin anew, with consumers that they make, and lists that they ask
+// renew has receivers begin again, with consumers that they make, and lists that they ask
 // for.
 func (q *Queue) renew() {
 	q.may = nil

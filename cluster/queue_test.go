@@ -211,7 +211,7 @@ func TestQueueRedelivers(t *testing.T) {
 	short, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 	defer cancel()
 	if m, err := q.Receive(short, sysvipc.OfType(1)); err == nil {
-		t.Fatalf("received %q, which somebody else works on", m.Data)
+		t.Fatalf("received %q, which another receiver has in flight", m.Data)
 	}
 	conn.NATS().Close() // as if it had died
 	again, err := q.Take(soon(t), sysvipc.Any)

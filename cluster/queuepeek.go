@@ -8,7 +8,7 @@ import (
 	"github.com/sysvipc/sysvipc"
 )
 
-// walkMost is how many messages that others are at work on are passed by before all
+// walkMost is how many messages in flight are passed by before all
 // types are asked.
 const walkMost = 8
 
@@ -63,7 +63,7 @@ func (q *Queue) peek(ctx context.Context, seq uint64) (*peeked, error) {
 }
 
 // Peek returns the message at this index, 0 being the first, and leaves it where it is:
-// one that somebody has taken and not yet acknowledged, too. It costs a question for each
+// one in flight, too. It costs a question for each
 // message before it. It fails with ErrWouldBlock if there are fewer messages.
 func (q *Queue) Peek(ctx context.Context, index int) (sysvipc.Message, error) {
 	const op = "peek at"

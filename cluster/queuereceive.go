@@ -13,8 +13,8 @@ import (
 // that ends first; then no message was taken. If the connection breaks in the instant of
 // the acknowledgement, the message may be delivered again.
 //
-// [sysvipc.Any] and [sysvipc.Except] take the first of those that nobody else is at work
-// on; if several receive at once, the order between types is about that of sending.
+// [sysvipc.Any] and [sysvipc.Except] take the first of those that no other receiver has in
+// flight; if several receive at once, the order between types is about that of sending.
 //
 // A receiver in a hurry is given messages in advance, up to 256, which nobody else gets
 // meanwhile: if it does not call again for 100 ms, they go back to where they were, and
@@ -22,7 +22,7 @@ import (
 // a row. From then on Receive does not wait for the answer to its acknowledgements.
 //
 // So one client alone gets what the kernel would choose, always. With several, what another
-// one was given in advance, or is at work on, is not there to choose from, as if it had been
+// one was given in advance, or has in flight, is not there to choose from, as if it had been
 // received: [sysvipc.UpTo] may take a larger type than it would find, and TryReceive say that
 // there is nothing, while [Queue.Stat] counts it.
 func (q *Queue) Receive(ctx context.Context, sel sysvipc.Selector) (sysvipc.Message, error) {
@@ -46,7 +46,7 @@ func (q *Queue) TryReceive(ctx context.Context, sel sysvipc.Selector) (sysvipc.M
 }
 
 // Take is Receive without the acknowledgement: the message is delivered again, to
-// whoever receives then, if this process dies or is not heard of for as long as
+// the next receiver, if this process dies or is not heard of for as long as
 // [QueueOptions.AckWait] says.
 func (q *Queue) Take(ctx context.Context, sel sysvipc.Selector) (*Delivery, error) {
 	it, err := q.take(ctx, "take from", sel, true)

@@ -33,7 +33,7 @@ func (q *Queue) TrySend(ctx context.Context, typ int64, data []byte) (bool, erro
 }
 
 // SendOnce is Send of a message that the caller has numbered: the servers store one with
-// the same id, whoever sends it, only once within [QueueOptions.Duplicates].
+// the same id, from any sender, only once within [QueueOptions.Duplicates].
 func (q *Queue) SendOnce(ctx context.Context, id string, typ int64, data []byte) error {
 	_, err := q.send(ctx, typ, data, id, true)
 	return err
@@ -124,7 +124,7 @@ func (q *Queue) waitForRoom(ctx context.Context) error {
 	if err := q.conn.nc.Publish(q.hint("c"), []byte(callWanted)); err != nil {
 		return err
 	}
-	// A receiver may have made room before it knew that somebody waits for it.
+	// A receiver may have made room before it knew of a waiter.
 	if st, err := q.Stat(ctx); err != nil || st.MaxMessages > 0 && st.Messages < st.MaxMessages && st.MaxBytes == 0 {
 		return err
 	}

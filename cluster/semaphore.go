@@ -141,7 +141,7 @@ func (m Semaphore) Waiters(ctx context.Context) (acquire, zero int, err error) {
 // Grant is what [SemaphoreSet.Take] got: for as long as the lease lasts, nobody else has
 // it.
 type Grant struct {
-	// Token is larger than that of every earlier grant of the set, whoever had it. A
+	// Token is larger than that of every earlier grant of the set, to any holder. A
 	// process that was stopped cannot know that its lease has ended meanwhile: it finds
 	// out only later. So hand the token to whatever the grant protects, and let that
 	// refuse one that is smaller than the largest it has seen. It is the time in

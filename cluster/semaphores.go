@@ -16,8 +16,8 @@ import (
 //
 // It is one entry, changed by compare-and-swap. What this SemaphoreSet did with undo is
 // given back when it is closed, or when the others have not heard of this process for as
-// long as [Options.Lease]: whoever sees that does it. Then this SemaphoreSet cannot be
-// used with undo any more: its calls fail with ErrLeaseLost, and it is to be opened anew.
+// long as [Options.Lease]: the process that sees that does it. Then this SemaphoreSet cannot be
+// used with undo any more: its calls fail with ErrLeaseLost, and it must be opened again.
 type SemaphoreSet struct {
 	object
 	conn *Conn
@@ -217,7 +217,7 @@ func (s *SemaphoreSet) SetValues(ctx context.Context, values ...int) error {
 	return s.wrong(ctx, op, err)
 }
 
-// Remove removes the set. Whoever waits on it gets ErrRemoved.
+// Remove removes the set. Its waiters get ErrRemoved.
 func (s *SemaphoreSet) Remove(ctx context.Context) error {
 	err := s.change(ctx, nil, func(st *semState) (bool, error) {
 		*st = semState{Token: st.Token, Made: st.Made, Removed: true}

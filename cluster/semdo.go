@@ -15,7 +15,7 @@ import (
 // first, with ErrTooBig for an index that is not there or a value beyond 32,767, and with
 // ErrLeaseLost if the others have taken this process for dead.
 //
-// It does not poll: whoever makes way for it does its operations with its own. Goroutines
+// It does not poll: the process that makes way for it does its operations with its own. Goroutines
 // that wait for the same with one SemaphoreSet stand in line, and count as one waiter.
 func (s *SemaphoreSet) Do(ctx context.Context, ops ...sysvipc.Op) error {
 	_, err := s.do(ctx, "operate on", ops, true)
@@ -274,7 +274,7 @@ func (s *SemaphoreSet) granted(ctx context.Context, own *session, w *semWait, r 
 	g := st.Done[w.ID]
 	switch {
 	case g == nil:
-		own.lose() // somebody took this process for dead
+		own.lose() // another process took this one for dead
 		return granted{}, ErrLeaseLost
 	case g.Range:
 		s.notice(w.ID)

@@ -15,7 +15,7 @@ import (
 const heartbeat = time.Second
 
 // watcher tells what keys hold and of each change, in the order of writing. It ends when it
-// misses something, or the servers are silent: then it is to be made anew, which tells what
+// misses something, or the servers are silent: then it must be made again, which tells what
 // there is now. One that went on from where it was would be deaf if the servers went back.
 type watcher struct {
 	changes chan *change  // nil: that was all that there is

@@ -148,11 +148,11 @@ func TestBridgeGoesOnWhereItWasKilled(t *testing.T) {
 	}
 	eventually(t, "all is taken off", func() bool { return kernelMessages(t, from) == 0 })
 	if n := messagesOf(t, q); n != 0 {
-		t.Errorf("%d messages came twice", n)
+		t.Errorf("%d duplicates", n)
 	}
 }
 
-// Another program takes messages in flight: nothing is lost, and what came twice is
+// Another program takes messages in flight: nothing is lost, and what is a duplicate is
 // counted.
 func TestBridgeBesideAnotherReceiver(t *testing.T) {
 	t.Parallel()
@@ -224,7 +224,7 @@ func TestBridgeKeepsTheOrderBesideOthers(t *testing.T) {
 	}
 }
 
-// A file of somebody else's is left alone.
+// A file of another program is left alone.
 func TestBridgeRefusesAnotherFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "notes")

@@ -107,7 +107,7 @@ func carryThrough(t *testing.T, c *clustertest.Nodes, silent bool, do, undo func
 	}
 	check(t, <-sent)
 	if m, ok, err := to.TryReceive(sysvipc.Any); ok || err != nil {
-		t.Errorf("message %s came twice, or %v", m.Data, err)
+		t.Errorf("message %s is a duplicate, or %v", m.Data, err)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // The servers of a queue know no message by its number that was received and acknowledged
 // before they died: they know those that they find. A bridge that was not answered sends it
-// again then, and they store it anew. So a receiver notes the numbers itself, of the last
+// again then, and they store it again. So a receiver notes the numbers itself, of the last
 // messages of those bridges that sent last. In its journal each has its name, when it was
 // heard of last (the count of messages), and a mark for each number, modulo so many.
 const (

@@ -98,7 +98,7 @@ func TestServerRestarts(t *testing.T) {
 		case i > last[m.Type]:
 			t.Fatalf("message %d came after %d", i, last[m.Type])
 		default:
-			t.Errorf("message %d came twice", i)
+			t.Errorf("message %d is a duplicate", i)
 		}
 	}
 	check(t, grant.Give(ctx))

@@ -59,7 +59,7 @@ var bridger = ipctest.Register("bridger", func(c *ipctest.ChildEnv) {
 
 // machine is a namespace with its queue, its bridge and its program, which sends or
 // receives: the direction, how many messages, and how often the receiver is to tell how far
-// it is; then the bridge's arguments but for the queue. It is told to kill its bridge.
+// it is; then the bridge's arguments but for the queue. It kills its bridge on demand.
 var machine = ipctest.Register("machine", func(c *ipctest.ChildEnv) {
 	how := c.Args[0]
 	n, err := strconv.Atoi(c.Args[1])
@@ -191,8 +191,8 @@ func TestBridgeTorture(t *testing.T) {
 	if len(kills) > 0 {
 		t.Errorf("%d kills were not made", len(kills))
 	}
-	t.Logf("%d messages in %v, %d kills of each bridge and of the server, %s came twice", n, time.Since(began).Round(time.Second), each, twice)
+	t.Logf("%d messages in %v, %d kills of each bridge and of the server, %s duplicates", n, time.Since(began).Round(time.Second), each, twice)
 	if k, err := strconv.Atoi(twice); err != nil || k > 2*each {
-		t.Errorf("%s messages came twice after %d kills of bridges: each may cost one", twice, 2*each)
+		t.Errorf("%s duplicates after %d kills of bridges: each may cost one", twice, 2*each)
 	}
 }

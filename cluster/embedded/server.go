@@ -33,7 +33,7 @@ type Options struct {
 	// acknowledged survives the death of the process, and is on the disk within two
 	// minutes.
 	SyncAlways bool
-	// Log is told what the server logs. Nil drops it.
+	// Log gets what the server logs. Nil drops it.
 	Log server.Logger
 
 	// Member makes it one of several servers that keep the streams together. Nil: it is

@@ -41,7 +41,7 @@ byte rev, value = 1;          /* the entry */
 bool in[NC]; byte hold[NC] = ZERO;
 byte lease[NC];               /* until when the servers keep it */
 byte until[NC];               /* until when its client relies on it */
-bool holds[NC];               /* ghosts: the client has been told so; the session was ended */
+bool holds[NC];               /* ghosts: the client knows so; the session was ended */
 bool left[NC];
 
 byte copies[SLOTS];           /* of a message that are on their way */

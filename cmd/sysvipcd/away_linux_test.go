@@ -51,7 +51,7 @@ func (p *process) ends(t *testing.T, s syscall.Signal) {
 	}
 }
 
-// A bridge is told to end before there was a server.
+// A bridge gets the signal to end before there was a server.
 func TestBridgeEndsBeforeTheServersCome(t *testing.T) {
 	t.Parallel()
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
@@ -62,7 +62,7 @@ func TestBridgeEndsBeforeTheServersCome(t *testing.T) {
 	}
 }
 
-// A bridge is told to end while the server is away: it leaves all messages where they are,
+// A bridge gets the signal to end while the server is away: it leaves all messages where they are,
 // and the next one carries each once.
 func TestBridgeEndsWhileTheServersAreAway(t *testing.T) {
 	t.Parallel()

@@ -19,7 +19,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/arg"
 )
 
-// bridgeFlags are what the verb bridge is told.
+// bridgeFlags are the flags of the verb bridge.
 type bridgeFlags struct {
 	servers
 	queue, subject      string
@@ -42,11 +42,12 @@ order of each type, NUL bytes and empty messages are kept. Nothing is lost when 
 is killed, a server restarts, or a queue is full or not there for a while.
 
 --send carries from the kernel queue to the cluster, --recv from the cluster to the kernel
-queue. --both does both, and has to be told which types leave this machine: --type N sends
+queue. --both does both, and needs the types that leave this machine: --type N sends
 type N and receives all others, --except N sends all but N and receives N. The other
 machine says it the other way round.
 
-What can come twice: see docs/scale.md. The bridge keeps a journal below --state.
+Delivery is at least once; for duplicates see docs/scale.md. The bridge keeps a journal
+below --state.
 
 It waits for servers that are away, also when it starts, and connects again.
 

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	ipctest.Main(m)
 }
 
-// process is the command at work.
+// process is the running command.
 type process struct {
 	*exec.Cmd
 	out, err bytes.Buffer
@@ -125,7 +125,7 @@ func TestRunExitCodes(t *testing.T) {
 }
 
 // A holder that is stopped beyond its lease finds its command stopped when it goes on, and
-// whoever came after it has a higher token.
+// the holder after it has a higher token.
 func TestRunLosesItsLease(t *testing.T) {
 	t.Parallel()
 	url, dir := nats(t), t.TempDir()

@@ -60,8 +60,8 @@ No process can know that it was stopped for too long until it goes on. So CMD fi
 number in its environment, SYSVIPC_FENCING_TOKEN, which is larger than that of all who had
 a slot before: what CMD writes to can refuse the smaller ones.
 
-Who waits for a slot and is told to end (SIGINT, SIGTERM, SIGHUP, SIGQUIT) leaves the
-others' order as it was, and exits with 128 and the signal's number. While CMD runs these
+A waiter for a slot that gets SIGINT, SIGTERM, SIGHUP or SIGQUIT leaves the order of the
+others as it was, and exits with 128 and the signal's number. While CMD runs these
 signals are handed on to it.
 
 The name stands for the semaphore set "run/NAME" of the cluster.
@@ -154,7 +154,7 @@ func (r *runFlags) take(ctx context.Context, conn *cluster.Conn) (*cluster.Grant
 	if has, err := set.At(1).Value(ctx); err != nil {
 		return nil, &cli.Error{Code: cli.ExitRunFailed, Err: err}
 	} else if r.slots > 0 && has != r.slots {
-		return nil, cli.Fail(cli.ExitRunFailed, "the lock %q has %d slots, not %d, as whoever made it said: leave out --slots", r.name, has, r.slots)
+		return nil, cli.Fail(cli.ExitRunFailed, "the lock %q has %d slots, not %d, as its creator said: leave out --slots", r.name, has, r.slots)
 	}
 	busy := cli.Fail(r.busy, "no slot of %q was free in time", r.name)
 	if r.nowait {

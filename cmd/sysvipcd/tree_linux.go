@@ -22,7 +22,7 @@ import (
 
 // tree is a command and all that it starts, whatever sessions and groups they are in, also
 // when their parents end. Between this process and the command is another one, the reaper,
-// to which the kernel gives those whose parents ended. It ends all of them when it is told to,
+// to which the kernel gives those whose parents ended. It ends all of them on an order,
 // and when this process is gone; if the reaper itself is killed, they are ours, and we do.
 type tree struct {
 	reaper *exec.Cmd
@@ -73,7 +73,7 @@ func (t *tree) signal(s os.Signal) {
 func (t *tree) terminate() { t.orders.Write([]byte{orderTerm}) }
 func (t *tree) kill()      { t.orders.Write([]byte{orderKill}) }
 
-// wait returns how the command ended. Those it left are left alone, unless they were told to end:
+// wait returns how the command ended. Those it left are left alone, unless they were ordered to end:
 // then it waits for them, too.
 func (t *tree) wait() (syscall.WaitStatus, error) {
 	text, _ := io.ReadAll(t.answer)
@@ -106,7 +106,7 @@ func reap(args []string) {
 	os.Exit(0)
 }
 
-// keepWatch runs the command until it has ended, or all have that were told to.
+// keepWatch runs the command until it has ended, or all have that were ordered to.
 func keepWatch(orders io.Reader, args []string) (syscall.WaitStatus, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return 0, err

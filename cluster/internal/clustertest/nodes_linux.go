@@ -44,7 +44,7 @@ func hurry(by time.Duration) {
 }
 
 // node is a server of three: its options as JSON, and how much shorter elections are. It
-// says what keeps its disk from being slowed, if anything does, and is told how long each
+// says what keeps its disk from being slowed, if anything does, and sets how long each
 // fsync is to take.
 var node = ipctest.Register("node", func(c *ipctest.ChildEnv) {
 	var opts embedded.Options

@@ -19,7 +19,7 @@ const (
 	retAllow      = 0x7fff0000 // SECCOMP_RET_ALLOW
 )
 
-// slowDisk has each fsync of this process, whoever makes it, wait for as long as the number
+// slowDisk has each fsync of this process, from any goroutine, wait for as long as the number
 // says that it returns, one after another, as on a disk that is slow: by a seccomp filter
 // that asks a goroutine of this process. Nothing else is changed.
 func slowDisk() (*atomic.Int64, error) {
