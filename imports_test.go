@@ -50,7 +50,7 @@ var rooms = []room{
 	{path: "trace", why: "sees the calls of all processes by eBPF, which nothing else here needs", rooms: []string{"."}, modules: []string{xsys, ebpf}},
 	{
 		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS, Prometheus and plots",
-		rooms: []string{".", "shared", "inspect", "internal/plural", "internal/cli", "internal/cli/flags", "internal/cli/ref", "internal/output"}, modules: []string{xsys, cobra, terminal, compress}, program: true,
+		rooms: []string{".", "shared", "inspect", "internal/plural", "internal/cli", "internal/cli/flags", "internal/cli/ref", "internal/output"}, modules: []string{xsys, cobra, terminal, ansi, compress}, program: true,
 	},
 	{
 		path: "cmd/sysvipcd", why: "the daemon, which carries NATS and Prometheus by cluster and dashboard",
@@ -73,6 +73,7 @@ const (
 	ebpf       = "github.com/cilium/ebpf"
 	cobra      = "github.com/spf13/"
 	terminal   = "charm.land/"
+	ansi       = "github.com/charmbracelet/x/ansi" // what bubbletea measures text with
 	compress   = "github.com/klauspost/compress/"
 )
 

@@ -3,7 +3,8 @@ package top
 import (
 	"os"
 	"strings"
-	"unicode"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 // Paint is how a frame is coloured. Only the sixteen colours of the terminal are used, which its
@@ -125,20 +126,14 @@ func (p Paint) paint(l line, w int, selected bool) string {
 
 // cut shortens text to w columns, and says so by an ellipsis.
 func (p Paint) cut(text string, w int) string {
-	if width(text) <= w {
+	tail := p.pick("…", "~")
+	switch n := width(text); {
+	case n <= w:
 		return text
+	case n == len(text) && w > 0: // ASCII, as most text
+		return text[:w-1] + tail
 	}
-	if w <= 0 {
-		return ""
-	}
-	n := 0
-	for i, r := range text {
-		if n+runeWidth(r) > w-1 {
-			return text[:i] + p.pick("…", "~")
-		}
-		n += runeWidth(r)
-	}
-	return text
+	return ansi.Truncate(text, w, tail)
 }
 
 // fit makes text exactly w columns wide.
@@ -153,36 +148,14 @@ func (p Paint) fitRight(text string, w int) string {
 	return strings.Repeat(" ", max(0, w-width(text))) + text
 }
 
-// width is how many columns text takes.
+// width is how many columns text takes. Most text is ASCII, for which nothing need be looked up.
 func width(s string) int {
-	n := 0
 	for i := range len(s) {
 		if s[i] >= 0x80 {
-			n = 0
-			for _, r := range s {
-				n += runeWidth(r)
-			}
-			return n
+			return ansi.StringWidth(s)
 		}
-		n++
 	}
-	return n
-}
-
-// runeWidth is what terminals agree on: two columns for East Asian characters and emoji, none for
-// marks.
-func runeWidth(r rune) int {
-	switch {
-	case r < 0x300:
-		return 1
-	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
-		return 0
-	case r >= 0x1100 && r <= 0x115f, r >= 0x2e80 && r <= 0xa4cf, r >= 0xac00 && r <= 0xd7a3, r >= 0xf900 && r <= 0xfaff,
-		r >= 0xfe30 && r <= 0xfe6f, r >= 0xff00 && r <= 0xff60, r >= 0xffe0 && r <= 0xffe6, r >= 0x1f300 && r <= 0x1faff,
-		r >= 0x20000 && r <= 0x3fffd:
-		return 2
-	}
-	return 1
+	return len(s)
 }
 
 // toASCII replaces what a terminal without UTF-8 cannot show.
