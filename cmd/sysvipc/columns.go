@@ -12,7 +12,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/output"
 )
 
-// column is one thing that can be said of an object: a column of the table, a field of
+// column is one property of an object: a column of the table, a field of
 // the JSON and CSV, and a word of --filter, all under one name.
 type column struct {
 	name  string

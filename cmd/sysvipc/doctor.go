@@ -15,7 +15,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/output"
 )
 
-// nagiosUnknown is the exit code of --nagios for what cannot be told; the others are severities.
+// nagiosUnknown is the exit code of --nagios for what is not known; the others are severities.
 const nagiosUnknown = 3
 
 func newDoctorCommand() *cobra.Command {
@@ -42,7 +42,7 @@ it says what can be behind it, with the limits as they are now. Looking
 changes nothing, and nothing is mended without you.
 
 With --nagios it writes one line, and the exit code is 0 if all is well, 1 for a warning,
-2 if something is critical and 3 if it cannot be told.`,
+2 if something is critical and 3 if that is not known.`,
 		Example: `  sysvipc doctor
   sysvipc doctor ENOSPC
   sysvipc doctor --nagios`,

@@ -56,7 +56,7 @@ segment that others write meanwhile may be torn. A queue that others use all the
 saved and told (exit code 4), since messages may be missing. What cannot be saved: times, pids, the
 creator, attaches, what SEM_UNDO would give back, huge pages.
 
-An object that cannot be read is told, the others are saved, and the exit code is that of
+An object that cannot be read is reported, the others are saved, and the exit code is that of
 the first failure. Segments that are removed already, and go with their last detach, are
 saved only if --only names them.`,
 		Example: `  sysvipc dump -f before-upgrade.sysv

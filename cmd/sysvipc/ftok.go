@@ -25,7 +25,7 @@ func newFtokCommand() *cobra.Command {
 hexadecimal and as a signed decimal number, as C and /proc/sysvipc show it.
 
 PROJ is a character as in ftok(path, 'R'), or a number as in ftok(path, 1); for the
-character 1 write 0x31. A file that is removed and written anew has another key, and two
+character 1 write 0x31. A file that is removed and written again has another key, and two
 files may have the same one.
 
 With --name, print the key that package sysvipc makes of a name, as in msg:name=orders.`,

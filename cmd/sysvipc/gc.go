@@ -60,9 +60,9 @@ others than root in ~/.local/state/sysvipc/removed, or as XDG_STATE_HOME or SYSV
 say), and "sysvipc undo" brings it back. Files older than --keep, and the oldest of those
 that are larger together, are removed then. What cannot be saved is kept.
 
-After that each object is looked at again: one that somebody has used meanwhile stays. A
+After that each object is looked at again: one that was used meanwhile stays. A
 pid whose process started later than the time that the kernel noted is no evidence, since
-somebody may have set the clock: the object is unknown, unless a thread of the kernel has
+the clock may have been set: the object is unknown, unless a thread of the kernel has
 the pid. What is in use, protected, unknown or has data is never removed;
 "sysvipc rm" can remove single objects.`,
 		Example: `  sysvipc gc

@@ -23,7 +23,7 @@ import (
 
 // The oracle of gc: real processes attach, detach, fork, execute, lose their first thread, die, stay
 // zombies, and get the pids of dead ones, and the IDs of objects are used again. The test knows who
-// uses what, since it told them. After each gc, whatever somebody uses must be there, and segments
+// uses what, since it gave the orders. After each gc, all that a process uses must be there, and segments
 // that nobody can use must not. SYSVIPC_ORACLE says how many objects live their lives:
 //
 //	SYSVIPC_ORACLE=10000 go test -run TestGCOracle -timeout 1h ./cmd/sysvipc
@@ -60,8 +60,8 @@ type person struct {
 	uid     int  // 0 may do all
 }
 
-// thing is an object, and who has to do with it.
-type thing struct {
+// object is an object, with its users.
+type object struct {
 	kind     sysvipc.Kind
 	id       int
 	creator  *person
@@ -71,10 +71,10 @@ type thing struct {
 	messages int
 }
 
-func (o *thing) String() string { return ref.Name(o.kind, o.id) }
+func (o *object) String() string { return ref.Name(o.kind, o.id) }
 
 // inUse is the truth.
-func (o *thing) inUse() string {
+func (o *object) inUse() string {
 	switch {
 	case len(o.attached) > 0:
 		return fmt.Sprintf("it is attached by %d processes", len(o.attached))
@@ -83,7 +83,7 @@ func (o *thing) inUse() string {
 	case slices.ContainsFunc(o.last, func(p *person) bool { return p.alive }):
 		return "who touched it last lives"
 	case slices.ContainsFunc(o.blocked, func(p *person) bool { return p.alive }):
-		return "somebody waits on it"
+		return "a process waits on it"
 	case o.messages > 0:
 		return "it has messages"
 	}
@@ -99,7 +99,7 @@ type world struct {
 	dir      string
 	people   []*person // living ones
 	dead     []*person
-	things   []*thing
+	objects  []*object
 	free     []int // numbers of actors
 	pids     map[int]*person
 	key      int
@@ -234,7 +234,7 @@ func (w *world) newPerson() *person {
 
 // make makes an object, mostly with a key, and touches it.
 func (w *world) make(p *person) {
-	o := &thing{creator: p, attached: map[*person]int{}}
+	o := &object{creator: p, attached: map[*person]int{}}
 	key := 0
 	if w.r.IntN(2) == 0 {
 		w.key++
@@ -257,12 +257,12 @@ func (w *world) make(p *person) {
 		w.t.Fatal("it cannot be made")
 	}
 	w.made++
-	w.things = append(w.things, o)
+	w.objects = append(w.objects, o)
 }
 
 // use lets a process use an object, as far as it may.
 func (w *world) use(p *person) {
-	o, ok := one(w, w.things, func(*thing) bool { return true })
+	o, ok := one(w, w.objects, func(*object) bool { return true })
 	if !ok {
 		return
 	}
@@ -302,7 +302,7 @@ func (w *world) use(p *person) {
 }
 
 // mayBlock keeps some processes awake, and others from what they would be refused.
-func (w *world) mayBlock(o *thing, p *person) bool {
+func (w *world) mayBlock(o *object, p *person) bool {
 	if p.uid != 0 && p.uid != o.creator.uid {
 		return false
 	}
@@ -316,7 +316,7 @@ func (w *world) mayBlock(o *thing, p *person) bool {
 }
 
 // block waits until a process waits on an object.
-func (w *world) block(o *thing, p *person) {
+func (w *world) block(o *object, p *person) {
 	for n := 0; n == 0; {
 		var err error
 		if n, err = ipctest.Blocked(p.pid); err != nil {
@@ -327,7 +327,7 @@ func (w *world) block(o *thing, p *person) {
 	o.blocked = append(o.blocked, p)
 }
 
-func (w *world) detach(o *thing, p *person, n int) {
+func (w *world) detach(o *object, p *person, n int) {
 	if o.attached[p] -= n; o.attached[p] <= 0 {
 		delete(o.attached, p)
 	}
@@ -336,7 +336,7 @@ func (w *world) detach(o *thing, p *person, n int) {
 
 // leave detaches all that a process has attached.
 func (w *world) leave(p *person) {
-	for _, o := range w.things {
+	for _, o := range w.objects {
 		if n := o.attached[p]; n > 0 {
 			w.detach(o, p, n)
 		}
@@ -348,7 +348,7 @@ func (w *world) fork(p *person) {
 	child.uid = p.uid
 	child.pid = w.do(p.n, "fork %d", child.n)
 	w.pids[child.pid] = child
-	for _, o := range w.things {
+	for _, o := range w.objects {
 		if n := o.attached[p]; n > 0 {
 			o.attached[child] = n
 		}
@@ -364,22 +364,22 @@ func (w *world) exec(p *person) {
 
 // rmid removes an object, so that its ID is used again.
 func (w *world) rmid(p *person) {
-	o, ok := one(w, w.things, func(o *thing) bool { return len(o.attached) == 0 && len(o.blocked) == 0 })
+	o, ok := one(w, w.objects, func(o *object) bool { return len(o.attached) == 0 && len(o.blocked) == 0 })
 	kind := slices.Index(ref.AnyKind, o.kindOr())
 	if ok && w.do(p.n, "rmid %d %d", o.id, kind) == 0 {
 		w.forget(o)
 	}
 }
 
-func (o *thing) kindOr() sysvipc.Kind {
+func (o *object) kindOr() sysvipc.Kind {
 	if o == nil {
 		return 0
 	}
 	return o.kind
 }
 
-func (w *world) forget(o *thing) {
-	w.things = slices.DeleteFunc(w.things, func(x *thing) bool { return x == o })
+func (w *world) forget(o *object) {
+	w.objects = slices.DeleteFunc(w.objects, func(x *object) bool { return x == o })
 }
 
 // kill ends a process, which mostly stays a zombie for a while.
@@ -390,7 +390,7 @@ func (w *world) kill(p *person) {
 	w.people = slices.DeleteFunc(w.people, func(x *person) bool { return x == p })
 	w.dead = append(w.dead, p)
 	w.free = append(w.free, p.n)
-	for _, o := range w.things {
+	for _, o := range w.objects {
 		o.blocked = slices.DeleteFunc(o.blocked, func(x *person) bool { return x == p })
 	}
 	if w.r.IntN(2) == 0 {
@@ -428,7 +428,7 @@ func (w *world) gc() (idle bool) {
 		w.t.Fatalf("gc: exit code %d\n%s%s", code, &stdout, &stderr)
 	}
 	os.Remove(args[5])
-	for _, o := range slices.Clone(w.things) {
+	for _, o := range slices.Clone(w.objects) {
 		_, err := stat(o.kind, o.id)
 		there, why := err == nil, o.inUse()
 		switch {
@@ -446,7 +446,7 @@ func (w *world) gc() (idle bool) {
 			w.forget(o)
 		} else if why != "" {
 			w.kept++
-		} else if o.kind != sysvipc.KindSegment && len(w.things) > 100 {
+		} else if o.kind != sysvipc.KindSegment && len(w.objects) > 100 {
 			if err := ref.ByID(o.kind, o.id).Remove(); err != nil { // or they would become ever more
 				w.t.Error(err)
 			}
@@ -456,9 +456,9 @@ func (w *world) gc() (idle bool) {
 	return idle
 }
 
-// pidTaken reports whether the pid of somebody who has to do with an object belongs to somebody else
-// now: then gc has to think that it is the same one, for the clock may have been set.
-func (w *world) pidTaken(o *thing) bool {
+// pidTaken reports whether the pid of a user of an object belongs to another process
+// now: then gc must take it for the same one, for the clock may have been set.
+func (w *world) pidTaken(o *object) bool {
 	for _, p := range append([]*person{o.creator}, o.last...) {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
 		if err == nil && !bytes.Contains(text, []byte(") Z ")) || slices.ContainsFunc(w.people, func(x *person) bool { return x.pid == p.pid }) {
@@ -473,7 +473,7 @@ func (w *world) end() {
 	for _, p := range slices.Clone(w.people) {
 		w.kill(p)
 	}
-	for _, o := range w.things {
+	for _, o := range w.objects {
 		if err := ref.ByID(o.kind, o.id).Remove(); err != nil {
 			w.t.Error(err)
 		}

@@ -31,7 +31,7 @@ type lsOptions struct {
 	owner   account.Owner
 	orphans bool
 	ns      string
-	hidden  []string // what could not be seen of users, to be told beside the list
+	hidden  []string // what could not be seen of users, for a line beside the list
 }
 
 func newLsCommand() *cobra.Command {
@@ -171,7 +171,7 @@ func (o *lsOptions) needsUsers() bool {
 	})
 }
 
-// everywhere lists the objects of all namespaces. One that cannot be entered is told.
+// everywhere lists the objects of all namespaces. One that cannot be entered is reported.
 func (o *lsOptions) everywhere(cmd *cobra.Command, v *view, kinds []sysvipc.Kind, write func(entries) error) error {
 	spaces, err := inspect.Namespaces(cmd.Context(), nil)
 	if err != nil {

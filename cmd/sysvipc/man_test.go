@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-var update = flag.Bool("update", false, "write docs/man anew")
+var update = flag.Bool("update", false, "write docs/man")
 
 // The man pages are made of the help. After a change of it:
 //

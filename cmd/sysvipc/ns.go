@@ -25,7 +25,7 @@ func newNsCommand() *cobra.Command {
 		Short:   "Show the IPC namespaces of this machine, also those without a process",
 		Long: `Show the IPC namespaces of this machine: those of every thread, those that an open file
 refers to, and those that a bind mount keeps. The last two need no process, and their
-objects are seen by nobody until somebody enters. With each stands how many objects it has,
+objects are seen by no process until one enters. With each stands how many objects it has,
 if this user may enter it (CAP_SYS_ADMIN), and otherwise a question mark.
 
 "sysvipc ls --ns PID", "--ns PATH" and "--ns all" list the objects of others.`,

@@ -69,7 +69,7 @@ func TestReceiveForNobody(t *testing.T) {
 				t.Errorf("got message %q, %v, want it untouched", m.Data, err)
 			}
 			if st, err := q.Stat(); err != nil || !st.Received.IsZero() {
-				t.Errorf("somebody received at %v (%v), want never", st.Received, err)
+				t.Errorf("a process received at %v (%v), want never", st.Received, err)
 			}
 		})
 	}

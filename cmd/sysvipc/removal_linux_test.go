@@ -49,7 +49,7 @@ func TestComesDuringSave(t *testing.T) {
 		doomed = append(doomed, snap.Object(kind, r.ID))
 	}
 	gone := *doomed[0]
-	gone.ID += 1 << 20 // one that is gone, and is told of when the others are saved
+	gone.ID += 1 << 20 // one that is removed, and reported when the others are saved
 	doomed = append(doomed, &gone)
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -88,7 +88,7 @@ func TestComesDuringSave(t *testing.T) {
 	}
 	for _, o := range doomed {
 		if kept[o] == nil {
-			t.Errorf("%s is removed, and somebody used it meanwhile", o.Ref())
+			t.Errorf("%s is removed, and was used meanwhile", o.Ref())
 		}
 		if _, err := stat(o.Kind, o.ID); o != &gone && err != nil {
 			t.Errorf("%s: %v", o.Ref(), err)

@@ -46,7 +46,7 @@ Programs that know the key find it; those that know the ID need --same-id.
 
 An object is restored whole or not at all: one whose part of the file is damaged or
 missing is left out, and so is one that the kernel refuses; the others are restored, each
-failure is told, and the exit code is that of the first one. Until it is whole, only its
+failure is reported, and the exit code is that of the first one. Until it is whole, only its
 owner may use it, and its mode is 0611: what a restore that was killed has left of it is
 replaced by the next one, and "sysvipc doctor" names it. An object whose key is taken, or its ID with --same-id, is refused (exit
 code 5), and what has the key stays; --skip-existing leaves it out without a failure.

@@ -36,12 +36,12 @@ func newRmCommand() *cobra.Command {
 		Aliases: []string{"remove"},
 		GroupID: verb.GroupChange,
 		Short:   "Remove objects that are not in use",
-		Long: `Remove objects. All that are named are tried, each removal and each failure is told,
+		Long: `Remove objects. All that are named are tried, each removal and each failure is reported,
 and the exit code is that of the first failure.
 
 What is in use is refused (exit code 5) unless --force is given:
   a segment that is attached;
-  a semaphore set for which somebody waits, or whose last user is alive;
+  a semaphore set with waiters, or whose last user is alive;
   a queue with messages, one on which a process is seen to wait, or whose last sender
   or receiver is alive;
   what belongs to a product with a tool of its own, such as PostgreSQL.
@@ -50,8 +50,8 @@ a queue if not all threads can be seen that may wait on it. Only root sees those
 users, and in a container nobody sees those outside of it.
 
 What is removed is saved first, as "sysvipc gc" does, and "sysvipc undo" brings it back;
-what cannot be saved is kept. After that each object is looked at again: one that somebody
-has used meanwhile stays, unless --force is given.
+what cannot be saved is kept. After that each object is looked at again: one that was
+used meanwhile stays, unless --force is given.
 
 A segment that is removed by force lives on until its last detach, without its key. The
 users of a set or a queue get an error at once.`,

@@ -17,7 +17,7 @@ import (
 
 func newRunCommand() *cobra.Command { return runCommand(runUnderLock) }
 
-// runCommand returns the verb, which hands what it was told to do.
+// runCommand returns the verb, which hands its arguments on.
 func runCommand(do func(context.Context, *run.Config) error) *cobra.Command {
 	c := run.Default()
 	mode := arg.Mode{FileMode: c.Mode}

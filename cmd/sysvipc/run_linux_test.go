@@ -186,7 +186,7 @@ func TestRunExclusion(t *testing.T) {
 			used, _ := os.ReadFile(filepath.Join(dir, "used"))
 			for _, slot := range strings.Fields(string(used)) {
 				if n, err := strconv.Atoi(slot); err != nil || n < 1 || n > slots {
-					t.Errorf("somebody had slot %q of %d", slot, slots)
+					t.Errorf("a command had slot %q of %d", slot, slots)
 				}
 			}
 			count, _ := os.ReadFile(filepath.Join(dir, "count"))
@@ -426,7 +426,7 @@ func TestRunRemovedWhileWaiting(t *testing.T) {
 	}
 }
 
-// TestRunByHand: a set that somebody has changed by hand, or a holder without undo.
+// TestRunByHand: a set that was changed by hand, or a holder without undo.
 func TestRunByHand(t *testing.T) {
 	t.Parallel()
 	name := lockName(t)

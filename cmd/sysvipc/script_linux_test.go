@@ -39,7 +39,7 @@ import (
 // and the conditions
 //
 //	[nobody]   this process may become another user
-//	[root]     it is root, who is told what cannot be seen; others get exit code 4
+//	[root]     it is root, to whom what cannot be seen is a warning; others get exit code 4
 //	[seen]     it sees what every thread of the machine waits for
 //	[overrides]  modes and owners do not bind it, as root in no container
 //	[pidns]    it is in a PID namespace of its own, as in a container: no scan is complete

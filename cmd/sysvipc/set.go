@@ -39,10 +39,10 @@ func newSetCommand() *cobra.Command {
 
 --init gives a semaphore set all its values at one instant, as many as it has
 semaphores. It is also the repair of a set that was never initialised, since its creator
-was killed half way: whoever waits for the values goes on then. It makes all processes
-forget what they would undo at their end. A set for which somebody waits, or whose last
-user is alive, is refused (exit code 5) unless --force is given; so is one of which that
-cannot be seen (exit code 4).`,
+was killed half way: the waiters for the values go on then. It makes all processes
+forget what they would undo at their end. A set with waiters, or whose last user is
+alive, is refused (exit code 5) unless --force is given; so is one of which that cannot be
+seen (exit code 4).`,
 		Example: `  sysvipc set shm:5 msg:0 --mode 0660 --owner app:app
   sysvipc set msg:name=orders --qbytes 64K
   sysvipc set sem:3 --init 1,0
@@ -63,7 +63,7 @@ cannot be seen (exit code 4).`,
 	return cmd
 }
 
-// change is one thing to do to an object.
+// change is one change of an object.
 type change struct {
 	flag string
 	kind sysvipc.Kind // 0: any

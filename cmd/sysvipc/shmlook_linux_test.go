@@ -59,7 +59,7 @@ func put(t *testing.T, mem *sysvipc.Memory, off int64, text string) {
 	}
 }
 
-// What looks into segments that somebody has attached changes no field of the kernel.
+// What looks into attached segments changes no field of the kernel.
 func TestLookWithoutAttach(t *testing.T) {
 	t.Parallel()
 	seg, mem := held(t, 40<<20)

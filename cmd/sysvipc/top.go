@@ -41,8 +41,8 @@ func newTopCommand() *cobra.Command {
 		GroupID: verb.GroupLook,
 		Short:   "Watch all objects, full-screen",
 		Long: `Watch the objects of this IPC namespace, full-screen: how much of each limit is used, who
-uses which object, what changes, who waits for whom, and what may go. With a REF, its
-details are open. Press ? for the keys.
+uses which object, what changes, the waiters and their holders, and what can be removed.
+With a REF, its details are open. Press ? for the keys.
 
 Looking changes nothing: no field of any object, and nothing is attached. The bytes of a
 segment are shown where they can be read through a process that has it attached, which
@@ -232,7 +232,7 @@ func readThrough(id int, p []byte, off int64) (int, string, error) {
 	return n, view.Through, err
 }
 
-// guardShown asks the guard of rm about an object that somebody saw, by a snapshot of now.
+// guardShown asks the guard of rm about an object that was shown, by a snapshot of now.
 func guardShown(ctx context.Context, shown *inspect.Object) (*rmOptions, error) {
 	snap, err := inspect.Take(ctx, nil)
 	if err != nil {

@@ -22,8 +22,8 @@ type state uint8
 const (
 	known   state = iota
 	none          // the kernel says that there is none: never attached, no process
-	unknown       // nobody here can tell
-	absent        // objects of this kind have no such thing
+	unknown       // not known here
+	absent        // objects of this kind have none
 )
 
 func number64(n int64) value { return value{n: n} }

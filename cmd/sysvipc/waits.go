@@ -37,7 +37,7 @@ time.
 A receiver beside messages none of which it takes is stuck: their types are shown if this
 user may read the queue.
 
-Root sees all threads. What others may not see is told, and then the exit code is 4.`,
+Root sees all threads. For other users it says what it could not see, and then the exit code is 4.`,
 		Example: `  sysvipc waits
   sysvipc waits sem:key=0x4d2
   sysvipc waits -o json`,

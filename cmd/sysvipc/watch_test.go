@@ -12,7 +12,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
-// Each thing that happens between two looks is one line, and what does not happen is none.
+// Each event between two looks is one line, and what does not happen is none.
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	key := sysvipc.Key(ipctest.Key(t))

@@ -35,7 +35,7 @@ changes nothing.
 seen from here. A pid whose process started later than the time that the kernel noted is
 shown as reused: it is that of another process, or the clock was set since.
 
-Root sees all users. What others may not see is told, and then the exit code is 4.`,
+Root sees all users. For other users it says what it could not see, and then the exit code is 4.`,
 		Example: `  sysvipc who shm:5
   sysvipc who sem:key=0x4d2 msg:name=orders -o json`,
 		ValidArgsFunction: ref.Complete(0, ref.AnyKind...),
@@ -127,7 +127,7 @@ func unseen(snap *inspect.Snapshot) []string {
 	return snap.Warnings
 }
 
-// writeVerdict says whether the object may go, and of a segment how many attaches are explained.
+// writeVerdict says whether the object can be removed, and of a segment how many attaches are explained.
 func writeVerdict(b *strings.Builder, o *inspect.Object) {
 	if o.Segment != nil && o.Segment.Attaches > 0 {
 		fmt.Fprintf(b, "%-10s attached %s, %d explained\n", "attaches", plural.Times(o.Segment.Attaches), o.Explained)

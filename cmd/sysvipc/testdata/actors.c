@@ -1,4 +1,4 @@
-// Processes that use objects as they are told, for the test of gc. One director starts them and passes
+// Processes that use objects on command, for the test of gc. One director starts them and passes
 // commands on; each answers with a number, or -1. Commands: N COMMAND ARGS, one on each line.
 #define _GNU_SOURCE
 #include <errno.h>

@@ -101,7 +101,7 @@ type toldChapter struct {
 
 func (t *tour) introduce(note string) {
 	t.title("System V IPC: a guided tour")
-	t.say(`The Perl manual shows three things that processes can share: a segment of
+	t.say(`The Perl manual shows three objects that processes can share: a segment of
 		memory, a semaphore, and a message queue. Here are its programs, each step a process
 		of its own, and then what they cannot do. What stands behind a $ is a command line
 		that you can use yourself. ` + note + ` Each "ok" is a claim that was checked.`)

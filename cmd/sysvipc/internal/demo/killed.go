@@ -15,7 +15,7 @@ import (
 
 // tellKilled shows what SEM_UNDO is for.
 func tellKilled(t *tour) {
-	t.say(`Whoever takes a semaphore the page's way and dies, keeps it taken for ever:`)
+	t.say(`A process that takes a semaphore the page's way and dies, keeps it taken for ever:`)
 	ref, id := t.make("mk", "sem", "--init", "1")
 	set := sysvipc.SemaphoresByID(id)
 	t.run("sem", "take", ref)
@@ -46,7 +46,7 @@ func tellKilled(t *tour) {
 		return value == 0, err
 	})
 	code, who := t.fails("run", "--name", name, "--nowait", "--", "echo", "my turn")
-	checkEqual(t, code, cli.ExitWouldBlock, "who will not wait gets exit code %d, and is told who holds it", cli.ExitWouldBlock)
+	checkEqual(t, code, cli.ExitWouldBlock, "with --nowait the exit code is %d, and the error names the holder", cli.ExitWouldBlock)
 	t.check(strings.Contains(who, fmt.Sprintf("process %d ", holder.pid())), "that is process %d", holder.pid())
 	waiter := t.start("run", "--name", name, "--", "echo", "my turn")
 	t.until("the second waits", waiter, func() (bool, error) {

@@ -39,8 +39,8 @@ send --jsonl" puts them back. It does not wait for more.
 No message is lost, whatever happens: messages are copied first (MSG_COPY) and written, in
 a file also brought to the disk, and only then taken from the queue. Killed in between, or
 with a full disk, messages may be in both places, up to 1,000 of them. So may those that
-others receive at the same time; how many is told. A kernel that cannot copy messages
-(CONFIG_CHECKPOINT_RESTORE) is told, too; then the one message in our hands is put back if
+others receive at the same time; it says how many. It also says so if the kernel cannot copy
+messages (CONFIG_CHECKPOINT_RESTORE); then the one message in our hands is put back if
 it cannot be written, and lost if we are killed.`,
 		Example: `  sysvipc msg drain msg:name=orders -f orders.jsonl
   sysvipc msg drain msg:5 --type 7 | jq .text

@@ -31,7 +31,7 @@ It does not wait for more to come, but for room where they go.
 
 No message is lost, whatever happens: each is copied first (MSG_COPY), sent, and only then
 taken from its queue. Killed in between, one message is in both queues. A message that
-another receiver takes in that moment is in both places, too, which is told.`,
+another receiver takes in that moment is in both places, too, and it says so.`,
 		Example: `  sysvipc msg move msg:name=orders msg:name=orders-old
   sysvipc msg move msg:5 msg:6 --type 7 --timeout 10s`,
 		Args:              ref.Args(sysvipc.KindQueue, 1, 1, "the queue where they go"),

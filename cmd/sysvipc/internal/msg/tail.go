@@ -34,7 +34,7 @@ queue (exit code 7).
 
 The kernel tells nobody of a message but who receives it. So this looks at the queue again
 and again, and misses what is sent and received between two looks; where the kernel's own
-fields show that, it is told. Of messages that are equal in type and text, one that goes
+fields show that, it says so. Of messages that are equal in type and text, one that goes
 and one that comes look like one that stays. Where nothing may be missed, receive and send
 on, or use --interval 1ms and believe little.`,
 		Example: `  sysvipc msg tail msg:name=orders -t

@@ -167,7 +167,7 @@ func (l *lock) choose() (int, error) {
 			}
 		}
 		if !free {
-			return 0, cli.Fail(cli.ExitRunFailed, "run: lock %q counts a free slot, and all %d are taken: somebody changed semaphore set %d by hand. Mend it with \"sysvipc set\", or remove it with \"sysvipc rm %s\"", l.name, l.slots, l.set.ID(), ref(l.name))
+			return 0, cli.Fail(cli.ExitRunFailed, "run: lock %q counts a free slot, and all %d are taken: semaphore set %d was changed by hand. Mend it with \"sysvipc set\", or remove it with \"sysvipc rm %s\"", l.name, l.slots, l.set.ID(), ref(l.name))
 		}
 	}
 }

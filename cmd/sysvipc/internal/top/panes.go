@@ -71,7 +71,7 @@ var helpText = [][2]string{
 	{"esc", "one step back; clears the filter"},
 	{"q, ctrl+c", "quit"},
 	{"", "Colours"},
-	{"in-use", "somebody uses it"},
+	{"in-use", "a process uses it"},
 	{"protected", "belongs to a product with a tool of its own"},
 	{"unknown", "nobody here can tell; kept"},
 	{"has-data", "a queue with messages"},
