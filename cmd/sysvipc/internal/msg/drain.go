@@ -23,13 +23,13 @@ import (
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
-type msgDrainOptions struct {
+type drainOptions struct {
 	selection selectFlags
 	file      string
 }
 
 func newDrain() *cobra.Command {
-	var o msgDrainOptions
+	var o drainOptions
 	cmd := &cobra.Command{
 		Use:   "drain REF",
 		Short: "Take all messages out of a queue and keep them",
@@ -54,7 +54,7 @@ it cannot be written, and lost if we are killed.`,
 	return cmd
 }
 
-func (o *msgDrainOptions) run(cmd *cobra.Command, arg string) error {
+func (o *drainOptions) run(cmd *cobra.Command, arg string) error {
 	selector, matches, err := o.selection.chosen(cmd)
 	if err != nil {
 		return err

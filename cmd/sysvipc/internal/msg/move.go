@@ -16,13 +16,13 @@ import (
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
-type msgMoveOptions struct {
+type moveOptions struct {
 	typ  int64
 	wait verb.WaitFlags
 }
 
 func newMove() *cobra.Command {
-	var o msgMoveOptions
+	var o moveOptions
 	cmd := &cobra.Command{
 		Use:   "move REF TO",
 		Short: "Move the messages of a queue to another one",
@@ -44,7 +44,7 @@ another receiver takes in that moment is in both places, too, and it says so.`,
 	return cmd
 }
 
-func (o *msgMoveOptions) run(cmd *cobra.Command, args []string) error {
+func (o *moveOptions) run(cmd *cobra.Command, args []string) error {
 	if cmd.Flags().Changed("type") && o.typ < 1 {
 		return cli.Usage("--type %d: a message has a type of at least 1", o.typ)
 	}

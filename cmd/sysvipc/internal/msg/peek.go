@@ -11,14 +11,14 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 )
 
-type msgPeekOptions struct {
+type peekOptions struct {
 	selection selectFlags
 	out       writer
 	count     int
 }
 
 func newPeek() *cobra.Command {
-	var o msgPeekOptions
+	var o peekOptions
 	cmd := &cobra.Command{
 		Use:   "peek REF",
 		Short: "Look at the messages of a queue and leave them there",
@@ -42,7 +42,7 @@ receive, a message may be missing.`,
 	return cmd
 }
 
-func (o *msgPeekOptions) run(cmd *cobra.Command, arg string) error {
+func (o *peekOptions) run(cmd *cobra.Command, arg string) error {
 	if o.count < 0 || o.count == 0 && cmd.Flags().Changed("count") {
 		return cli.Usage("--count %d: at least 1", o.count)
 	}
@@ -59,7 +59,7 @@ func (o *msgPeekOptions) run(cmd *cobra.Command, arg string) error {
 	return errors.Join(err, o.out.end(err))
 }
 
-func (o *msgPeekOptions) peek(cmd *cobra.Command, q *sysvipc.Queue, matches func(int64) bool) error {
+func (o *peekOptions) peek(cmd *cobra.Command, q *sysvipc.Queue, matches func(int64) bool) error {
 	shown := 0
 	for index := 0; o.count == 0 || shown < o.count; index++ {
 		m, err := q.Peek(index)

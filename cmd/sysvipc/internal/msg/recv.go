@@ -17,7 +17,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
-type msgRecvOptions struct {
+type recvOptions struct {
 	selection selectFlags
 	out       writer
 	wait      verb.WaitFlags
@@ -26,7 +26,7 @@ type msgRecvOptions struct {
 }
 
 func newRecv() *cobra.Command {
-	var o msgRecvOptions
+	var o recvOptions
 	cmd := &cobra.Command{
 		Use:     "recv REF",
 		Aliases: []string{"receive"},
@@ -62,7 +62,7 @@ not: to take three messages, use --count 3 rather than head -n 3.`,
 	return cmd
 }
 
-func (o *msgRecvOptions) run(cmd *cobra.Command, arg string) error {
+func (o *recvOptions) run(cmd *cobra.Command, arg string) error {
 	if o.count < 1 {
 		return cli.Usage("--count %d: at least 1", o.count)
 	}
@@ -85,7 +85,7 @@ func (o *msgRecvOptions) run(cmd *cobra.Command, arg string) error {
 	return errors.Join(err, o.out.end(cli.Cause(cmd.Context(), err)))
 }
 
-func (o *msgRecvOptions) receive(ctx context.Context, q *sysvipc.Queue, selector sysvipc.Selector) error {
+func (o *recvOptions) receive(ctx context.Context, q *sysvipc.Queue, selector sysvipc.Selector) error {
 	for n := 0; o.follow || n < o.count; n++ {
 		var m sysvipc.Message
 		what := fmt.Sprintf("msg:%d: no message of %v", q.ID(), selector)

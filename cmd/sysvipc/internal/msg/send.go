@@ -21,7 +21,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
-type msgSendOptions struct {
+type sendOptions struct {
 	typ   int64
 	lines bool
 	jsonl bool
@@ -29,7 +29,7 @@ type msgSendOptions struct {
 }
 
 func newSend() *cobra.Command {
-	var o msgSendOptions
+	var o sendOptions
 	cmd := &cobra.Command{
 		Use:   "send REF [TEXT…]",
 		Short: "Send messages to a queue",
@@ -62,7 +62,7 @@ some may have been sent when an error comes, and the error says how many.`,
 	return cmd
 }
 
-func (o *msgSendOptions) run(cmd *cobra.Command, args []string) error {
+func (o *sendOptions) run(cmd *cobra.Command, args []string) error {
 	switch {
 	case args[0] == "-":
 		return cli.Usage("standard input is what is to be sent: give the REF as an argument")
@@ -97,7 +97,7 @@ func (o *msgSendOptions) run(cmd *cobra.Command, args []string) error {
 }
 
 // messages yields what is to be sent. An error ends it.
-func (o *msgSendOptions) messages(stdin io.Reader, texts []string) iter.Seq2[sysvipc.Message, error] {
+func (o *sendOptions) messages(stdin io.Reader, texts []string) iter.Seq2[sysvipc.Message, error] {
 	switch {
 	case o.lines:
 		return o.eachLine(stdin)
@@ -116,7 +116,7 @@ func (o *msgSendOptions) messages(stdin io.Reader, texts []string) iter.Seq2[sys
 }
 
 // whole reads one message, and no more than shows that it is too long.
-func (o *msgSendOptions) whole(stdin io.Reader) iter.Seq2[sysvipc.Message, error] {
+func (o *sendOptions) whole(stdin io.Reader) iter.Seq2[sysvipc.Message, error] {
 	return func(yield func(sysvipc.Message, error) bool) {
 		most := longestMessage()
 		data, err := io.ReadAll(io.LimitReader(stdin, int64(most)+1))
@@ -139,7 +139,7 @@ func longestMessage() int {
 	return lim.Queues.MaxMessage
 }
 
-func (o *msgSendOptions) eachLine(stdin io.Reader) iter.Seq2[sysvipc.Message, error] {
+func (o *sendOptions) eachLine(stdin io.Reader) iter.Seq2[sysvipc.Message, error] {
 	return func(yield func(sysvipc.Message, error) bool) {
 		in := bufio.NewReader(stdin)
 		for {
@@ -155,7 +155,7 @@ func (o *msgSendOptions) eachLine(stdin io.Reader) iter.Seq2[sysvipc.Message, er
 	}
 }
 
-func (o *msgSendOptions) eachJSON(stdin io.Reader) iter.Seq2[sysvipc.Message, error] {
+func (o *sendOptions) eachJSON(stdin io.Reader) iter.Seq2[sysvipc.Message, error] {
 	return func(yield func(sysvipc.Message, error) bool) {
 		in := json.NewDecoder(stdin)
 		in.DisallowUnknownFields()

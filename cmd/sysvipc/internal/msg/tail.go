@@ -17,14 +17,14 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 )
 
-type msgTailOptions struct {
+type tailOptions struct {
 	out      writer
 	last     int
 	interval arg.Duration
 }
 
 func newTail() *cobra.Command {
-	o := msgTailOptions{interval: arg.Duration{D: 200 * time.Millisecond}}
+	o := tailOptions{interval: arg.Duration{D: 200 * time.Millisecond}}
 	cmd := &cobra.Command{
 		Use:   "tail REF",
 		Short: "Follow what is sent to a queue, and leave it there",
@@ -52,7 +52,7 @@ on, or use --interval 1ms and believe little.`,
 	return cmd
 }
 
-func (o *msgTailOptions) run(cmd *cobra.Command, arg string) error {
+func (o *tailOptions) run(cmd *cobra.Command, arg string) error {
 	switch {
 	case o.last < 0:
 		return cli.Usage("--last %d: at least 0", o.last)
@@ -74,7 +74,7 @@ func (o *msgTailOptions) run(cmd *cobra.Command, arg string) error {
 	return err
 }
 
-func (o *msgTailOptions) follow(ctx context.Context, cmd *cobra.Command, q *sysvipc.Queue) error {
+func (o *tailOptions) follow(ctx context.Context, cmd *cobra.Command, q *sysvipc.Queue) error {
 	t := tail{q: q}
 	there, err := t.look()
 	if err != nil {
