@@ -15,15 +15,16 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
 )
 
 // lateLocks are the locks of a region in which lateThings were declared: of the directory, a
 // mutex, a var, both ends of records, a document, a topic, and each stripe of a map.
-func lateLocks(t testing.TB, r *Region) (all []*node) {
+func lateLocks(t testing.TB, r *Region) (all []*core.Node) {
 	t.Helper()
 	mustNot(t, lateThings(r))
-	r.eachLock(r.view.Load(), func(n *node) {
-		if n != &r.view.Load().header().init {
+	core.Of(r).EachLock(core.Of(r).View.Load(), func(n *core.Node) {
+		if n != &core.Of(r).View.Load().Header().Init {
 			all = append(all, n)
 		}
 	})
@@ -46,8 +47,8 @@ func lateThings(r *Region) error {
 	return errors.Join(e1, e2, e3, e4, e5, e6, e7, e8, e9)
 }
 
-// lateVictim writes its guardians' TIDs into all locks, as a thread does that takes them when
-// the kernel has walked the guardians' lists.
+// lateVictim writes its robust owners' TIDs into all locks, as a thread does that takes them when
+// the kernel has walked the robust owners' lists.
 var lateVictim = ipctest.Register("late victim", func(c *ipctest.ChildEnv) {
 	key, err := strconv.Atoi(c.Args[0])
 	c.Check(err)
@@ -60,13 +61,13 @@ var lateVictim = ipctest.Register("late victim", func(c *ipctest.ChildEnv) {
 		c.Check(err)
 	}
 	i := 0
-	r.eachLock(r.view.Load(), func(n *node) {
-		n.word = guardians.all[i%guardianCount].tid
+	core.Of(r).EachLock(core.Of(r).View.Load(), func(n *core.Node) {
+		n.Word = core.RobustOwners.All[i%core.RobustOwnerCount].Tid
 		if i++; i%2 == 0 {
-			n.word |= futexWaiters
+			n.Word |= core.Waiters
 		}
 	})
-	c.Say("%d %d", r.slot, second.slot)
+	c.Say("%d %d", core.Of(r).Slot, core.Of(second).Slot)
 	c.Listen()
 })
 
@@ -97,10 +98,10 @@ func TestLateLocks(t *testing.T) {
 			locks := lateLocks(t, r)
 			slots := killLate(t, key, how)
 			for i, n := range locks {
-				if tid := n.word & futexTIDMask; tid == 0 || threadExists(tid) {
-					t.Errorf("lock %d: %#x: it is held by nobody who is dead", i, n.word)
+				if tid := n.Word & core.TIDMask; tid == 0 || core.ThreadExists(tid) {
+					t.Errorf("lock %d: %#x: it is held by nobody who is dead", i, n.Word)
 				}
-				if ok, _ := pick().tryLock(n, 0, door{}); ok {
+				if ok, _ := core.Pick().TryLock(n, 0, core.Door{}); ok {
 					t.Errorf("lock %d is free before anybody has reaped", i)
 				}
 			}
@@ -116,22 +117,22 @@ func TestLateLocks(t *testing.T) {
 			stripes, err := MapOf[int64, int64](r, "map", 4096)
 			mustNot(t, err)
 			for i, n := range locks {
-				if n == (*node)(r.view.Load().at(m.offset)) {
+				if n == (*core.Node)(core.Of(r).View.Load().At(m.lock.Offset)) {
 					continue
 				}
-				g := pick()
-				ok, died := g.tryLock(n, 0, door{})
-				at := address(&n.word) - address((*uint32)(r.view.Load().at(0)))
-				swept := how == "twice" && at >= stripes.offset && at < stripes.offset+stripes.thing.size // by the second slot's reaper
+				g := core.Pick()
+				ok, died := g.TryLock(n, 0, core.Door{})
+				at := core.Address(&n.Word) - core.Address((*uint32)(core.Of(r).View.Load().At(0)))
+				swept := how == "twice" && at >= stripes.table.Offset && at < stripes.table.Offset+stripes.table.Structure.Size // by the second slot's reaper
 				if !ok || !died && !swept {
-					t.Errorf("lock %d: %#x: taken %t, from a dead owner %t", i, n.word, ok, died)
+					t.Errorf("lock %d: %#x: taken %t, from a dead owner %t", i, n.Word, ok, died)
 				}
 				if ok {
-					g.unlock(n)
+					g.Unlock(n)
 				}
 			}
 			for _, slot := range slots {
-				if word := r.view.Load().slot(r.plan, slot).life.word; word != 0 {
+				if word := core.Of(r).View.Load().Slot(core.Of(r).Plan, slot).Life.Word; word != 0 {
 					t.Errorf("slot %d is left with %#x", slot, word)
 				}
 			}
@@ -139,7 +140,7 @@ func TestLateLocks(t *testing.T) {
 	}
 }
 
-// Locks with a TID of a dead guardian are left alone if they may be somebody else's by now.
+// Locks with a TID of a dead robust owner are left alone if they may be somebody else's by now.
 func TestLateLocksOfOthers(t *testing.T) {
 	t.Parallel()
 	alive := func(t *testing.T) uint32 { // a thread of ours, which is in no slot
@@ -154,24 +155,24 @@ func TestLateLocksOfOthers(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		make func(t *testing.T, r *Region, s *slot, lock *node)
+		make func(t *testing.T, r *Region, s *core.Slot, lock *core.Node)
 		free bool
 	}{
-		{"nobody else's", func(*testing.T, *Region, *slot, *node) {}, true},
-		{"a thread that exists", func(t *testing.T, _ *Region, s *slot, lock *node) {
-			s.tids[0] = alive(t)
-			lock.word = s.tids[0]
+		{"nobody else's", func(*testing.T, *Region, *core.Slot, *core.Node) {}, true},
+		{"a thread that exists", func(t *testing.T, _ *Region, s *core.Slot, lock *core.Node) {
+			s.Tids[0] = alive(t)
+			lock.Word = s.Tids[0]
 		}, false},
-		{"a dead participant of another PID namespace", func(_ *testing.T, _ *Region, s *slot, _ *node) { s.pidns++ }, false},
-		{"a dead participant that did not know its PID namespace", func(_ *testing.T, _ *Region, s *slot, _ *node) { s.pidns = 0 }, false},
-		{"a living participant of another PID namespace", func(_ *testing.T, r *Region, s *slot, lock *node) {
-			other := r.view.Load().slot(r.plan, 5)
-			other.pidns, other.tids = 1, [4]uint32{lock.word & futexTIDMask, 7}
-			other.life.word = 7
+		{"a dead participant of another PID namespace", func(_ *testing.T, _ *Region, s *core.Slot, _ *core.Node) { s.Pidns++ }, false},
+		{"a dead participant that did not know its PID namespace", func(_ *testing.T, _ *Region, s *core.Slot, _ *core.Node) { s.Pidns = 0 }, false},
+		{"a living participant of another PID namespace", func(_ *testing.T, r *Region, s *core.Slot, lock *core.Node) {
+			other := core.Of(r).View.Load().Slot(core.Of(r).Plan, 5)
+			other.Pidns, other.Tids = 1, [4]uint32{lock.Word & core.TIDMask, 7}
+			other.Life.Word = 7
 		}, false},
-		{"a participant of another PID namespace that has left", func(_ *testing.T, r *Region, s *slot, lock *node) {
-			other := r.view.Load().slot(r.plan, 5)
-			other.pidns, other.tids = 1, [4]uint32{lock.word & futexTIDMask, 7}
+		{"a participant of another PID namespace that has left", func(_ *testing.T, r *Region, s *core.Slot, lock *core.Node) {
+			other := core.Of(r).View.Load().Slot(core.Of(r).Plan, 5)
+			other.Pidns, other.Tids = 1, [4]uint32{lock.Word & core.TIDMask, 7}
 		}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -182,16 +183,16 @@ func TestLateLocksOfOthers(t *testing.T) {
 			defer r.Close()
 			lock := lateLocks(t, r)[1]
 			slot := killLate(t, key, "once")[0]
-			v := r.view.Load()
-			c.make(t, r, v.slot(r.plan, slot), lock)
-			before := atomic.LoadUint32(&lock.word)
+			v := core.Of(r).View.Load()
+			c.make(t, r, v.Slot(core.Of(r).Plan, slot), lock)
+			before := atomic.LoadUint32(&lock.Word)
 			if _, err := r.Reap(); err != nil {
 				t.Fatal(err)
 			}
-			if word := atomic.LoadUint32(&lock.word); c.free != (word == before&futexWaiters|futexOwnerDied) || !c.free && word != before {
+			if word := atomic.LoadUint32(&lock.Word); c.free != (word == before&core.Waiters|core.OwnerDied) || !c.free && word != before {
 				t.Errorf("%#x has become %#x", before, word)
 			}
-			v.slot(r.plan, 5).life = node{}
+			v.Slot(core.Of(r).Plan, 5).Life = core.Node{}
 		})
 	}
 }
@@ -209,7 +210,7 @@ func TestLateLocksOfTwoHandles(t *testing.T) {
 	mustNot(t, err, m.Lock(t.Context()), second.Close(), m.Unlock(), m.Lock(t.Context()), m.Unlock())
 }
 
-// A thread of which the kernel keeps the TID, since the process is a zombie, is no guardian.
+// A thread of which the kernel keeps the TID, since the process is a zombie, is no robust owner.
 func TestGuardiansAreNotTheFirstThread(t *testing.T) {
 	t.Parallel()
 	p := ipctest.Start(t, firstThread, nil)
@@ -222,9 +223,9 @@ var firstThread = ipctest.Register("first thread", func(c *ipctest.ChildEnv) {
 	runtime.LockOSThread()
 	onFirst := unix.Gettid() == os.Getpid()
 	runtime.UnlockOSThread()
-	c.Check(startGuardians())
-	for _, g := range guardians.all {
-		if !onFirst || int(g.tid) == os.Getpid() {
+	c.Check(core.StartRobustOwners())
+	for _, g := range core.RobustOwners.All {
+		if !onFirst || int(g.Tid) == os.Getpid() {
 			c.Say("the first thread is one")
 			return
 		}

@@ -113,7 +113,7 @@ func TestChanClose(t *testing.T) {
 		if _, _, err := c.TryReceive(); err != io.EOF {
 			t.Errorf("at the end: %v", err)
 		}
-		if _, err := c.ReceiveSome(background, make([][7]int64, 2)); err != io.EOF {
+		if _, err := c.ReceiveBatch(background, make([][7]int64, 2)); err != io.EOF {
 			t.Errorf("at the end: %v", err)
 		}
 		if err := c.Close(); err != nil {
@@ -130,7 +130,7 @@ func TestChanClose(t *testing.T) {
 func TestChanEndWaitsForHandlers(t *testing.T) {
 	t.Parallel()
 	c := chanOf[int64](t, ensure(t, ipctest.Key(t)), "c", 4)
-	if n, err := c.SendAll(background, []int64{1, 2}); n != 2 || err != nil {
+	if n, err := c.SendBatch(background, []int64{1, 2}); n != 2 || err != nil {
 		t.Fatal(n, err)
 	}
 	if err := c.Close(); err != nil {
@@ -197,14 +197,14 @@ func TestChanContext(t *testing.T) {
 	if _, err := c.Receive(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("receive: %v", err)
 	}
-	if n, err := c.SendAll(ctx, []int64{1, 2, 3}); n != 2 || !errors.Is(err, context.DeadlineExceeded) {
+	if n, err := c.SendBatch(ctx, []int64{1, 2, 3}); n != 2 || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("send: %d, %v", n, err)
 	}
 	buf := make([]int64, 3)
-	if n, err := c.ReceiveSome(ctx, buf); n != 2 || err != nil || buf[1] != 2 {
+	if n, err := c.ReceiveBatch(ctx, buf); n != 2 || err != nil || buf[1] != 2 {
 		t.Errorf("receive: %d %v, %v", n, buf, err)
 	}
-	if n, err := c.ReceiveSome(background, nil); n != 0 || err != nil {
+	if n, err := c.ReceiveBatch(background, nil); n != 0 || err != nil {
 		t.Errorf("receive nothing: %d, %v", n, err)
 	}
 }
@@ -287,8 +287,8 @@ func TestChanAllocatesNothing(t *testing.T) {
 	n := testing.AllocsPerRun(100, func() {
 		_ = c.Send(ctx, buf[0])
 		_, _ = c.Receive(ctx)
-		_, _ = c.SendAll(ctx, buf)
-		_, _ = c.ReceiveSome(ctx, buf)
+		_, _ = c.SendBatch(ctx, buf)
+		_, _ = c.ReceiveBatch(ctx, buf)
 		_, _ = c.TrySend(buf[0])
 		_, _, _ = c.TryReceive()
 		_ = c.Send(ctx, buf[0])

@@ -46,7 +46,7 @@ var chanSink = ipctest.Register("chan sink", func(c *ipctest.ChildEnv) {
 			sum += m[0] + m[6]
 			continue
 		}
-		n, err := ch.ReceiveSome(background, buf)
+		n, err := ch.ReceiveBatch(background, buf)
 		if err != nil {
 			break
 		}
@@ -104,7 +104,7 @@ func BenchmarkChanStream(b *testing.B) {
 				if batch == 1 {
 					_ = c.Send(background, cellMessage{int64(n)})
 				} else {
-					_, _ = c.SendAll(background, buf)
+					_, _ = c.SendBatch(background, buf)
 				}
 			}
 			_ = c.Close()

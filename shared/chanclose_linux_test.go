@@ -10,6 +10,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
 )
 
 // A goroutine that is at work in the channel when its region is closed leaves what one
@@ -36,7 +37,7 @@ func TestChanCloseAmidst(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c[1].ring.claimSend(r[1].view.Load(), true)
+	c[1].ring.ClaimSend(core.Of(r[1]).View.Load(), true)
 	if err := c[0].Send(ctx, 2); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func TestChanCloseAmidst(t *testing.T) {
 			t.Errorf("got %d (%v), want %d", m, err, want)
 		}
 	}
-	if n, err := c[0].SendAll(ctx, []int64{1, 2, 3, 4}); n != 4 || err != nil {
+	if n, err := c[0].SendBatch(ctx, []int64{1, 2, 3, 4}); n != 4 || err != nil {
 		t.Error(n, err)
 	}
 }
@@ -68,8 +69,8 @@ func TestChanCloseWithoutRoom(t *testing.T) {
 	mustNot(t, err)
 	left, err := ChanOf[int64](leaver, "c", 4)
 	mustNot(t, err)
-	left.ring.claimSend(leaver.view.Load(), true)
-	mustNot(t, leaver.file.File.Close()) // from here on nobody can map it by that
+	left.ring.ClaimSend(core.Of(leaver).View.Load(), true)
+	mustNot(t, core.Of(leaver).File.File.Close()) // from here on nobody can map it by that
 	if err := leaver.Close(); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("got %v", err)
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
 
 // hostileWord returns what may stand where a word is expected.
@@ -23,7 +25,7 @@ func hostileWord(rng *rand.Rand) uint64 {
 	case 1:
 		return ^uint64(0)
 	case 2:
-		return rng.Uint64N(8) | rng.Uint64N(4)<<slotShift | rng.Uint64N(4)<<lapShift
+		return rng.Uint64N(8) | rng.Uint64N(4)<<structure.SlotShift | rng.Uint64N(4)<<structure.LapShift
 	case 3:
 		return rng.Uint64N(16)
 	case 4:
@@ -40,15 +42,15 @@ func useAll(t *testing.T, c *Chan[[12]int64]) {
 	buf := make([][12]int64, 3)
 	_, _, err1 := c.TryReceive()
 	_, err2 := c.TrySend(buf[0])
-	_, err3 := c.SendAll(ctx, buf)
-	_, err4 := c.ReceiveSome(ctx, buf)
+	_, err3 := c.SendBatch(ctx, buf)
+	_, err4 := c.ReceiveBatch(ctx, buf)
 	err5 := c.Handle(ctx, func([12]int64) error { return nil })
 	n, err6 := c.Len()
 	if n < 0 || n > c.Cap() {
 		t.Errorf("%d messages", n)
 	}
 	for _, err := range []error{err1, err2, err3, err4, err5, err6} {
-		if err != nil && !errors.Is(err, errCorrupt) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrChanClosed) && !errors.Is(err, io.EOF) {
+		if err != nil && !errors.Is(err, core.ErrCorrupt) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrChanClosed) && !errors.Is(err, io.EOF) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -65,10 +67,8 @@ func hostileChan(t *testing.T) (*Region, *Chan[[12]int64], []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r, c, r.view.Load().bytes[c.ring.offset : c.ring.offset+c.ring.size64()]
+	return r, c, core.Of(r).View.Load().Bytes[c.ring.Offset : c.ring.Offset+c.ring.Structure.Size]
 }
-
-func (c *ring) size64() uint64 { return c.thing.size }
 
 func scribble(rng *rand.Rand, b []byte) {
 	for range 1 + rng.IntN(12) {
@@ -83,12 +83,12 @@ func scribble(rng *rand.Rand, b []byte) {
 func TestChanHostileBytes(t *testing.T) {
 	t.Parallel()
 	r, c, b := hostileChan(t)
-	around := append([]byte(nil), r.view.Load().bytes[r.plan.heap:c.ring.offset]...)
+	around := append([]byte(nil), core.Of(r).View.Load().Bytes[core.Of(r).Plan.Heap:c.ring.Offset]...)
 	for seed := range uint64(150) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		clear(b)
-		atomic.StoreUint64(&c.ring.sends, 0)
-		atomic.StoreUint64(&c.ring.takes, 0)
+		atomic.StoreUint64(&c.ring.Sends, 0)
+		atomic.StoreUint64(&c.ring.Takes, 0)
 		for range rng.IntN(10) {
 			_, _ = c.TrySend([12]int64{1})
 			if rng.IntN(2) == 0 {
@@ -97,14 +97,14 @@ func TestChanHostileBytes(t *testing.T) {
 		}
 		scribble(rng, b)
 		useAll(t, c)
-		repairChan(r, r.view.Load(), c.ring.thing, owner(rng.Uint64()))
+		structure.RepairChan(core.Of(r).View.Load(), c.ring.Structure, core.Owner(rng.Uint64()))
 		useAll(t, c)
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
 	}
 	for i, old := range around {
-		if r.view.Load().bytes[r.plan.heap+uint64(i)] != old {
+		if core.Of(r).View.Load().Bytes[core.Of(r).Plan.Heap+uint64(i)] != old {
 			t.Fatal("a write beside the channel")
 		}
 	}
@@ -135,15 +135,15 @@ func TestChanHostileEntry(t *testing.T) {
 	r, c, _ := hostileChan(t)
 	for seed := range uint64(2000) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		w := c.ring.thing
-		w.params[rng.IntN(2)] = hostileWord(rng)
+		w := c.ring.Structure
+		w.Params[rng.IntN(2)] = hostileWord(rng)
 		if rng.IntN(3) == 0 {
-			w.params[1] = 1 << rng.IntN(64)
+			w.Params[1] = 1 << rng.IntN(64)
 		}
-		if ring, ok := ringOf(w); ok && (ring.start < w.offset || ring.start+(ring.mask+1)*ring.stride > w.offset+w.size) {
-			t.Fatalf("a ring of %d messages of %d bytes lies outside", ring.mask+1, ring.size)
+		if ring, ok := structure.RingOf(w); ok && (ring.Start < w.Offset || ring.Start+(ring.Mask+1)*ring.Stride > w.Offset+w.Size) {
+			t.Fatalf("a ring of %d messages of %d bytes lies outside", ring.Mask+1, ring.Size)
 		}
-		repairChan(r, r.view.Load(), w, r.id)
+		structure.RepairChan(core.Of(r).View.Load(), w, core.Of(r).Id)
 	}
 }
 

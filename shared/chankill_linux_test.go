@@ -9,33 +9,35 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
 
 // The points between two steps of a sender and a receiver, at each of which one is killed,
 // and what must then come out of a channel into which 1 was sent before, and 3 after.
 var chanKillPoints = []struct {
 	name string
-	stop func(c *ring, v *view)
+	stop func(c *structure.Ring, v *core.View)
 	want []int64
 }{
-	{"sender has claimed", func(c *ring, v *view) { c.claimSend(v, true) }, []int64{1, 3}},
-	{"sender has written", func(c *ring, v *view) {
-		at, _ := c.claimSend(v, true)
-		*(*int64)(c.message(v, at.position)) = 2
+	{"sender has claimed", func(c *structure.Ring, v *core.View) { c.ClaimSend(v, true) }, []int64{1, 3}},
+	{"sender has written", func(c *structure.Ring, v *core.View) {
+		at, _ := c.ClaimSend(v, true)
+		*(*int64)(c.Message(v, at.Position)) = 2
 	}, []int64{1, 3}},
-	{"sender has published", func(c *ring, v *view) {
+	{"sender has published", func(c *structure.Ring, v *core.View) {
 		m := int64(2)
-		c.put(v, unsafe.Pointer(&m))
+		c.Put(v, unsafe.Pointer(&m))
 	}, []int64{1, 2, 3}},
-	{"two senders have claimed", func(c *ring, v *view) { c.claimSend(v, true); c.claimSend(v, true) }, []int64{1, 3}},
-	{"receiver has claimed", func(c *ring, v *view) { c.claimReceive(v, true) }, []int64{1, 3}},
-	{"receiver has released", func(c *ring, v *view) {
+	{"two senders have claimed", func(c *structure.Ring, v *core.View) { c.ClaimSend(v, true); c.ClaimSend(v, true) }, []int64{1, 3}},
+	{"receiver has claimed", func(c *structure.Ring, v *core.View) { c.ClaimReceive(v, true) }, []int64{1, 3}},
+	{"receiver has released", func(c *structure.Ring, v *core.View) {
 		var m int64
-		c.take(v, unsafe.Pointer(&m))
+		c.Take(v, unsafe.Pointer(&m))
 	}, []int64{3}},
-	{"receiver has half put it back", func(c *ring, v *view) {
-		at, _ := c.claimReceive(v, true)
-		*c.word(v, at.position) = c.mark(at.position, cellFull)
+	{"receiver has half put it back", func(c *structure.Ring, v *core.View) {
+		at, _ := c.ClaimReceive(v, true)
+		*c.Word(v, at.Position) = c.Mark(at.Position, structure.CellFull)
 	}, []int64{1, 3}},
 }
 
@@ -48,7 +50,7 @@ var chanVictim = ipctest.Register("chan victim", func(c *ipctest.ChildEnv) {
 	c.Check(err)
 	ch, err := ChanOf[int64](r, "c", 4)
 	c.Check(err)
-	chanKillPoints[point].stop(ch.ring, r.view.Load())
+	chanKillPoints[point].stop(ch.ring, core.Of(r).View.Load())
 	c.Say("there")
 	c.Listen()
 })
@@ -72,7 +74,7 @@ var chanFarVictim = ipctest.Register("chan far victim", func(c *ipctest.ChildEnv
 	c.Check(err)
 	ch, err := ChanOf[int64](r, "c", 64)
 	c.Check(err)
-	ch.ring.claimSend(r.view.Load(), true)
+	ch.ring.ClaimSend(core.Of(r).View.Load(), true)
 	c.Say("there")
 	c.Listen()
 })
@@ -99,7 +101,7 @@ func TestChanKillFarBehindHead(t *testing.T) {
 	p := ipctest.Start(t, chanFarVictim, nil, strconv.Itoa(int(key)))
 	p.Expect("there")
 	p.Kill()
-	r.reapDead(r.view.Load()) // as whoever sleeps in the region would at once
+	core.Of(r).ReapDead(core.Of(r).View.Load()) // as whoever sleeps in the region would at once
 	go func() {
 		for i := range int64(100) {
 			if err := c.Send(ctx, 64+i); err != nil {
@@ -191,9 +193,9 @@ func killAt(t *testing.T, point int, want []int64, asleep bool) {
 	if len(seen) > 0 {
 		t.Errorf("also received: %v", seen)
 	}
-	v := r.view.Load()
+	v := core.Of(r).View.Load()
 	for i := range uint64(4) {
-		if state := *c.ring.word(v, i) & stateMask; state != cellEmpty && state != cellSealed {
+		if state := *c.ring.Word(v, i) & structure.StateMask; state != structure.CellEmpty && state != structure.CellSealed {
 			t.Errorf("cell %d is left in state %d", i, state)
 		}
 	}

@@ -67,7 +67,7 @@ func TestChanIsAQueue(t *testing.T) {
 					model = append(model, next)
 				}
 			},
-			"SendAll": func(rt *rapid.T) {
+			"SendBatch": func(rt *rapid.T) {
 				room := capacity - len(model)
 				if closed || room == 0 {
 					rt.Skip()
@@ -77,18 +77,18 @@ func TestChanIsAQueue(t *testing.T) {
 					next++
 					messages = append(messages, next)
 				}
-				if n, err := side().SendAll(background, messages); err != nil || n != len(messages) {
+				if n, err := side().SendBatch(background, messages); err != nil || n != len(messages) {
 					rt.Fatal(n, err)
 				}
 				model = append(model, messages...)
 			},
 			"TryReceive": func(rt *rapid.T) { got(side().TryReceive()) },
-			"ReceiveSome": func(rt *rapid.T) {
+			"ReceiveBatch": func(rt *rapid.T) {
 				if len(model) == 0 {
 					rt.Skip()
 				}
 				buf := make([]int64, rapid.IntRange(1, 2*capacity).Draw(rt, "n"))
-				n, err := side().ReceiveSome(background, buf)
+				n, err := side().ReceiveBatch(background, buf)
 				if want := min(len(buf), len(model)); err != nil || n != want || !slices.Equal(buf[:n], model[:n]) {
 					rt.Fatalf("received %v, %v of %v", buf[:n], err, model)
 				}

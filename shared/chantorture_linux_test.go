@@ -11,6 +11,8 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
 
 // Senders and receivers in processes of their own that are killed at random. What they did
@@ -56,13 +58,13 @@ func tortureOf(key int32, capacity int) (*Region, *Chan[tortured], *ledger, erro
 		return nil, nil, nil, err
 	}
 	var l *ledger
-	t, err := r.declare(context.Background(), wanted{kind: kindCounter, name: "ledger", size: ledgerSize})
+	t, err := core.Of(r).Declare(context.Background(), core.Declaration{Kind: structure.KindCounter, Name: "ledger", Size: ledgerSize})
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	v, err := r.use()
+	v, err := core.Of(r).Use()
 	if err == nil {
-		l = (*ledger)(v.at(t.offset))
+		l = (*ledger)(v.At(t.Offset))
 	}
 	return r, c, l, err
 }
@@ -99,7 +101,7 @@ var tortureSender = ipctest.Register("torture sender", func(c *ipctest.ChildEnv)
 			}
 			n--
 			atomic.StoreUint64(&l.last[id], n)
-			_, err = ch.SendAll(ctx, all)
+			_, err = ch.SendBatch(ctx, all)
 		} else {
 			atomic.StoreUint64(&l.last[id], n)
 			err = ch.Send(ctx, message(n))
@@ -140,7 +142,7 @@ var tortureReceiver = ipctest.Register("torture receiver", func(c *ipctest.Child
 			}
 		case "some":
 			var n int
-			n, err = ch.ReceiveSome(ctx, buf)
+			n, err = ch.ReceiveBatch(ctx, buf)
 			for _, m := range buf[:n] {
 				_ = note(m)
 			}

@@ -15,9 +15,10 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
 )
 
-// closer is what goroutines do in a region that is closed under them. Work does one thing in
+// closer is what goroutines do in a region that is closed under them. Work does one structure in
 // the region that is closed and returns whether it was done; its error is that of Close, or
 // nil. Sum returns how many were done, as those see it who have the region open all the time.
 type closer struct {
@@ -89,11 +90,10 @@ var closers = []closer{
 		x := declared[*Var[pair]](t)(VarOf[pair](r, "y"))
 		return once(func() error { return x.Update(t.Context(), func(p *pair) { p.A++; p.B-- }) })
 	}, sumPair},
-	{"any var", func(t *testing.T, _, r *Region) func() (int64, error) {
-		declared[*Var[pair]](t)(VarOf[pair](r, "y"))
-		a := declared[*Any](t)(r.Any("y"))
+	{"var without its type", func(t *testing.T, _, r *Region) func() (int64, error) {
+		x := declared[*Var[pair]](t)(VarOf[pair](r, "y"))
 		return once(func() error {
-			return a.Update(t.Context(), func(b []byte) error {
+			return x.value.UpdateBytes(t.Context(), func(b []byte) error {
 				p := (*pair)(unsafe.Pointer(unsafe.SliceData(b))) // of whole words
 				p.A++
 				p.B--
@@ -149,10 +149,10 @@ var closers = []closer{
 			i++
 			switch i % 5 {
 			case 0:
-				n, err := c.SendAll(ctx, []int64{1, 1, 1})
+				n, err := c.SendBatch(ctx, []int64{1, 1, 1})
 				return int64(n), notFull(err)
 			case 1:
-				n, err := c.ReceiveSome(ctx, some)
+				n, err := c.ReceiveBatch(ctx, some)
 				return -int64(n), notFull(err)
 			case 2:
 				err := c.Handle(ctx, func(m int64) error {
@@ -224,7 +224,7 @@ var closers = []closer{
 	{"topic", func(t *testing.T, _, r *Region) func() (int64, error) {
 		tp := declared[*Topic[int64]](t)(TopicOf[int64](r, "t", 16))
 		return func() (int64, error) {
-			n, err := tp.PublishAll(t.Context(), []int64{1, 2})
+			n, err := tp.PublishBatch(t.Context(), []int64{1, 2})
 			if n == 2 {
 				return 2, nil // what follows says it
 			}
@@ -242,7 +242,7 @@ var closers = []closer{
 		m := declared[*Mutex](t)(MutexOf(r, "mu"))
 		x := declared[*Var[pair]](t)(VarOf[pair](stays, "y"))
 		return func() (int64, error) {
-			rest(100) // else there is hardly an instant at which nobody holds it
+			core.Rest(100) // else there is hardly an instant at which nobody holds it
 			if err := m.Lock(t.Context()); err != nil {
 				return 0, err
 			}
@@ -256,7 +256,7 @@ var closers = []closer{
 		x := declared[*Var[pair]](t)(VarOf[pair](stays, "y"))
 		i := 0
 		return func() (int64, error) {
-			rest(100)
+			core.Rest(100)
 			if i++; i%3 == 0 {
 				if err := m.Lock(t.Context()); err != nil {
 					return 0, err

@@ -9,6 +9,7 @@ import (
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 var busy = ipctest.Register("busy", func(c *ipctest.ChildEnv) {
@@ -61,7 +62,7 @@ func TestRegionCopied(t *testing.T) {
 	_, err = mem.WriteAt(image, 0)
 	mustDo(t, err, mem.Close())
 
-	o, err := shared.Look(seg)
+	o, err := dynamic.Look(seg)
 	mustDo(t, err)
 	all, err := o.Participants()
 	mustDo(t, err, o.Close())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
 )
 
 // After a reboot a copy can have the ID of the original. What lives is left alone, and where
@@ -32,13 +33,13 @@ func TestRegionCopiedUnderItsID(t *testing.T) {
 		mustNot(t, err)
 		m, err := MutexOf(r, "m")
 		mustNot(t, err)
-		v := r.view.Load()
-		const tid = futexTIDMask - 1 // no thread has it
-		s := v.slot(r.plan, 3)
-		s.life.word, s.pid, s.tids[0], s.pidns = tid, tid, tid, guardians.pidns+c.ns
-		(*node)(v.at(m.offset)).word = tid
-		v.header().boot[0] ^= c.boot
-		v.done()
+		v := core.Of(r).View.Load()
+		const tid = core.TIDMask - 1 // no thread has it
+		s := v.Slot(core.Of(r).Plan, 3)
+		s.Life.Word, s.Pid, s.Tids[0], s.Pidns = tid, tid, tid, core.RobustOwners.Pidns+c.ns
+		(*core.Node)(v.At(m.lock.Offset)).Word = tid
+		v.Header().Boot[0] ^= c.boot
+		v.Done()
 		mustNot(t, r.Close())
 		r, err = OpenKey(ctx, key)
 		if c.ns != 0 { // it may live there

@@ -3,82 +3,43 @@ package shared
 import (
 	"context"
 	"iter"
-	"sync/atomic"
+
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
 
 // Counter is an integer that all processes change by single atomic operations. A kill
 // leaves it before or after an operation, never between. Safe for concurrent use.
-type Counter struct{ thing }
-
-// The value has a line of its own. The event of a change, which is written only where
-// somebody waits for one, lies in the next.
-
-func (r *Region) counterSize() uint64 { return line + r.eventSize() }
+type Counter struct{ value *structure.Word }
 
 // CounterOf returns the region's counter with this name, and makes it, with value 0, if
 // there is none.
 func CounterOf(r *Region, name string) (*Counter, error) {
-	t, err := r.declare(context.Background(), wanted{kind: kindCounter, name: name, size: r.counterSize()})
+	w, err := structure.DeclareCounter(core.Of(r), name)
 	if err != nil {
 		return nil, err
 	}
-	return &Counter{t}, nil
+	return &Counter{w}, nil
 }
-
-func (c *Counter) value(v *view) *int64 { return (*int64)(v.at(c.offset)) }
-
-func (c *Counter) changed() uint64 { return c.offset + line }
 
 // Add adds delta and returns the new value.
 func (c *Counter) Add(delta int64) (int64, error) {
-	v, err := c.beginWord()
-	if err != nil {
-		return 0, err
-	}
-	defer c.endWord()
-	value := atomic.AddInt64(c.value(v), delta)
-	c.region.notify(v, c.changed())
-	return value, nil
+	value, err := c.value.Add(uint64(delta))
+	return int64(value), err
 }
 
 // Load returns the value.
 func (c *Counter) Load() (int64, error) {
-	v, err := c.region.use()
-	if err != nil {
-		return 0, err
-	}
-	defer v.done()
-	value := atomic.LoadInt64(c.value(v))
-	if c.region.view.Load() != v { // meanwhile: it may be a zero that is none
-		return 0, c.region.closed()
-	}
-	return value, nil
+	value, err := c.value.Load()
+	return int64(value), err
 }
 
 // Store sets the value.
-func (c *Counter) Store(value int64) error {
-	v, err := c.beginWord()
-	if err != nil {
-		return err
-	}
-	defer c.endWord()
-	atomic.StoreInt64(c.value(v), value)
-	c.region.notify(v, c.changed())
-	return nil
-}
+func (c *Counter) Store(value int64) error { return c.value.Store(uint64(value)) }
 
 // CompareAndSwap sets the value to new if it is old, and reports whether it was.
 func (c *Counter) CompareAndSwap(old, new int64) (bool, error) {
-	v, err := c.beginWord()
-	if err != nil {
-		return false, err
-	}
-	defer c.endWord()
-	swapped := atomic.CompareAndSwapInt64(c.value(v), old, new)
-	if swapped {
-		c.region.notify(v, c.changed())
-	}
-	return swapped, nil
+	return c.value.CompareAndSwap(uint64(old), uint64(new))
 }
 
 // Watch yields the value now and after each change, until ctx is done. Of changes that
@@ -87,29 +48,12 @@ func (c *Counter) CompareAndSwap(old, new int64) (bool, error) {
 // nobody.
 func (c *Counter) Watch(ctx context.Context) iter.Seq2[int64, error] {
 	return func(yield func(int64, error) bool) {
-		for seen, first := int64(0), true; ; first = false {
-			value, err := c.next(ctx, seen, first)
-			if !yield(value, err) || err != nil {
+		for seen, first := uint64(0), true; ; first = false {
+			value, err := c.value.Next(ctx, seen, first)
+			if !yield(int64(value), err) || err != nil {
 				return
 			}
 			seen = value
 		}
 	}
-}
-
-// next waits until the value is not seen.
-func (c *Counter) next(ctx context.Context, seen int64, first bool) (value int64, err error) {
-	v, err := c.region.use()
-	if err != nil {
-		return 0, err
-	}
-	defer v.done()
-	err = c.region.wait(ctx, v, c.changed(), func() bool {
-		value = atomic.LoadInt64(c.value(v))
-		return (first || value != seen) && c.region.view.Load() == v
-	})
-	if err != nil {
-		value = 0
-	}
-	return value, err
 }

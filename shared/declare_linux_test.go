@@ -9,7 +9,7 @@ import (
 	"github.com/sysvipc/sysvipc/shared"
 )
 
-// Who declares a thing otherwise than it was made is told what differs.
+// Who declares a structure otherwise than it was made is told what differs.
 func TestDeclaredOtherwise(t *testing.T) {
 	t.Parallel()
 	r := ensure(t, ipctest.Key(t))

@@ -3,7 +3,7 @@
 // with whole values and with locks that can be taken.
 //
 // There is one place and what lies in it. A [Region] is a segment with a directory of
-// named things; each process that has it open is a participant. A [Mutex] or [RWMutex] is a
+// named structures; each process that has it open is a participant. A [Mutex] or [RWMutex] is a
 // lock, a [Var] a variable of any type without pointers, a [Counter] an integer, a [Chan] a
 // queue of messages each of which one receiver gets, a [Topic] one of which all get each,
 // [Records] a queue of bytes, a [Map] a table, a [Doc] a value of any Go type. A thing is

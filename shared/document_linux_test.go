@@ -18,6 +18,8 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
 
 type settings struct {
@@ -83,8 +85,8 @@ func TestDoc(t *testing.T) {
 		mustNot(t, d.Store(ctx, a))
 		wantDoc(t, d, a)
 	}
-	lock := &(*varHead)(d.region.view.Load().at(d.offset)).lock
-	g, _, err := lockNode(ctx, lock, door{}, nil)
+	lock := &(*structure.CellsHead)(d.doc.Region.View.Load().At(d.doc.Offset)).Lock
+	g, _, err := core.LockNode(ctx, lock, core.Door{}, nil)
 	mustNot(t, err)
 	short, cancel := context.WithTimeout(ctx, time.Millisecond)
 	defer cancel()
@@ -92,8 +94,8 @@ func TestDoc(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	wantDoc(t, d, a) // readers do not wait
-	g.unlock(lock)
-	mustNot(t, d.region.Close())
+	g.Unlock(lock)
+	mustNot(t, d.doc.Region.Close())
 	if _, err := d.Load(); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("got %v", err)
 	}
@@ -180,26 +182,26 @@ func TestDocWatch(t *testing.T) {
 // that must then be there; 1 was before.
 var docKillPoints = []struct {
 	name string
-	stop func(d *Doc[[]int], v *view)
+	stop func(d *Doc[[]int], v *core.View)
 	want int
 }{
-	{"has the lock", func(d *Doc[[]int], v *view) { d.lockNow(v) }, 1},
-	{"has written the length", func(d *Doc[[]int], v *view) { d.lockNow(v); *(*uint64)(d.cell(v, 2)) = 1 << 40 }, 1},
-	{"has written half", func(d *Doc[[]int], v *view) {
+	{"has the lock", func(d *Doc[[]int], v *core.View) { d.lockNow(v) }, 1},
+	{"has written the length", func(d *Doc[[]int], v *core.View) { d.lockNow(v); *(*uint64)(d.doc.Cell(v, 2)) = 1 << 40 }, 1},
+	{"has written half", func(d *Doc[[]int], v *core.View) {
 		d.lockNow(v)
-		*(*uint64)(d.cell(v, 2)) = 20
-		copy(unsafe.Slice((*byte)(unsafe.Add(d.cell(v, 2), docBytes)), 20), "[2,")
+		*(*uint64)(d.doc.Cell(v, 2)) = 20
+		copy(unsafe.Slice((*byte)(unsafe.Add(d.doc.Cell(v, 2), structure.DocBytes)), 20), "[2,")
 	}, 1},
-	{"has published", func(d *Doc[[]int], v *view) {
+	{"has published", func(d *Doc[[]int], v *core.View) {
 		d.lockNow(v)
-		*(*uint64)(d.cell(v, 2)) = 3
-		copy(unsafe.Slice((*byte)(unsafe.Add(d.cell(v, 2), docBytes)), 3), "[2]")
-		(*varHead)(v.at(d.offset)).seq = 2
+		*(*uint64)(d.doc.Cell(v, 2)) = 3
+		copy(unsafe.Slice((*byte)(unsafe.Add(d.doc.Cell(v, 2), structure.DocBytes)), 3), "[2]")
+		(*structure.CellsHead)(v.At(d.doc.Offset)).Seq = 2
 	}, 2},
 }
 
-func (d *Doc[T]) lockNow(v *view) {
-	_, _, _ = d.region.lock(context.Background(), v, &(*varHead)(v.at(d.offset)).lock, d.local)
+func (d *Doc[T]) lockNow(v *core.View) {
+	_, _, _ = d.doc.Region.Lock(context.Background(), v, &(*structure.CellsHead)(v.At(d.doc.Offset)).Lock, d.doc.Local)
 }
 
 var docVictim = ipctest.Register("doc victim", func(c *ipctest.ChildEnv) {
@@ -213,7 +215,7 @@ var docVictim = ipctest.Register("doc victim", func(c *ipctest.ChildEnv) {
 	c.Check(err)
 	c.Say("there")
 	if point < len(docKillPoints) {
-		docKillPoints[point].stop(d, r.view.Load())
+		docKillPoints[point].stop(d, core.Of(r).View.Load())
 		c.Say("stopped")
 		c.Listen()
 	}
@@ -286,9 +288,9 @@ func TestDocTorture(t *testing.T) {
 func TestDocHostileBytes(t *testing.T) {
 	t.Parallel()
 	r, d := docAt[[]int](t, ipctest.Key(t), 100)
-	v := r.view.Load()
-	b := v.bytes[d.offset : d.offset+d.size]
-	around := append([]byte(nil), v.bytes[r.plan.heap:d.offset]...)
+	v := core.Of(r).View.Load()
+	b := v.Bytes[d.doc.Offset : d.doc.Offset+d.doc.Size]
+	around := append([]byte(nil), v.Bytes[core.Of(r).Plan.Heap:d.doc.Offset]...)
 	for seed := range uint64(500) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		mustNot(t, d.Store(t.Context(), []int{1, 2, 3}))
@@ -303,9 +305,9 @@ func TestDocHostileBytes(t *testing.T) {
 		}
 		_, _ = d.Load()
 		_ = d.Update(t.Context(), func(*[]int) error { return nil })
-		_, _, _ = d.read(v)
+		_, _, _ = d.doc.Bytes(v)
 	}
-	if string(around) != string(v.bytes[r.plan.heap:d.offset]) {
+	if string(around) != string(v.Bytes[core.Of(r).Plan.Heap:d.doc.Offset]) {
 		t.Error("a write beside the document")
 	}
 }

@@ -2,9 +2,6 @@ package shared
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -15,6 +12,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
 )
 
 var lockSleeper = ipctest.Register("lock sleeper", func(c *ipctest.ChildEnv) {
@@ -24,18 +22,18 @@ var lockSleeper = ipctest.Register("lock sleeper", func(c *ipctest.ChildEnv) {
 	c.Check(err)
 	m, err := MutexOf(r, "m")
 	c.Check(err)
-	v := r.view.Load()
-	n := (*node)(v.at(m.offset))
+	v := core.Of(r).View.Load()
+	n := (*core.Node)(v.At(m.lock.Offset))
 	c.Say("there")
 	// As lockNode does, but it is killed when it has been woken.
-	r.sleepOnLock(v, n)
+	core.Of(r).SleepOnLock(v, n)
 	for {
-		word := atomic.LoadUint32(&n.word)
-		if word&futexTIDMask == 0 {
+		word := atomic.LoadUint32(&n.Word)
+		if word&core.TIDMask == 0 {
 			break
 		}
-		if atomic.CompareAndSwapUint32(&n.word, word, word|futexWaiters) {
-			futexWait(&n.word, word|futexWaiters, 0)
+		if atomic.CompareAndSwapUint32(&n.Word, word, word|core.Waiters) {
+			core.FutexWait(&n.Word, word|core.Waiters, 0)
 		}
 	}
 	c.Say("woken")
@@ -81,54 +79,35 @@ func TestLockWakeUpThatIsLost(t *testing.T) {
 	defer r.Close()
 	m, err := MutexOf(r, "m")
 	mustNot(t, err)
-	v := r.view.Load()
+	v := core.Of(r).View.Load()
 	mustNot(t, m.Lock(ctx))
-	tid := (*node)(v.at(m.offset)).word
+	tid := (*core.Node)(v.At(m.lock.Offset)).Word
 	first := ipctest.Start(t, lockSleeper, nil, strconv.Itoa(int(key)))
 	first.Expect("there")
 	sleeps := func(number int, args [3]uint64) bool {
-		return number == unix.SYS_FUTEX_WAITV || number == unix.SYS_FUTEX && uint32(args[2]) == tid|futexWaiters
+		return number == unix.SYS_FUTEX_WAITV || number == unix.SYS_FUTEX && uint32(args[2]) == tid|core.Waiters
 	}
-	mustNot(t, untilInCall(ctx, first.PID, sleeps))
+	mustNot(t, ipctest.UntilInCall(ctx, first.PID, sleeps))
 	for range 2 { // the kernel tells the first one, and that one, when it has looked, the second
 		other := ipctest.Start(t, bellWaiter, nil, strconv.Itoa(int(key)))
 		other.Expect("there")
-		mustNot(t, untilInCall(ctx, other.PID, sleeps))
+		mustNot(t, ipctest.UntilInCall(ctx, other.PID, sleeps))
 	}
 	second := ipctest.Start(t, lockWaiter, nil, strconv.Itoa(int(key)))
 	second.Expect("there")
-	mustNot(t, untilInCall(ctx, second.PID, sleeps))
+	mustNot(t, ipctest.UntilInCall(ctx, second.PID, sleeps))
 	mustNot(t, m.Unlock())
 	first.Expect("woken")
 	first.Kill()
 	second.Expect("locked")
-	s := v.slot(r.plan, 1)
-	for atomic.LoadUint32(&s.life.word) != 0 && ctx.Err() == nil { // until it is reaped
+	s := v.Slot(core.Of(r).Plan, 1)
+	for atomic.LoadUint32(&s.Life.Word) != 0 && ctx.Err() == nil { // until it is reaped
 		runtime.Gosched()
 	}
-	if atomic.LoadUint64(&s.asleep[0]) != 0 || atomic.LoadUint32(&s.many) != 0 {
-		t.Errorf("slot 1 is left with %v", s.asleep)
+	if atomic.LoadUint64(&s.Asleep[0]) != 0 || atomic.LoadUint32(&s.Many) != 0 {
+		t.Errorf("slot 1 is left with %v", s.Asleep)
 	}
 	second.Finish()
-}
-
-// untilInCall waits until a thread of a process is in a system call that is as wanted.
-func untilInCall(ctx context.Context, pid int, wanted func(number int, args [3]uint64) bool) error {
-	for ctx.Err() == nil {
-		calls, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
-		if err != nil {
-			return err
-		}
-		for _, name := range calls {
-			line, _ := os.ReadFile(name) // its thread may be gone, or run
-			var number int
-			var args [3]uint64
-			if n, _ := fmt.Sscanf(string(line), "%d %v %v %v", &number, &args[0], &args[1], &args[2]); n == 4 && wanted(number, args) {
-				return nil
-			}
-		}
-	}
-	return ctx.Err()
 }
 
 // More locks than fit into the list.
@@ -156,9 +135,9 @@ func TestLockManySleepers(t *testing.T) {
 			done <- err
 		}()
 	}
-	v := r.view.Load()
-	s := v.slot(r.plan, r.slot)
-	for atomic.LoadUint32(&s.many) == 0 {
+	v := core.Of(r).View.Load()
+	s := v.Slot(core.Of(r).Plan, core.Of(r).Slot)
+	for atomic.LoadUint32(&s.Many) == 0 {
 		runtime.Gosched()
 	}
 	for _, m := range all {
@@ -167,11 +146,11 @@ func TestLockManySleepers(t *testing.T) {
 	for range all {
 		mustNot(t, <-done)
 	}
-	if !r.wakeOthers(v, s) {
+	if !core.Of(r).WakeOthers(v, s) {
 		t.Error("nobody slept")
 	}
-	s.forgetSleep()
-	if s.many != 0 || s.asleep != [7]uint64{} {
-		t.Errorf("left are %v", s.asleep)
+	s.ForgetSleep()
+	if s.Many != 0 || s.Asleep != [7]uint64{} {
+		t.Errorf("left are %v", s.Asleep)
 	}
 }

@@ -2,9 +2,12 @@ package shared
 
 import (
 	"context"
-	"fmt"
+	"iter"
 	"reflect"
-	"unsafe"
+
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
+	"github.com/sysvipc/sysvipc/shared/shape"
 )
 
 // Map is a map that all processes see, for a number of entries that is fixed when it is
@@ -18,10 +21,10 @@ import (
 // after it. It may leave a cell that belongs to nothing, a key whose index entry was on its
 // way, and [Map.Len] off by one: readers do not notice, and whoever sees the writer's end,
 // or takes the same stripe next, puts it in order.
-type Map[K, V comparable] struct {
-	table
-	blank []run // what == does not look at in keys
-}
+type Map[K, V comparable] struct{ table *structure.Table }
+
+// ErrFull: a map has no room for one more entry. What was in it is unchanged.
+var ErrFull = structure.ErrFull
 
 // Entry is one key of a [Map] with its value.
 type Entry[K, V comparable] struct {
@@ -35,91 +38,34 @@ type Entry[K, V comparable] struct {
 //
 // A map takes about 1.1 to 1.6 times the room of its entries, and 8 to 16 bytes for each.
 func MapOf[K, V comparable](r *Region, name string, capacity int) (*Map[K, V], error) {
-	ks, err := keyShape(reflect.TypeFor[K]())
+	ks, err := shape.OfKey(reflect.TypeFor[K]())
 	if err != nil {
 		return nil, err
 	}
-	vs, err := shapeOf(reflect.TypeFor[V]())
+	vs, err := shape.Of(reflect.TypeFor[V]())
 	if err != nil {
 		return nil, err
 	}
-	l, ok := mapLayoutOf(uint64(max(capacity, 0)), uint64(ks.size), uint64(vs.size), r.eventSize())
-	if !ok {
-		return nil, fmt.Errorf("shared: map %q: a capacity of %d: it can be 1 to %d", name, capacity, maxMapCapacity)
-	}
-	w := wanted{
-		kind: kindMap, name: name, shape: entryShape[K, V](l), size: l.size(), params: [4]uint64{l.capacity, l.key, l.val},
-		init: func(v *view, t thing) {
-			for i := range l.stripes {
-				(*stripeHead)(v.at(t.offset + i*l.stripe)).lock.kind = robustShared
-			}
-		},
-	}
-	t, err := r.declare(context.Background(), w)
+	t, err := structure.DeclareMap(core.Of(r), name, ks, vs, capacity)
 	if err != nil {
 		return nil, err
 	}
-	return &Map[K, V]{table: *newTable(t, l), blank: ignored(reflect.TypeFor[K]())}, nil
-}
-
-// entryShape is the shape of a cell.
-func entryShape[K, V any](l mapLayout) shape {
-	// Both were checked.
-	k, _ := fieldOf(reflect.TypeFor[K](), "")
-	v, _ := fieldOf(reflect.TypeFor[V](), "")
-	k.name, v.name, v.offset = "key", "value", int(l.value)
-	return shape{size: int(l.stride), align: 8, fields: []field{k, v}}
-}
-
-// hash clears what does not count in a key, and returns the key's hash.
-func (m *Map[K, V]) hash(k *K) uint64 {
-	b := bytesOf(unsafe.Pointer(k), uint64(unsafe.Sizeof(*k)))
-	for _, r := range m.blank {
-		clear(b[r.from:r.to])
-	}
-	return xxh64(b)
+	return &Map[K, V]{t}, nil
 }
 
 // Load returns the value for k, and whether there is one.
-func (m *Map[K, V]) Load(k K) (V, bool, error) {
-	var value, none V
-	v, err := m.region.use()
-	if err != nil {
-		return none, false, err
+func (m *Map[K, V]) Load(k K) (value V, ok bool, err error) {
+	if ok, err = m.table.Load(core.ValueOf(&k), core.ValueOf(&value)); !ok {
+		var none V
+		value = none
 	}
-	defer v.done()
-	hash := m.hash(&k)
-	s := m.at(v, hash)
-	ok, err := s.read(hash, unsafe.Pointer(&k), unsafe.Pointer(&value))
-	if err == errBusy {
-		ok, err = s.readInTurn(context.Background(), hash, unsafe.Pointer(&k), unsafe.Pointer(&value))
-	}
-	if !ok || err != nil {
-		return none, false, err
-	}
-	return value, true, nil
+	return value, ok, err
 }
 
 // Store sets the value for k. It fails with [ErrFull] if k is new and there is no room. It
 // may wait for another writer, until ctx is done, as all may that write.
 func (m *Map[K, V]) Store(ctx context.Context, k K, value V) error {
-	v, err := m.region.use()
-	if err != nil {
-		return err
-	}
-	defer v.done()
-	hash := m.hash(&k)
-	s := m.at(v, hash)
-	lock, err := s.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer lock.release(s)
-	slot, word, exists, err := s.find(hash, unsafe.Pointer(&k))
-	if err != nil {
-		return err
-	}
-	return s.put(hash, slot, word, exists, unsafe.Pointer(&k), unsafe.Pointer(&value))
+	return m.table.Store(ctx, core.ValueOf(&k), core.ValueOf(&value))
 }
 
 // Update calls change with the value for k, or the zero value if there is none, and stores
@@ -127,30 +73,10 @@ func (m *Map[K, V]) Store(ctx context.Context, k K, value V) error {
 // must not write to m. If it panics, nothing is changed. Update fails with [ErrFull] if k
 // is new and there is no room.
 func (m *Map[K, V]) Update(ctx context.Context, k K, change func(value *V, exists bool) bool) error {
-	v, err := m.region.use()
-	if err != nil {
-		return err
-	}
-	defer v.done()
-	hash := m.hash(&k)
-	s := m.at(v, hash)
-	lock, err := s.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer lock.release(s)
-	slot, word, exists, err := s.find(hash, unsafe.Pointer(&k))
-	if err != nil {
-		return err
-	}
 	var value V
-	if exists {
-		copyOut(unsafe.Pointer(&value), unsafe.Add(s.cell(word&cellMask-1), s.value), unsafe.Sizeof(value))
-	}
-	if !change(&value, exists) {
-		return nil
-	}
-	return s.put(hash, slot, word, exists, unsafe.Pointer(&k), unsafe.Pointer(&value))
+	return m.table.Update(ctx, core.ValueOf(&k), core.ValueOf(&value), func(exists bool) (bool, error) {
+		return change(&value, exists), nil
+	})
 }
 
 // LoadOrStore returns the value for k if there is one, else it stores value and returns
@@ -187,39 +113,52 @@ func (m *Map[K, V]) CompareAndSwap(ctx context.Context, k K, old, new V) (swappe
 
 // Delete deletes the entry for k, and reports whether there was one.
 func (m *Map[K, V]) Delete(ctx context.Context, k K) (bool, error) {
-	v, err := m.region.use()
-	if err != nil {
-		return false, err
+	return m.table.Delete(ctx, core.ValueOf(&k))
+}
+
+// All yields the entries, in no order. An entry that is there from the beginning to the end
+// is yielded once; one that comes or goes meanwhile is yielded once or not at all, unless it
+// goes and comes again. Each value is one that the key had at some instant of the loop, which
+// may change the map. If a stripe changes faster than it can be read, the loop takes its
+// turn with the writers, for which it waits until ctx is done.
+func (m *Map[K, V]) All(ctx context.Context) iter.Seq2[Entry[K, V], error] {
+	return func(yield func(Entry[K, V], error) bool) {
+		for bytes, err := range m.table.All(ctx) {
+			var e Entry[K, V]
+			if err == nil {
+				copy(core.ValueOf(&e.Key).Bytes(), bytes.Key)
+				copy(core.ValueOf(&e.Value).Bytes(), bytes.Value)
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
 	}
-	defer v.done()
-	hash := m.hash(&k)
-	s := m.at(v, hash)
-	lock, err := s.lock(ctx)
-	if err != nil {
-		return false, err
+}
+
+// Watch yields the value for k now and after each change, until ctx is done: nil while there
+// is none. What it yields is the caller's own. Of changes that come faster than the loop it
+// yields the last, and none if that has led back to the value before.
+//
+// The changes of other keys in the same stripe wake the loop's process, and it sleeps again:
+// see [Map].
+func (m *Map[K, V]) Watch(ctx context.Context, k K) iter.Seq2[*V, error] {
+	return func(yield func(*V, error) bool) {
+		for value, err := range m.table.Watch(ctx, core.ValueOf(&k)) {
+			var own *V
+			if value != nil {
+				own = new(V)
+				copy(core.ValueOf(own).Bytes(), value)
+			}
+			if !yield(own, err) {
+				return
+			}
+		}
 	}
-	defer lock.release(s)
-	slot, word, found := s.probe(hash, unsafe.Pointer(&k))
-	switch found {
-	case hit:
-		s.remove(slot, word)
-		return true, nil
-	case missed, crowded:
-		return false, nil
-	}
-	return false, s.corrupt()
 }
 
 // Len returns the number of entries.
-func (m *Map[K, V]) Len() (int, error) {
-	v, err := m.region.use()
-	if err != nil {
-		return 0, err
-	}
-	defer v.done()
-	n := int(m.len(v))
-	return n, m.open(v)
-}
+func (m *Map[K, V]) Len() (int, error) { return m.table.Len() }
 
-// Capacity returns for how many entries the map was made.
-func (m *Map[K, V]) Capacity() int { return int(m.capacity) }
+// Cap returns for how many entries the map was made.
+func (m *Map[K, V]) Cap() int { return int(m.table.Capacity) }

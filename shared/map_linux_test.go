@@ -439,7 +439,7 @@ func TestMapHostileBytes(t *testing.T) {
 	mustDo(t, err)
 	defer r.Close()
 	m := mapOf[uint64, uint64](t, r, 100)
-	heap := onlyThing(t, r)
+	heap := onlyStructure(t, r)
 	mem, err := r.Segment().Attach(nil)
 	mustDo(t, err)
 	defer mem.Close()

@@ -11,6 +11,9 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
+	"github.com/sysvipc/sysvipc/shared/shape"
 )
 
 func TestMapLayoutIsPinned(t *testing.T) {
@@ -19,12 +22,12 @@ func TestMapLayoutIsPinned(t *testing.T) {
 		what      string
 		got, want uintptr
 	}{
-		{"stripeHead", unsafe.Sizeof(stripeHead{}), stripeHeadSize},
-		{"stripeHead.moves", unsafe.Offsetof(stripeHead{}.moves), 64},
-		{"stripeHead.fresh", unsafe.Offsetof(stripeHead{}.fresh), 84},
-		{"rwHead", unsafe.Sizeof(rwHead{}), rwHeadSize},
-		{"rwHead.state", unsafe.Offsetof(rwHead{}.state), 64},
-		{"rwHead.upTo", unsafe.Offsetof(rwHead{}.upTo), 68},
+		{"stripeHead", unsafe.Sizeof(structure.StripeHead{}), structure.StripeHeadSize},
+		{"stripeHead.moves", unsafe.Offsetof(structure.StripeHead{}.Moves), 64},
+		{"stripeHead.fresh", unsafe.Offsetof(structure.StripeHead{}.Fresh), 84},
+		{"rwHead", unsafe.Sizeof(structure.RwHead{}), structure.RwHeadSize},
+		{"rwHead.state", unsafe.Offsetof(structure.RwHead{}.State), 64},
+		{"rwHead.upTo", unsafe.Offsetof(structure.RwHead{}.UpTo), 68},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: %d, want %d", c.what, c.got, c.want)
@@ -35,9 +38,9 @@ func TestMapLayoutIsPinned(t *testing.T) {
 		{100, 12, 64, 1, 256, 101, 128, 128 + 2048 + 448 + 101*128 + 64},
 		{1 << 16, 8, 64, 64, 2048, 1297, 128, 64 * (128 + 16384 + 5248 + 1297*128 + 64)},
 	} {
-		l, ok := mapLayoutOf(c.capacity, c.key, c.val, 8)
+		l, ok := structure.MapLayoutOf(c.capacity, c.key, c.val, 8)
 		got := c
-		got.stripes, got.slots, got.cells, got.stride, got.size = l.stripes, l.slots, l.cells, l.stride, l.size()
+		got.stripes, got.slots, got.cells, got.stride, got.size = l.Stripes, l.Slots, l.Cells, l.Stride, l.Size()
 		if !ok || got != c {
 			t.Errorf("got %+v, want %+v", got, c)
 		}
@@ -59,13 +62,13 @@ func TestMapLopsided(t *testing.T) {
 	}
 	var keys []uint64
 	for k := uint64(0); err == nil; k++ {
-		if m.hash(&k)&(m.stripes-1) == 0 {
+		if m.table.Hash(core.ValueOf(&k))&(m.table.Stripes-1) == 0 {
 			if err = m.Store(context.Background(), k, k); err == nil {
 				keys = append(keys, k)
 			}
 		}
 	}
-	if !errors.Is(err, ErrFull) || len(keys) != int(m.cells-1) {
+	if !errors.Is(err, structure.ErrFull) || len(keys) != int(m.table.Cells-1) {
 		t.Fatalf("%d keys, then %v", len(keys), err)
 	}
 	for _, k := range keys {
@@ -94,7 +97,7 @@ func TestMapFindsWhatMoves(t *testing.T) {
 	// first's. When the first goes, the last moves to its place.
 	const chain, turns = 30, 100_000
 	key := func(home, after uint64) (k uint64) {
-		for k = after + 1; m.home(m.hash(&k)) != home; k++ {
+		for k = after + 1; m.table.Home(m.table.Hash(core.ValueOf(&k))) != home; k++ {
 		}
 		return k
 	}
@@ -155,14 +158,18 @@ func TestMapIgnoresPadding(t *testing.T) {
 		key
 		_ uint64
 	}
-	b := bytesOf(unsafe.Pointer(&dirty.key), uint64(unsafe.Sizeof(dirty.key)))
+	b := core.BytesOf(unsafe.Pointer(&dirty.key), uint64(unsafe.Sizeof(dirty.key)))
 	for i := range b {
 		b[i] = 0xa5
 	}
 	dirty.A, dirty.B, dirty.C = 1, 2, true
 	clean := key{A: 1, B: 2, C: true}
-	m := &Map[key, uint64]{blank: ignored(reflect.TypeFor[key]())}
-	if m.hash(&dirty.key) != m.hash(&clean) || string(b) != string(bytesOf(unsafe.Pointer(&clean), uint64(len(b)))) {
-		t.Errorf("%x and %x", b, bytesOf(unsafe.Pointer(&clean), uint64(len(b))))
+	s, err := shape.Of(reflect.TypeFor[key]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &structure.Table{Blank: shape.Blank(s.Size, s.Fields)}
+	if m.Hash(core.ValueOf(&dirty.key)) != m.Hash(core.ValueOf(&clean)) || string(b) != string(core.BytesOf(unsafe.Pointer(&clean), uint64(len(b)))) {
+		t.Errorf("%x and %x", b, core.BytesOf(unsafe.Pointer(&clean), uint64(len(b))))
 	}
 }

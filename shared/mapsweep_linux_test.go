@@ -11,6 +11,8 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
 
 // A writer that is killed leaves the steps of its write up to some point. Each such point
@@ -23,48 +25,50 @@ func TestMapSweepsEachKillPoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	v, err := r.use()
+	v, err := core.Of(r).Use()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer v.done()
+	defer v.Done()
 	const capacity = 24
 	type write struct {
-		stripe
+		structure.Stripe
 		hash, slot, word uint64
 		key              uint64
 	}
-	cell := func(w write) uint64 { return w.word&cellMask - 1 }
+	cell := func(w write) uint64 { return w.word&structure.CellMask - 1 }
 	take := func(w write) uint64 { // as put does
-		if h := w.head(); h.top > 0 {
-			h.top--
-			return uint64(*w.stack(h.top))
+		if h := w.Head(); h.Top > 0 {
+			h.Top--
+			return uint64(*w.Stack(h.Top))
 		}
-		w.head().fresh++
-		return uint64(w.head().fresh - 1)
+		w.Head().Fresh++
+		return uint64(w.Head().Fresh - 1)
 	}
 	fill := func(w write, cell, value uint64) {
-		copyIn(w.cell(cell), unsafe.Pointer(&w.key), 8)
-		copyIn(unsafe.Add(w.cell(cell), 8), unsafe.Pointer(&value), 8)
+		core.CopyIn(w.Cell(cell), unsafe.Pointer(&w.key), 8)
+		core.CopyIn(unsafe.Add(w.Cell(cell), 8), unsafe.Pointer(&value), 8)
 	}
 	publish := func(w write) {
 		c := take(w)
 		fill(w, c, 7777)
-		atomic.StoreUint64(w.stripe.word(w.slot), succeed(w.word, tag(w.hash)|(c+1)))
+		atomic.StoreUint64(w.Stripe.Word(w.slot), structure.Succeed(w.word, structure.Tag(w.hash)|(c+1)))
 	}
-	hole := func(w write) { atomic.StoreUint64(w.stripe.word(w.slot), succeed(w.word, wordHole)) }
+	hole := func(w write) {
+		atomic.StoreUint64(w.Stripe.Word(w.slot), structure.Succeed(w.word, structure.WordHole))
+	}
 	// moved is the first step of the hole's closing: an entry is in two places.
 	moved := func(w write, done bool) {
 		hole(w)
-		for slot := w.slot + 1; slot < w.slot+w.slots; slot++ {
-			word := atomic.LoadUint64(w.stripe.word(slot))
-			if word&cellMask == wordEmpty {
+		for slot := w.slot + 1; slot < w.slot+w.Slots; slot++ {
+			word := atomic.LoadUint64(w.Stripe.Word(slot))
+			if word&structure.CellMask == structure.WordEmpty {
 				return
 			}
-			if w.distance(slot, word&cellMask-1) >= slot-w.slot {
-				atomic.StoreUint64(w.stripe.word(w.slot), succeed(atomic.LoadUint64(w.stripe.word(w.slot)), word))
+			if w.Distance(slot, word&structure.CellMask-1) >= slot-w.slot {
+				atomic.StoreUint64(w.Stripe.Word(w.slot), structure.Succeed(atomic.LoadUint64(w.Stripe.Word(w.slot)), word))
 				if done {
-					atomic.StoreUint64(w.stripe.word(slot), succeed(word, wordHole))
+					atomic.StoreUint64(w.Stripe.Word(slot), structure.Succeed(word, structure.WordHole))
 				}
 				return
 			}
@@ -82,15 +86,15 @@ func TestMapSweepsEachKillPoint(t *testing.T) {
 		{"new: published, not counted", false, publish, put},
 		{"change: cell filled", true, func(w write) { fill(w, take(w), 1) }, 0},
 		{"change: published, old cell not released", true, publish, put},
-		{"change: old cell on the stack, and not counted", true, func(w write) { publish(w); *w.stack(w.head().top) = uint32(cell(w)) }, put},
+		{"change: old cell on the stack, and not counted", true, func(w write) { publish(w); *w.Stack(w.Head().Top) = uint32(cell(w)) }, put},
 		{"delete: a hole", true, hole, del},
 		{"delete: an entry in two places", true, func(w write) { moved(w, false) }, del},
 		{"delete: an entry moved, and the hole with it", true, func(w write) { moved(w, true) }, del},
-		{"delete: the hole closed, not counted", true, func(w write) { hole(w); w.close(w.slot) }, del},
+		{"delete: the hole closed, not counted", true, func(w write) { hole(w); w.Close(w.slot) }, del},
 		{"delete: counted, cell not released", true, func(w write) {
 			hole(w)
-			w.close(w.slot)
-			atomic.AddUint64(&w.head().count, ^uint64(0))
+			w.Close(w.slot)
+			atomic.AddUint64(&w.Head().Count, ^uint64(0))
 		}, del},
 	}
 	for _, p := range points {
@@ -130,9 +134,9 @@ func TestMapSweepsEachKillPoint(t *testing.T) {
 			} else {
 				delete(model, key)
 			}
-			hash := m.hash(&key)
-			s := m.at(v, hash)
-			slot, word, exists, err := s.find(hash, unsafe.Pointer(&key))
+			hash := m.table.Hash(core.ValueOf(&key))
+			s := m.table.At(v, hash)
+			slot, word, exists, err := s.Find(hash, unsafe.Pointer(&key))
 			if err != nil || exists != p.exists {
 				t.Fatalf("%s: %v, %v", name, exists, err)
 			}
@@ -164,13 +168,13 @@ func TestMapSweepsEachKillPoint(t *testing.T) {
 			}
 			same("before the sweep")
 			// The kernel marks the lock of a dead holder so: the next writer sweeps.
-			atomic.StoreUint32(&s.head().lock.word, futexOwnerDied)
+			atomic.StoreUint32(&s.Head().Lock.Word, core.OwnerDied)
 			if _, err := m.Delete(context.Background(), 1000); err != nil {
 				t.Fatal(err)
 			}
 			same("after the sweep")
-			for slot := range s.slots {
-				if atomic.LoadUint64(s.word(slot))&cellMask == wordHole {
+			for slot := range s.Slots {
+				if atomic.LoadUint64(s.Word(slot))&structure.CellMask == structure.WordHole {
 					t.Fatalf("%s: a hole is left", name)
 				}
 			}

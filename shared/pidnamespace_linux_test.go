@@ -13,6 +13,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
 )
 
 // startInPIDNamespace starts a child in a PID namespace of its own.
@@ -101,7 +102,7 @@ func visit(key sysvipc.Key, mine, others string, during time.Duration) (visits i
 		_, err1 = us.Add(1)
 		n, err2 := them.Load()
 		for range 20 {
-			rest(10)
+			core.Rest(10)
 			more, err := them.Load()
 			n, err2 = n+more, errors.Join(err2, err)
 		}

@@ -17,10 +17,13 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
 
-func (c *recordRing) lockNow(v *view, n *node) *guardian {
-	g, _, _ := c.region.lock(context.Background(), v, n, nil)
+// lockNow takes a lock, as the first step of a writer.
+func lockNow(r *core.Region, v *core.View, n *core.Node) *core.RobustOwner {
+	g, _, _ := r.Lock(context.Background(), v, n, nil)
 	return g
 }
 
@@ -29,70 +32,70 @@ func (c *recordRing) lockNow(v *view, n *node) *guardian {
 // before, "2" is by the victim, and "3" after.
 var recordKillPoints = []struct {
 	name string
-	stop func(c *recordRing, v *view)
+	stop func(c *structure.Records, v *core.View)
 	want string
 }{
-	{"sender has the lock", func(c *recordRing, v *view) { c.lockNow(v, &c.head(v).send) }, "1 3"},
-	{"sender has written a head", func(c *recordRing, v *view) {
-		c.lockNow(v, &c.head(v).send)
-		tail := c.head(v).tail
-		_, _ = c.put(v, 1)
-		c.head(v).tail = tail
+	{"sender has the lock", func(c *structure.Records, v *core.View) { lockNow(c.Region, v, &c.Head(v).Send) }, "1 3"},
+	{"sender has written a head", func(c *structure.Records, v *core.View) {
+		lockNow(c.Region, v, &c.Head(v).Send)
+		tail := c.Head(v).Tail
+		_, _ = c.Put(v, 1)
+		c.Head(v).Tail = tail
 	}, "1 3"},
-	{"sender has a place and the lock", func(c *recordRing, v *view) {
-		c.lockNow(v, &c.head(v).send)
-		_, _ = c.put(v, 1)
+	{"sender has a place and the lock", func(c *structure.Records, v *core.View) {
+		lockNow(c.Region, v, &c.Head(v).Send)
+		_, _ = c.Put(v, 1)
 	}, "1 3"},
-	{"sender has filled the rest of the room", func(c *recordRing, v *view) {
-		c.lockNow(v, &c.head(v).send)
-		h := c.head(v)
-		c.write(v, h.tail, 0, c.room-h.tail%c.room, recordGone)
+	{"sender has filled the rest of the room", func(c *structure.Records, v *core.View) {
+		lockNow(c.Region, v, &c.Head(v).Send)
+		h := c.Head(v)
+		c.Write(v, h.Tail, 0, c.Room-h.Tail%c.Room, structure.RecordGone)
 	}, "1 3"},
-	{"sender has a place", func(c *recordRing, v *view) { _, _ = c.claimRoom(context.Background(), v, 1) }, "1 3"},
-	{"two senders have places", func(c *recordRing, v *view) {
-		_, _ = c.claimRoom(context.Background(), v, 1)
-		_, _ = c.claimRoom(context.Background(), v, 1)
+	{"sender has a place", func(c *structure.Records, v *core.View) { _, _ = c.ClaimRoom(context.Background(), v, 1) }, "1 3"},
+	{"two senders have places", func(c *structure.Records, v *core.View) {
+		_, _ = c.ClaimRoom(context.Background(), v, 1)
+		_, _ = c.ClaimRoom(context.Background(), v, 1)
 	}, "1 3"},
-	{"sender has written", func(c *recordRing, v *view) {
-		p, _ := c.claimRoom(context.Background(), v, 1)
-		c.bytes(v, p, 1)[0] = '2'
-		*c.at(v, p).lengths() = pack([2]uint32{1, 1})
+	{"sender has written", func(c *structure.Records, v *core.View) {
+		p, _ := c.ClaimRoom(context.Background(), v, 1)
+		c.Bytes(v, p, 1)[0] = '2'
+		*c.At(v, p).Lengths() = structure.Pack([2]uint32{1, 1})
 	}, "1 3"},
-	{"sender has sent and woken nobody", func(c *recordRing, v *view) {
-		p, _ := c.claimRoom(context.Background(), v, 1)
-		c.bytes(v, p, 1)[0] = '2'
-		_ = c.commit(v, p, 1, 1)
+	{"sender has sent and woken nobody", func(c *structure.Records, v *core.View) {
+		p, _ := c.ClaimRoom(context.Background(), v, 1)
+		c.Bytes(v, p, 1)[0] = '2'
+		_ = c.Commit(v, p, 1, 1)
 	}, "1 2 3"},
-	{"sender has abandoned and woken nobody", func(c *recordRing, v *view) {
-		p, _ := c.claimRoom(context.Background(), v, 1)
-		c.at(v, p).state = c.mark(p, recordGone)
+	{"sender has abandoned and woken nobody", func(c *structure.Records, v *core.View) {
+		p, _ := c.ClaimRoom(context.Background(), v, 1)
+		c.At(v, p).State = c.Mark(p, structure.RecordGone)
 	}, "1 3"},
-	{"receiver has the lock", func(c *recordRing, v *view) { c.lockNow(v, &c.head(v).receive) }, "1 3"},
-	{"receiver has marked", func(c *recordRing, v *view) {
-		c.lockNow(v, &c.head(v).receive)
-		p, word, _, _, _ := c.find(v, c.head(v).head)
-		if !atomic.CompareAndSwapUint64(&c.at(v, p).state, word, c.mark(p, recordReading|c.me)) {
+	{"receiver has the lock", func(c *structure.Records, v *core.View) { lockNow(c.Region, v, &c.Head(v).Receive) }, "1 3"},
+	{"receiver has marked", func(c *structure.Records, v *core.View) {
+		lockNow(c.Region, v, &c.Head(v).Receive)
+		p, word, _, _, _ := c.Find(v, c.Head(v).Head)
+		if !atomic.CompareAndSwapUint64(&c.At(v, p).State, word, c.Mark(p, structure.RecordReading|c.Me)) {
 			panic("not marked")
 		}
 	}, "1 3"},
-	{"receiver has taken", func(c *recordRing, v *view) { _, _, _ = c.claimRecord(context.Background(), v) }, "1 3"},
-	{"receiver has half put it back", func(c *recordRing, v *view) {
-		p, _, _ := c.claimRecord(context.Background(), v)
-		c.at(v, p).state = c.mark(p, recordFull)
+	{"receiver has taken", func(c *structure.Records, v *core.View) { _, _, _ = c.ClaimRecord(context.Background(), v) }, "1 3"},
+	{"receiver has half put it back", func(c *structure.Records, v *core.View) {
+		p, _, _ := c.ClaimRecord(context.Background(), v)
+		c.At(v, p).State = c.Mark(p, structure.RecordFull)
 	}, "1 3"},
-	{"receiver has released", func(c *recordRing, v *view) {
-		p, _, _ := c.claimRecord(context.Background(), v)
-		c.at(v, p).state = c.mark(p, recordGone)
+	{"receiver has released", func(c *structure.Records, v *core.View) {
+		p, _, _ := c.ClaimRecord(context.Background(), v)
+		c.At(v, p).State = c.Mark(p, structure.RecordGone)
 	}, "3"},
-	{"receiver has advanced and woken nobody", func(c *recordRing, v *view) {
-		p, _, _ := c.claimRecord(context.Background(), v)
-		c.at(v, p).state = c.mark(p, recordGone)
-		c.advance(v)
+	{"receiver has advanced and woken nobody", func(c *structure.Records, v *core.View) {
+		p, _, _ := c.ClaimRecord(context.Background(), v)
+		c.At(v, p).State = c.Mark(p, structure.RecordGone)
+		c.Advance(v)
 	}, "3"},
-	{"closer has the lock", func(c *recordRing, v *view) { c.lockNow(v, &c.head(v).send) }, "1 3"},
-	{"closer has closed and woken nobody", func(c *recordRing, v *view) {
-		c.lockNow(v, &c.head(v).send)
-		c.head(v).closed = 1
+	{"closer has the lock", func(c *structure.Records, v *core.View) { lockNow(c.Region, v, &c.Head(v).Send) }, "1 3"},
+	{"closer has closed and woken nobody", func(c *structure.Records, v *core.View) {
+		lockNow(c.Region, v, &c.Head(v).Send)
+		c.Head(v).Closed = 1
 	}, "1"},
 }
 
@@ -103,9 +106,9 @@ var recordVictim = ipctest.Register("record victim", func(c *ipctest.ChildEnv) {
 	c.Check(err)
 	r, err := EnsureKey(context.Background(), sysvipc.Key(key), nil)
 	c.Check(err)
-	q, err := RecordsOf(r, "q", 4*line)
+	q, err := RecordsOf(r, "q", 4*core.Line)
 	c.Check(err)
-	recordKillPoints[point].stop(q.ring, r.view.Load())
+	recordKillPoints[point].stop(q.ring, core.Of(r).View.Load())
 	c.Say("there")
 	c.Listen()
 })
@@ -127,7 +130,7 @@ func killRecordAt(t *testing.T, point int, want string, asleep bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	key := ipctest.Key(t)
-	r, q := recordsAt(t, key, 4*line)
+	r, q := recordsAt(t, key, 4*core.Line)
 	mustNot(t, q.Send(ctx, []byte("1")))
 	p := ipctest.Start(t, recordVictim, nil, strconv.Itoa(int(key)), strconv.Itoa(point))
 	p.Expect("there")
@@ -304,9 +307,9 @@ func TestRecordHostileBytes(t *testing.T) {
 	t.Parallel()
 	r, q := recordsAt(t, ipctest.Key(t), 1024)
 	c := q.ring
-	v := r.view.Load()
-	b := v.bytes[c.offset : c.offset+c.size]
-	around := append([]byte(nil), v.bytes[r.plan.heap:c.offset]...)
+	v := core.Of(r).View.Load()
+	b := v.Bytes[c.Offset : c.Offset+c.Size]
+	around := append([]byte(nil), v.Bytes[core.Of(r).Plan.Heap:c.Offset]...)
 	use := func() {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
@@ -315,7 +318,7 @@ func TestRecordHostileBytes(t *testing.T) {
 			err2 := q.Send(ctx, make([]byte, 100))
 			_, err3 := q.Len()
 			for _, err := range []error{err1, err2, err3} {
-				if err != nil && !errors.Is(err, errCorrupt) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrChanClosed) && err != io.EOF {
+				if err != nil && !errors.Is(err, core.ErrCorrupt) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrChanClosed) && err != io.EOF {
 					t.Error(err)
 				}
 			}
@@ -326,7 +329,7 @@ func TestRecordHostileBytes(t *testing.T) {
 			return hostileWord(rng)
 		}
 		p := rng.Uint64N(32)
-		return p<<recordPlace | rng.Uint64N(4)<<recordSlot | rng.Uint64N(6)
+		return p<<structure.RecordPlace | rng.Uint64N(4)<<structure.RecordSlot | rng.Uint64N(6)
 	}
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 0))
@@ -342,7 +345,7 @@ func TestRecordHostileBytes(t *testing.T) {
 			if rng.IntN(2) == 0 {
 				i = []int{16, 17, 24, 32, 33, 40}[rng.IntN(6)]
 			} else if rng.IntN(2) == 0 {
-				i = int(c.start-c.offset)/8 + 8*rng.IntN(16) + rng.IntN(2)
+				i = int(c.Start-c.Offset)/8 + 8*rng.IntN(16) + rng.IntN(2)
 			}
 			if i < 5 || i > 7 && i < 13 {
 				continue // the locks: their holders might live
@@ -350,13 +353,13 @@ func TestRecordHostileBytes(t *testing.T) {
 			*wordAt(b, i) = hostile(rng)
 		}
 		use()
-		repairRecords(r, v, c.thing, owner(rng.Uint64()))
+		structure.RepairRecords(v, c.Structure, core.Owner(rng.Uint64()))
 		use()
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
 	}
-	if string(around) != string(v.bytes[r.plan.heap:c.offset]) {
+	if string(around) != string(v.Bytes[core.Of(r).Plan.Heap:c.Offset]) {
 		t.Error("a write beside the records")
 	}
 	// While it is used somebody writes into it all the time.

@@ -2,12 +2,11 @@ package shared
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"iter"
-	"math"
 
-	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
 
 // Records is a channel of byte records of any length among the goroutines of all processes
@@ -32,45 +31,23 @@ import (
 // A process that is stopped (SIGSTOP) is not dead: in the midst of Send or Fill it holds up
 // receivers at its record, in the midst of Receive or Handle senders when they come round
 // to its place, and in the few instructions in which it takes a place all of the others.
-type Records struct{ ring *recordRing }
-
-const (
-	maxRecord  = math.MaxInt32 - 1<<16
-	maxRecords = 1 << 48
-	minRecords = 2 * line
-)
+type Records struct{ ring *structure.Records }
 
 // RecordsOf returns the region's channel of records with this name, and makes it if there
 // is none, with size bytes of room, rounded up to 64. A record takes its length and 16
 // bytes, rounded up to 64; so the longest is 16 bytes shorter than the room. RecordsOf
 // fails if another program declared it with another size.
 func RecordsOf(r *Region, name string, size int) (*Records, error) {
-	if size < minRecords || uint64(size) > maxRecords {
-		return nil, fmt.Errorf("shared: records %q: room of %d bytes: use %d to %d", name, size, minRecords, int64(maxRecords))
-	}
-	room := roundUp(uint64(size), line)
-	t, err := r.declare(context.Background(), wanted{
-		kind: kindRecords, name: name, size: recordsSize(r, room), params: [4]uint64{room},
-		init: func(v *view, t thing) {
-			h := (*recordsHead)(v.at(t.offset))
-			h.send.kind, h.receive.kind = robustShared, robustShared
-		},
-	})
+	c, err := structure.DeclareRecords(core.Of(r), name, size)
 	if err != nil {
 		return nil, err
-	}
-	c, ok := recordRingOf(t)
-	if !ok {
-		return nil, fmt.Errorf("shared: records %q in region %q: %w: its sizes do not fit", name, r.name, errCorrupt)
 	}
 	return &Records{c}, nil
 }
 
 // Send sends a record, and waits for room until ctx is done. It fails with
 // [sysvipc.ErrTooBig] if the record can never fit, and with [ErrChanClosed] after Close.
-func (q *Records) Send(ctx context.Context, record []byte) error {
-	return q.Fill(ctx, len(record), func(b []byte) (int, error) { return copy(b, record), nil })
-}
+func (q *Records) Send(ctx context.Context, record []byte) error { return q.ring.Send(ctx, record) }
 
 // Fill sends a record that fill writes where it lies: into b, which has size bytes and
 // unknown contents. Fill returns how many it has written, as [io.Reader] does, so that a
@@ -78,52 +55,14 @@ func (q *Records) Send(ctx context.Context, record []byte) error {
 // error. B must not be used after fill has returned. Receivers of what is sent later wait
 // meanwhile.
 func (q *Records) Fill(ctx context.Context, size int, fill func(b []byte) (n int, err error)) error {
-	c := q.ring
-	if size < 0 || size > maxRecord || c.span(uint64(size)) > c.room {
-		return fmt.Errorf("shared: send to records %q: %w: %d bytes, and a record has at most %d", c.name, sysvipc.ErrTooBig, size, q.MaxLen())
-	}
-	v, err := c.region.use()
-	if err != nil {
-		return err
-	}
-	defer v.done()
-	p, err := c.claimRoom(ctx, v, uint64(size))
-	if err != nil {
-		return err
-	}
-	sent := false
-	defer func() {
-		if !sent {
-			c.abandon(v, p)
-		}
-	}()
-	n, err := fill(c.bytes(v, p, uint64(size)))
-	if err != nil {
-		return err
-	}
-	if n < 0 || n > size {
-		return fmt.Errorf("shared: send to records %q: fill says that it has written %d bytes into %d", c.name, n, size)
-	}
-	if err := c.commit(v, p, uint64(size), uint64(n)); err != nil {
-		return err
-	}
-	sent = true
-	c.region.notify(v, c.news)
-	return nil
+	return q.ring.Fill(ctx, size, fill)
 }
 
 // Receive returns the next record, and waits for one until ctx is done. The record is in
 // buf if that is long enough, and in a new slice if not. When the channel is closed and all
 // its records have been received, it returns [io.EOF].
 func (q *Records) Receive(ctx context.Context, buf []byte) (record []byte, err error) {
-	err = q.Handle(ctx, func(b []byte) error {
-		record = append(buf[:0], b...)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return record, nil
+	return q.ring.Receive(ctx, buf)
 }
 
 // Handle receives the next record, as Receive does, calls handle with it where it lies, and
@@ -132,30 +71,7 @@ func (q *Records) Receive(ctx context.Context, buf []byte) (record []byte, err e
 // at least once. Record must not be used after handle has returned. Handle returns what
 // handle does.
 func (q *Records) Handle(ctx context.Context, handle func(record []byte) error) error {
-	c := q.ring
-	v, err := c.region.use()
-	if err != nil {
-		return err
-	}
-	defer v.done()
-	p, size, err := c.claimRecord(ctx, v)
-	if err != nil {
-		return err
-	}
-	handled := false
-	defer func() {
-		if !handled {
-			c.putBack(v, p)
-		}
-	}()
-	if err := handle(c.bytes(v, p, size)); err != nil {
-		return err
-	}
-	if err := c.release(v, p); err != nil {
-		return err // closed meanwhile: what it has seen may be zeros
-	}
-	handled = true
-	return nil
+	return q.ring.Handle(ctx, handle)
 }
 
 // All receives records until the channel's end, or until ctx is done, which it yields as an
@@ -176,18 +92,10 @@ func (q *Records) All(ctx context.Context) iter.Seq2[[]byte, error] {
 // Close ends the channel, for all processes and for good: nothing more can be sent, and
 // receivers get [io.EOF] when they have received what was. It may wait for a sender who is
 // taking a place, until ctx is done. A second Close does nothing.
-func (q *Records) Close(ctx context.Context) error { return q.ring.close(ctx) }
+func (q *Records) Close(ctx context.Context) error { return q.ring.Close(ctx) }
 
 // Len returns how many records wait to be received. It looks at each.
-func (q *Records) Len() (int, error) {
-	v, err := q.ring.region.use()
-	if err != nil {
-		return 0, err
-	}
-	defer v.done()
-	n := q.ring.count(v)
-	return n, q.ring.open(v)
-}
+func (q *Records) Len() (int, error) { return q.ring.Len() }
 
 // MaxLen returns the length of the longest record.
-func (q *Records) MaxLen() int { return int(min(q.ring.room-recordLen, maxRecord)) }
+func (q *Records) MaxLen() int { return q.ring.MaxLen() }

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
 )
 
 func ensureFile(t testing.TB, path string) *Region {
@@ -101,21 +102,21 @@ var fileVictim = ipctest.Register("file victim", func(c *ipctest.ChildEnv) {
 	c.Check(q.Send(ctx, []byte("1")))
 	c.Check(m.Lock(ctx))
 	c.Check(rw.RLock(ctx))
-	v := r.view.Load()
-	for _, at := range []uint64{x.offset + line, mp.table.offset, d.offset + line} {
-		_, _, err = lockNode(ctx, (*node)(v.at(at)), door{}, nil)
+	v := core.Of(r).View.Load()
+	for _, at := range []uint64{x.value.Offset + core.Line, mp.table.Offset, d.doc.Offset + core.Line} {
+		_, _, err = core.LockNode(ctx, (*core.Node)(v.At(at)), core.Door{}, nil)
 		c.Check(err)
 	}
-	ch.ring.claimSend(v, true)
+	ch.ring.ClaimSend(v, true)
 	_, err = tp.Subscribe(Gated)
 	c.Check(err)
-	tp.topic.lockNow(v)
-	_, err = q.ring.claimRoom(ctx, v, 1)
+	lockNow(core.Of(r), v, &tp.topic.Head(v).Lock)
+	_, err = q.ring.ClaimRoom(ctx, v, 1)
 	c.Check(err)
-	_, _, err = q.ring.claimRecord(ctx, v)
+	_, _, err = q.ring.ClaimRecord(ctx, v)
 	c.Check(err)
-	q.ring.lockNow(v, &q.ring.head(v).send)
-	q.ring.lockNow(v, &q.ring.head(v).receive)
+	lockNow(core.Of(r), v, &q.ring.Head(v).Send)
+	lockNow(core.Of(r), v, &q.ring.Head(v).Receive)
 	c.Say("there")
 	c.Listen()
 })
@@ -150,7 +151,7 @@ func TestFileOutlivesItsProcesses(t *testing.T) {
 			}
 			p.Kill()
 			if reboot {
-				copy(before[unsafe.Offsetof(header{}.boot):], "another boot ID.")
+				copy(before[unsafe.Offsetof(core.Header{}.Boot):], "another boot ID.")
 				mustNot(t, os.WriteFile(path, before, 0))
 			}
 			r := ensureFile(t, path)
@@ -203,13 +204,13 @@ func TestFileRefuses(t *testing.T) {
 	mustNot(t, ensureFile(t, good).Close())
 	region, err := os.ReadFile(good)
 	mustNot(t, err)
-	started := append([]byte(nil), region[:headerLen]...)
-	started[12] = stateStarted
+	started := append([]byte(nil), region[:core.HeaderLen]...)
+	started[12] = core.StateStarted
 	broken := append([]byte(nil), region...)
-	broken[unsafe.Offsetof(header{}.config)] ^= 1
+	broken[unsafe.Offsetof(core.Header{}.Config)] ^= 1
 	for name, b := range map[string][]byte{
 		"text": []byte("some text"), "zeros": make([]byte, 8192), "short": region[:100],
-		"cut": region[:len(region)-1], "cut more": region[:headerLen], "broken": broken,
+		"cut": region[:len(region)-1], "cut more": region[:core.HeaderLen], "broken": broken,
 	} {
 		path := filepath.Join(dir, name)
 		mustNot(t, os.WriteFile(path, b, 0o600))
@@ -225,7 +226,7 @@ func TestFileRefuses(t *testing.T) {
 		}
 	}
 	// These are what a creator has left that was killed.
-	for name, b := range map[string][]byte{"empty": nil, "started": started, "started with size": append(started, make([]byte, 1<<20-headerLen)...)} {
+	for name, b := range map[string][]byte{"empty": nil, "started": started, "started with size": append(started, make([]byte, 1<<20-core.HeaderLen)...)} {
 		path := filepath.Join(dir, name)
 		mustNot(t, os.WriteFile(path, b, 0o600))
 		if _, err := OpenFile(t.Context(), path); err == nil {

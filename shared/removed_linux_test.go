@@ -14,6 +14,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
 )
 
 // waits are all that can wait in a region. None of them ends by itself.
@@ -143,7 +144,7 @@ var removedUser = ipctest.Register("removed user", func(c *ipctest.ChildEnv) {
 	if err := r.Close(); !errors.Is(err, fs.ErrClosed) {
 		c.Fatal(err)
 	}
-	if openRegions.stop != nil {
+	if core.OpenRegions.Stop != nil {
 		c.Fatal("a goroutine is left")
 	}
 	c.Say("closed")
@@ -152,12 +153,12 @@ var removedUser = ipctest.Register("removed user", func(c *ipctest.ChildEnv) {
 
 // allWait reports whether those of waits sleep.
 func allWait(r *Region) bool {
-	r.bell.mu.Lock()
-	defer r.bell.mu.Unlock()
-	r.sleepers.mu.Lock()
-	defer r.sleepers.mu.Unlock()
-	n := len(r.sleepers.cancel)
-	for _, all := range r.bell.waiters {
+	core.Of(r).Waker.Mu.Lock()
+	defer core.Of(r).Waker.Mu.Unlock()
+	core.Of(r).Sleepers.Mu.Lock()
+	defer core.Of(r).Sleepers.Mu.Unlock()
+	n := len(core.Of(r).Sleepers.Cancel)
+	for _, all := range core.Of(r).Waker.Waiters {
 		n += len(all)
 	}
 	return n == len(waits)
@@ -216,7 +217,7 @@ func TestRemovedIsTold(t *testing.T) {
 			mustNot(t, held.Unlock(), read.RUnlock(), written.Unlock()) // what is held can be given back
 			again, err := openIt(t.Context(), at)
 			mustNot(t, err)
-			if again.config.nonce == r.config.nonce {
+			if core.Of(again).Config.Nonce == core.Of(r).Config.Nonce {
 				t.Error("it is the old region")
 			}
 			mustNot(t, r.Close(), again.Remove(), again.Close())
@@ -237,17 +238,17 @@ func TestRemovedIsNotBelieved(t *testing.T) {
 		_, err := c.Receive(t.Context())
 		got <- err
 	}()
-	for len(r.bell.lead) > 0 {
+	for len(core.Of(r).Waker.Lead) > 0 {
 		runtime.Gosched()
 	}
-	v := r.view.Load()
-	alarms := atomic.LoadUint64(&v.header().alarms)
-	atomic.StoreUint32(&v.header().removed, 1)
-	r.alarm(v)
+	v := core.Of(r).View.Load()
+	alarms := atomic.LoadUint64(&v.Header().Wakes)
+	atomic.StoreUint32(&v.Header().Removed, 1)
+	core.Of(r).WakeAll(v)
 	for range 100 {
-		r.glance(v)
+		core.Of(r).CheckRemoved(v)
 	}
-	if atomic.LoadUint64(&v.header().alarms) == alarms {
+	if atomic.LoadUint64(&v.Header().Wakes) == alarms {
 		t.Error("no alarm")
 	}
 	mustNot(t, c.Send(t.Context(), 1), <-got)

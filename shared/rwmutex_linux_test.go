@@ -13,6 +13,7 @@ import (
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 func rwmutexOf(t testing.TB, r *shared.Region) *shared.RWMutex {
@@ -387,15 +388,15 @@ func TestRWMutexTorture(t *testing.T) {
 	t.Logf("%d writes", x)
 }
 
-// onlyThing returns the offset of the one thing in a region.
-func onlyThing(t *testing.T, r *shared.Region) int64 {
+// onlyStructure returns the offset of the one structure in a region.
+func onlyStructure(t *testing.T, r *shared.Region) int64 {
 	t.Helper()
-	things, err := r.Things()
+	all, err := dynamic.Of(r).All()
 	mustDo(t, err)
-	if len(things) != 1 {
-		t.Fatalf("there are %d things", len(things))
+	if len(all) != 1 {
+		t.Fatalf("there are %d structures", len(all))
 	}
-	return things[0].Offset
+	return all[0].Describe().Offset
 }
 
 // A peer may write anything into the lock: there are errors, and no end of the process.
@@ -407,7 +408,7 @@ func TestRWMutexHostileBytes(t *testing.T) {
 	mustDo(t, err)
 	defer r.Close()
 	m := rwmutexOf(t, r)
-	heap := onlyThing(t, r)
+	heap := onlyStructure(t, r)
 	junk := make([]byte, 128+64+4*64)
 	mem, err := r.Segment().Attach(nil)
 	mustDo(t, err)

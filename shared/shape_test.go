@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/sysvipc/sysvipc/shared/shape"
 )
 
 type leg struct {
@@ -36,14 +38,14 @@ func TestShapeText(t *testing.T) {
 			Names [2]String[[6]uint8]
 		}](), "ID:u16@0,Names:[2]{:[6]str@0}/6@2"},
 	} {
-		s, err := shapeOf(c.typ)
+		s, err := shape.Of(c.typ)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := s.String(); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.typ, got, c.want)
 		}
-		back, err := parseShape(s.String())
+		back, err := shape.Parse(s.String())
 		if err != nil || back.String() != c.want {
 			t.Errorf("%s: read back as %s (%v)", c.typ, back, err)
 		}
@@ -70,7 +72,7 @@ func TestShapeRefuses(t *testing.T) {
 		{reflect.TypeFor[error](), "interface"},
 		{reflect.TypeFor[struct{ S string }](), ".S is a string, which means nothing in another process: use shared.String[[32]byte]"},
 	} {
-		if _, err := shapeOf(c.typ); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := shape.Of(c.typ); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q in it", c.typ, err, c.want)
 		}
 	}
@@ -83,14 +85,14 @@ func TestShapeDiffers(t *testing.T) {
 		Px   [2]float64
 		Legs [3]struct{ Qty, Open int32 }
 	}
-	a, _ := shapeOf(reflect.TypeFor[order]())
-	b, _ := shapeOf(reflect.TypeFor[other]())
-	if got, want := a.differs(b), "Legs[0].Open bool at 28 here, Legs[0].Open i32 at 28 there"; got != want {
+	a, _ := shape.Of(reflect.TypeFor[order]())
+	b, _ := shape.Of(reflect.TypeFor[other]())
+	if got, want := a.Differs(b), "Legs[0].Open bool at 28 here, Legs[0].Open i32 at 28 there"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	renamed, _ := shapeOf(reflect.TypeFor[struct{ A, B int64 }]())
-	again, _ := shapeOf(reflect.TypeFor[struct{ C, D int64 }]())
-	if renamed.fingerprint() != again.fingerprint() || renamed.fingerprint() == a.fingerprint() {
+	renamed, _ := shape.Of(reflect.TypeFor[struct{ A, B int64 }]())
+	again, _ := shape.Of(reflect.TypeFor[struct{ C, D int64 }]())
+	if renamed.Fingerprint() != again.Fingerprint() || renamed.Fingerprint() == a.Fingerprint() {
 		t.Error("a fingerprint goes by offsets and kinds, and by nothing else")
 	}
 }
@@ -131,15 +133,15 @@ func TestShapeMoved(t *testing.T) {
 			Bid float64
 		}](), "Bid"},
 	} {
-		a, err1 := shapeOf(c.a)
-		b, err2 := shapeOf(c.b)
-		if err1 != nil || err2 != nil || a.fingerprint() != b.fingerprint() {
+		a, err1 := shape.Of(c.a)
+		b, err2 := shape.Of(c.b)
+		if err1 != nil || err2 != nil || a.Fingerprint() != b.Fingerprint() {
 			t.Fatal(err1, err2, a, b)
 		}
-		if got := MovedField(a.String(), b.String()); got != c.want {
+		if got := shape.MovedField(a.String(), b.String()); got != c.want {
 			t.Errorf("%s and %s: got %q, want %q", a, b, got, c.want)
 		}
-		if got := MovedField(b.String(), a.String()); (got == "") != (c.want == "") {
+		if got := shape.MovedField(b.String(), a.String()); (got == "") != (c.want == "") {
 			t.Errorf("%s and %s: got %q", b, a, got)
 		}
 	}
@@ -148,12 +150,12 @@ func TestShapeMoved(t *testing.T) {
 func FuzzParseShape(f *testing.F) {
 	f.Add("ID:u64@0,Legs:[3]{Qty:i32@0,Open:bool@4}/8@24")
 	f.Fuzz(func(t *testing.T, text string) {
-		s, err := parseShape(text)
+		s, err := shape.Parse(text)
 		if err != nil {
 			return
 		}
-		s.differs(shape{})
-		again, err := parseShape(s.String())
+		s.Differs(shape.Shape{})
+		again, err := shape.Parse(s.String())
 		if err != nil || again.String() != s.String() {
 			t.Errorf("%q is read as %q, and that as %q (%v)", text, s, again, err)
 		}

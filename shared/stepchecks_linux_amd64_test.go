@@ -9,6 +9,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/sysvipc/sysvipc/shared/internal/core"
 )
 
 // oneOf fails if got is none of want.
@@ -86,7 +88,7 @@ func checkVar[T comparable](before, after, other T) func(ctx context.Context, x 
 
 // drain returns all that is in a channel, in which r is: what comes before 9, which is sent
 // last, and what is there again when the dead one's work is repaired.
-func drain(ctx context.Context, r *Region, send func(context.Context, byte) error, receive func(context.Context) (int64, error)) (got []int64, err error) {
+func drain(ctx context.Context, r *core.Region, send func(context.Context, byte) error, receive func(context.Context) (int64, error)) (got []int64, err error) {
 	for _, reap := range []bool{false, true} {
 		if reap {
 			if _, err := r.Reap(); err != nil {
@@ -116,7 +118,7 @@ func drain(ctx context.Context, r *Region, send func(context.Context, byte) erro
 // a receiver was killed at may come after later ones.
 func checkChan(want ...[]int64) func(ctx context.Context, c *Chan[int64], k kill) error {
 	return func(ctx context.Context, c *Chan[int64], k kill) error {
-		got, err := drain(ctx, c.ring.region, func(ctx context.Context, m byte) error { return c.Send(ctx, int64(m)) }, c.Receive)
+		got, err := drain(ctx, c.ring.Region, func(ctx context.Context, m byte) error { return c.Send(ctx, int64(m)) }, c.Receive)
 		if err != nil {
 			return err
 		}
@@ -156,7 +158,7 @@ func checkReceived[C any](check func(want ...[]int64) func(context.Context, C, k
 
 func checkRecords(want ...[]int64) func(ctx context.Context, q *Records, k kill) error {
 	return func(ctx context.Context, q *Records, k kill) error {
-		got, err := drain(ctx, q.ring.region, func(ctx context.Context, n byte) error { return q.Send(ctx, nine(n)) }, func(ctx context.Context) (int64, error) {
+		got, err := drain(ctx, q.ring.Region, func(ctx context.Context, n byte) error { return q.Send(ctx, nine(n)) }, func(ctx context.Context) (int64, error) {
 			return receiveNine(ctx, q)
 		})
 		if err != nil {
@@ -190,7 +192,7 @@ func checkTopic(ctx context.Context, p *Topic[int64], _ kill) error {
 		return err
 	}
 	defer s.Close()
-	_, err = drain(ctx, p.topic.region, func(ctx context.Context, last byte) error {
+	_, err = drain(ctx, p.topic.Region, func(ctx context.Context, last byte) error {
 		for range 6 { // more than there are cells
 			if err := p.Publish(ctx, 8); err != nil {
 				return err
@@ -232,7 +234,7 @@ func checkMap(want ...int64) func(ctx context.Context, m *Map[int32, int64], k k
 		if err := m.Store(ctx, 1, 7); err != nil {
 			return err
 		}
-		if _, err := m.region.Reap(); err != nil {
+		if _, err := m.table.Region.Reap(); err != nil {
 			return err
 		}
 		if n, err := m.Len(); err != nil || n != 8 {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
 )
 
 // stepRole is one call that a participant makes, and may be killed in.
@@ -29,7 +30,7 @@ func smallRegion(key sysvipc.Key) (*Region, error) {
 	return EnsureKey(context.Background(), key, &Options{Size: 1 << 15, Entries: 16, Participants: 4})
 }
 
-// roleOf is a role on one thing.
+// roleOf is a role on one structure.
 func roleOf[H any](name string, open func(r *Region) (H, error), before, call func(ctx context.Context, h H) error, check func(ctx context.Context, h H, k kill) error) stepRole {
 	return stepRole{
 		name: name,
@@ -58,7 +59,7 @@ func roleOf[H any](name string, open func(r *Region) (H, error), before, call fu
 				defer again.Close()
 				_, err = open(again)
 				return err
-			}, r.view.Load().bytes, err
+			}, core.Of(r).View.Load().Bytes, err
 		},
 		victim: func(key sysvipc.Key) (func() error, error) {
 			r, err := smallRegion(key)
@@ -95,7 +96,7 @@ func (k kill) passed(function string) bool {
 }
 
 // dead has a lock be that of a holder who was killed, as the kernel leaves it.
-func dead(n *node) { atomic.StoreUint32(&n.word, futexOwnerDied) }
+func dead(n *core.Node) { atomic.StoreUint32(&n.Word, core.OwnerDied) }
 
 // canceled has a call give up as soon as it would wait.
 func canceled(call func(ctx context.Context) error) error {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
 
 type (
@@ -21,7 +23,7 @@ type (
 var (
 	oneTwoThree = func(ctx context.Context, x *Var[triple]) error { return x.Store(ctx, triple{1, 2, 3}) }
 	send1       = func(ctx context.Context, c *Chan[int64]) error { return c.Send(ctx, 1) }
-	send12      = func(ctx context.Context, c *Chan[int64]) error { _, err := c.SendAll(ctx, []int64{1, 2}); return err }
+	send12      = func(ctx context.Context, c *Chan[int64]) error { _, err := c.SendBatch(ctx, []int64{1, 2}); return err }
 	has2        = func(ctx context.Context, m *numbers) error { return m.Store(ctx, 2, 20) }
 	has12       = func(ctx context.Context, m *numbers) error {
 		return errors.Join(m.Store(ctx, 2, 20), m.Store(ctx, 1, 10))
@@ -60,17 +62,17 @@ var stepRoles = []stepRole{
 		return errors.Join(err, m.Unlock())
 	}, checkMutex),
 	roleOf("Mutex/Lock, MarkConsistent, Unlock: of a dead holder", openMutex, func(_ context.Context, m *Mutex) error {
-		dead((*node)(m.region.view.Load().at(m.offset)))
+		dead((*core.Node)(m.lock.Region.View.Load().At(m.lock.Offset)))
 		return nil
 	}, func(ctx context.Context, m *Mutex) error {
 		return errors.Join(unlessDied(m.Lock(ctx), m.MarkConsistent), m.Unlock())
 	}, checkMutex),
 	roleOf("Mutex/Do: of a dead holder", openMutex, func(_ context.Context, m *Mutex) error {
-		dead((*node)(m.region.view.Load().at(m.offset)))
+		dead((*core.Node)(m.lock.Region.View.Load().At(m.lock.Offset)))
 		return nil
 	}, func(ctx context.Context, m *Mutex) error { return m.Do(ctx, nothing, nothing) }, checkMutex),
 	roleOf("Mutex/Do: of a dead holder, and the repair fails", openMutex, func(_ context.Context, m *Mutex) error {
-		dead((*node)(m.region.view.Load().at(m.offset)))
+		dead((*core.Node)(m.lock.Region.View.Load().At(m.lock.Offset)))
 		return nil
 	}, func(ctx context.Context, m *Mutex) error { return unrepaired(m.Do(ctx, nil, nothing)) }, checkMutex),
 	roleOf("RWMutex/Lock, Unlock", openRWMutex, nil, func(ctx context.Context, m *RWMutex) error {
@@ -81,14 +83,14 @@ var stepRoles = []stepRole{
 		return errors.Join(err, m.Unlock())
 	}, checkRWMutex),
 	roleOf("RWMutex/Lock, MarkConsistent, Unlock: of a dead holder", openRWMutex, func(_ context.Context, m *RWMutex) error {
-		dead((*node)(m.region.view.Load().at(m.offset)))
+		dead((*core.Node)(m.lock.Region.View.Load().At(m.lock.Offset)))
 		return nil
 	}, func(ctx context.Context, m *RWMutex) error {
 		return errors.Join(unlessDied(m.Lock(ctx), m.MarkConsistent), m.Unlock())
 	}, checkRWMutex),
 	roleOf("RWMutex/Do: of a dead holder, and the repair fails", openRWMutex, func(_ context.Context, m *RWMutex) error {
-		dead((*node)(m.region.view.Load().at(m.offset)))
-		m.head(m.region.view.Load()).state = rwHeld
+		dead((*core.Node)(m.lock.Region.View.Load().At(m.lock.Offset)))
+		m.lock.Head(m.lock.Region.View.Load()).State = structure.RwHeld
 		return nil
 	}, func(ctx context.Context, m *RWMutex) error { return unrepaired(m.Do(ctx, nil, nothing)) }, checkRWMutex),
 	roleOf("RWMutex/RLock, RUnlock", openRWMutex, nil, func(ctx context.Context, m *RWMutex) error {
@@ -126,14 +128,14 @@ var stepRoles = []stepRole{
 		checkChan([]int64{1}, []int64{1, 2})),
 	roleOf("Chan/TrySend", openChan, send1, func(_ context.Context, c *Chan[int64]) error { _, err := c.TrySend(2); return err },
 		checkChan([]int64{1}, []int64{1, 2})),
-	roleOf("Chan/SendAll", openChan, nil, func(ctx context.Context, c *Chan[int64]) error {
-		_, err := c.SendAll(ctx, []int64{1, 2, 3})
+	roleOf("Chan/SendBatch", openChan, nil, func(ctx context.Context, c *Chan[int64]) error {
+		_, err := c.SendBatch(ctx, []int64{1, 2, 3})
 		return err
 	}, checkChan(nil, []int64{1}, []int64{1, 2}, []int64{1, 2, 3})),
 	roleOf("Chan/Receive", openChan, send12, func(ctx context.Context, c *Chan[int64]) error { _, err := c.Receive(ctx); return err }, chanReceived),
 	roleOf("Chan/TryReceive", openChan, send12, func(_ context.Context, c *Chan[int64]) error { _, _, err := c.TryReceive(); return err }, chanReceived),
-	roleOf("Chan/ReceiveSome", openChan, send12, func(ctx context.Context, c *Chan[int64]) error {
-		_, err := c.ReceiveSome(ctx, make([]int64, 1))
+	roleOf("Chan/ReceiveBatch", openChan, send12, func(ctx context.Context, c *Chan[int64]) error {
+		_, err := c.ReceiveBatch(ctx, make([]int64, 1))
 		return err
 	}, chanReceived),
 	roleOf("Chan/All", openChan, send12, func(ctx context.Context, c *Chan[int64]) error { return one(c.All(ctx)) }, chanReceived),
@@ -148,15 +150,15 @@ var stepRoles = []stepRole{
 	}, checkChan([]int64{2, 1}, []int64{1, 2})),
 	roleOf("Chan/Receive: about to sleep", openChan, nil, func(_ context.Context, c *Chan[int64]) error {
 		return canceled(func(ctx context.Context) error {
-			return c.ring.region.wait(ctx, c.ring.region.view.Load(), c.ring.news, func() bool { return false })
+			return c.ring.Region.Wait(ctx, c.ring.Region.View.Load(), c.ring.News, func() bool { return false })
 		})
 	}, checkChan(nil)),
 	roleOf("Chan/Close", openChan, send1, func(_ context.Context, c *Chan[int64]) error { return c.Close() },
 		func(ctx context.Context, c *Chan[int64], k kill) error { return checkEnd(c.Receive, ctx, k) }),
 
 	roleOf("Topic/Publish", openTopic, publish1, func(ctx context.Context, p *Topic[int64]) error { return p.Publish(ctx, 2) }, checkTopic),
-	roleOf("Topic/PublishAll", openTopic, publish1, func(ctx context.Context, p *Topic[int64]) error {
-		_, err := p.PublishAll(ctx, []int64{2, 3, 4})
+	roleOf("Topic/PublishBatch", openTopic, publish1, func(ctx context.Context, p *Topic[int64]) error {
+		_, err := p.PublishBatch(ctx, []int64{2, 3, 4})
 		return err
 	}, checkTopic),
 	roleOf("Topic/Subscribe", openTopic, nil, func(_ context.Context, p *Topic[int64]) error {
@@ -244,14 +246,14 @@ var stepRoles = []stepRole{
 	joiner,
 	roleOf("Region/declare", openNothing, nil, func(_ context.Context, r *Region) error { _, err := openChan(r); return err }, checkNewChan),
 	roleOf("Region/Close", openNothing, nil, func(_ context.Context, r *Region) error { return r.Close() }, checkAlone),
-	reaper("Region/Reap: after a sender", func(r *Region, v *view) error {
+	reaper("Region/Reap: after a sender", func(r *Region, v *core.View) error {
 		c, err := openChan(r)
 		if err == nil {
-			c.ring.claimSend(v, true)
+			c.ring.ClaimSend(v, true)
 		}
 		return err
 	}, checkNewChan),
-	reaper("Region/Reap: after a writer to a map", func(r *Region, v *view) error {
+	reaper("Region/Reap: after a writer to a map", func(r *Region, v *core.View) error {
 		m, err := openMap(r)
 		if err != nil {
 			return err
@@ -259,7 +261,7 @@ var stepRoles = []stepRole{
 		if err := m.Store(context.Background(), 2, 20); err != nil {
 			return err
 		}
-		dead(&(*stripeHead)(v.at(m.offset)).lock)
+		dead(&(*structure.StripeHead)(v.At(m.table.Offset)).Lock)
 		return nil
 	}, func(ctx context.Context, r *Region, _ kill) error {
 		m, err := openMap(r)
@@ -268,7 +270,7 @@ var stepRoles = []stepRole{
 		}
 		return checkMap(0)(ctx, m, kill{})
 	}),
-	reaper("Region/Reap: after readers and a subscriber", func(r *Region, v *view) error {
+	reaper("Region/Reap: after readers and a subscriber", func(r *Region, v *core.View) error {
 		m, err := openRWMutex(r)
 		if err != nil {
 			return err
@@ -345,12 +347,12 @@ var joiner = func() stepRole {
 }()
 
 func newcomer(key sysvipc.Key) (call func() error, err error) {
-	return func() error { _, err := smallRegion(key); return err }, startGuardians()
+	return func() error { _, err := smallRegion(key); return err }, core.StartRobustOwners()
 }
 
 // reaper is the role of whoever looks after a dead participant, who was at work as dies says.
 // The victim is both: it marks the one dead as the kernel does.
-func reaper(name string, dies func(r *Region, v *view) error, check func(ctx context.Context, r *Region, k kill) error) stepRole {
+func reaper(name string, dies func(r *Region, v *core.View) error, check func(ctx context.Context, r *Region, k kill) error) stepRole {
 	role := roleOf(name, openNothing, nil, func(_ context.Context, r *Region) error { _, err := r.Reap(); return err }, check)
 	open := role.victim
 	role.victim = func(key sysvipc.Key) (func() error, error) {
@@ -358,7 +360,7 @@ func reaper(name string, dies func(r *Region, v *view) error, check func(ctx con
 		if err != nil {
 			return nil, err
 		}
-		v := gone.view.Load()
+		v := core.Of(gone).View.Load()
 		if err := dies(gone, v); err != nil {
 			return nil, err
 		}
@@ -366,10 +368,10 @@ func reaper(name string, dies func(r *Region, v *view) error, check func(ctx con
 		if err != nil {
 			return nil, err
 		}
-		life := &v.slot(gone.plan, gone.slot).life
-		gone.guardian.mu.Lock()
-		gone.guardian.remove(life)
-		gone.guardian.mu.Unlock()
+		life := &v.Slot(core.Of(gone).Plan, core.Of(gone).Slot).Life
+		core.Of(gone).Owner.Mu.Lock()
+		core.Of(gone).Owner.Remove(life)
+		core.Of(gone).Owner.Mu.Unlock()
 		dead(life)
 		return call, nil
 	}

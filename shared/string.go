@@ -1,12 +1,14 @@
 package shared
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"strings"
-	"unsafe"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/shape"
 )
 
 // String is a string of at most as many bytes as the array A has, such as
@@ -43,7 +45,8 @@ func (x *String[A]) Set(s string) error {
 // String returns the string, up to the first NUL.
 func (x String[A]) String() string {
 	b, _ := x.raw()
-	return cString(b)
+	text, _, _ := bytes.Cut(b, []byte{0})
+	return string(text)
 }
 
 // MarshalText returns the string's bytes.
@@ -54,25 +57,8 @@ func (x *String[A]) UnmarshalText(text []byte) error { return x.Set(string(text)
 
 // raw returns the array, if it is one of bytes.
 func (x *String[A]) raw() ([]byte, bool) {
-	if !isBytes(reflect.TypeFor[A]()) {
+	if !shape.IsBytes(reflect.TypeFor[A]()) {
 		return nil, false
 	}
-	// An array of bytes is its bytes, and they live as long as x.
-	return unsafe.Slice((*byte)(unsafe.Pointer(&x.bytes)), unsafe.Sizeof(x.bytes)), true
-}
-
-func isBytes(t reflect.Type) bool {
-	return t.Kind() == reflect.Array && t.Len() > 0 && t.Elem().Kind() == reflect.Uint8
-}
-
-// stringBytes returns how many bytes a String type has, 0 if its type parameter is no array of
-// bytes, and false for other types.
-func stringBytes(t reflect.Type) (n int, ok bool) {
-	if t.PkgPath() != reflect.TypeFor[shape]().PkgPath() || !strings.HasPrefix(t.Name(), "String[") {
-		return 0, false
-	}
-	if !isBytes(t.Field(0).Type) {
-		return 0, true
-	}
-	return int(t.Size()), true
+	return core.ValueOf(&x.bytes).Bytes(), true
 }

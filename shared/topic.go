@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"math"
 	"reflect"
-	"unsafe"
+
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
+	"github.com/sysvipc/sysvipc/shared/shape"
 )
 
 // Topic publishes messages of type T to all who have subscribed, in all processes that have
@@ -29,14 +31,14 @@ import (
 //
 // A process that is stopped (SIGSTOP) is not dead: it holds publishers up if it has a gated
 // subscription, or is in the midst of Publish.
-type Topic[T any] struct{ topic *topic }
+type Topic[T any] struct{ topic *structure.Topic }
 
-// Delivery says what becomes of a subscription that does not keep up.
-type Delivery int
+// Policy says what becomes of a subscription that does not keep up.
+type Policy int
 
 const (
-	Lossy Delivery = iota // it loses messages, and is told how many
-	Gated                 // publishers wait for it
+	Lossy Policy = iota // it loses messages, and says how many
+	Gated               // publishers wait for it
 )
 
 // TopicOf returns the region's topic with this name, and makes it if there is none. It
@@ -44,26 +46,13 @@ const (
 // least. It fails if T cannot be shared, naming the field, and if another program declared
 // the topic with another capacity, or a type of another shape.
 func TopicOf[T any](r *Region, name string, capacity int) (*Topic[T], error) {
-	s, err := shapeOf(reflect.TypeFor[T]())
+	s, err := shape.Of(reflect.TypeFor[T]())
 	if err != nil {
 		return nil, err
 	}
-	if capacity < 1 || capacity > maxCapacity {
-		return nil, fmt.Errorf("shared: topic %q: a capacity of %d: use 1 to %d", name, capacity, maxCapacity)
-	}
-	if s.size > maxMessage {
-		return nil, fmt.Errorf("shared: topic %q: a message of %d bytes: at most %d", name, s.size, maxMessage)
-	}
-	params := [4]uint64{uint64(s.size), powerOfTwo(uint64(max(capacity, minTopic))), uint64(r.config.slots)}
-	w := wanted{kind: kindTopic, name: name, shape: s, size: topicSize(r, params), params: params}
-	w.init = func(v *view, t thing) { (*topicHead)(v.at(t.offset)).lock.kind = robustShared }
-	t, err := r.declare(context.Background(), w)
+	c, err := structure.DeclareTopic(core.Of(r), name, s, capacity)
 	if err != nil {
 		return nil, err
-	}
-	c, ok := topicOf(t)
-	if !ok {
-		return nil, fmt.Errorf("shared: topic %q in region %q: %w: its sizes do not fit", name, r.name, errCorrupt)
 	}
 	return &Topic[T]{c}, nil
 }
@@ -71,17 +60,17 @@ func TopicOf[T any](r *Region, name string, capacity int) (*Topic[T], error) {
 // Publish publishes a message. It waits, until ctx is done, for other publishers and for
 // gated subscribers who have not yet taken the message in whose place it comes.
 func (tp *Topic[T]) Publish(ctx context.Context, message T) error {
-	return tp.topic.publish(ctx, unsafe.Pointer(&message), 1)
+	return tp.topic.Publish(ctx, core.ValueOf(&message), 1)
 }
 
-// PublishAll publishes messages in their order, and waits as Publish does. Other
+// PublishBatch publishes messages in their order, and waits as Publish does. Other
 // publishers' messages may come between them. It returns how many were published; if not
 // all, with an error. It is faster than Publish, since it takes the lock, and looks for who
 // is to be woken, once for many.
-func (tp *Topic[T]) PublishAll(ctx context.Context, messages []T) (n int, err error) {
+func (tp *Topic[T]) PublishBatch(ctx context.Context, messages []T) (n int, err error) {
 	for n < len(messages) {
-		some := min(len(messages)-n, int(tp.topic.batch()))
-		if err := tp.topic.publish(ctx, unsafe.Pointer(&messages[n]), uint64(some)); err != nil {
+		some := min(len(messages)-n, int(tp.topic.Batch()))
+		if err := tp.topic.Publish(ctx, core.ValuesOf(messages[n:n+some]), uint64(some)); err != nil {
 			return n, err
 		}
 		n += some
@@ -91,80 +80,47 @@ func (tp *Topic[T]) PublishAll(ctx context.Context, messages []T) (n int, err er
 
 // Latest returns the newest message, and whether there is one yet.
 func (tp *Topic[T]) Latest() (message T, ok bool, err error) {
-	var none T
-	v, err := tp.topic.region.use()
-	if err != nil {
-		return none, false, err
-	}
-	defer v.done()
-	ok, err = tp.topic.latest(v, unsafe.Pointer(&message))
+	ok, err = tp.topic.Latest(core.ValueOf(&message))
 	if !ok || err != nil {
-		return none, false, err
+		var none T
+		message = none
 	}
-	return message, true, nil
+	return message, ok && err == nil, err
 }
 
 // Published returns how many messages were published since the topic was made.
-func (tp *Topic[T]) Published() (uint64, error) {
-	v, err := tp.topic.region.use()
-	if err != nil {
-		return 0, err
-	}
-	defer v.done()
-	return tp.topic.published(v)
-}
+func (tp *Topic[T]) Published() (uint64, error) { return tp.topic.Published() }
 
 // Cap returns how many of the last messages are kept.
-func (tp *Topic[T]) Cap() int { return int(tp.topic.mask + 1) }
+func (tp *Topic[T]) Cap() int { return tp.topic.Cap() }
 
 // Subscribe returns a subscription to what is published from now on. Close it: a gated one
 // holds publishers up for as long as it is open and nobody calls Next. There can be as many
 // gated ones as the region can have participants.
-func (tp *Topic[T]) Subscribe(how Delivery) (*Subscription[T], error) {
-	v, err := tp.topic.region.use()
-	if err != nil {
-		return nil, err
-	}
-	defer v.done()
+func (tp *Topic[T]) Subscribe(how Policy) (*Subscription[T], error) {
 	if how != Lossy && how != Gated {
-		return nil, fmt.Errorf("shared: subscribe to topic %q: delivery %d is neither Lossy nor Gated", tp.topic.name, how)
+		return nil, fmt.Errorf("shared: subscribe to topic %q: policy %d is neither Lossy nor Gated", tp.topic.Name, how)
 	}
-	s := &Subscription[T]{}
-	s.topic, s.gate = tp.topic, math.MaxUint64
-	if how == Gated {
-		err = s.join(v)
-	} else {
-		s.next, err = tp.topic.published(v)
-	}
+	s, err := tp.topic.Subscribe(how == Gated)
 	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	return &Subscription[T]{s}, nil
 }
 
 // Subscription gets the messages of a [Topic]. It is for one goroutine at a time; only
 // Close may be called beside the others.
-type Subscription[T any] struct{ subscriber }
+type Subscription[T any] struct{ subscriber *structure.Subscription }
 
 // Next returns the next message, and waits for one until ctx is done. Lost is how many
 // messages were published between the last one that it returned, or the subscription's
 // beginning, and this one: always 0 if the subscription is gated.
 func (s *Subscription[T]) Next(ctx context.Context) (message T, lost uint64, err error) {
-	var none T
-	v, err := s.topic.region.use()
-	if err != nil {
-		return none, 0, err
+	if lost, err = s.subscriber.Next(ctx, core.ValueOf(&message)); err != nil {
+		var none T
+		message = none
 	}
-	defer v.done()
-	for {
-		lost, how := s.take(v, unsafe.Pointer(&message))
-		if how == done {
-			return message, lost, nil
-		}
-		if err := s.retry(ctx, v, how); err != nil {
-			return none, 0, err
-		}
-	}
+	return message, lost, err
 }
 
 // All gets messages until ctx is done or the subscription is closed, which it yields as an
@@ -181,8 +137,8 @@ func (s *Subscription[T]) All(ctx context.Context) iter.Seq2[T, error] {
 }
 
 // Lost returns how many messages the subscription has lost so far in all.
-func (s *Subscription[T]) Lost() uint64 { return s.missed }
+func (s *Subscription[T]) Lost() uint64 { return s.subscriber.Missed }
 
-// Close ends the subscription. Who waits in Next gets [fs.ErrClosed], and publishers go on
-// that have waited for it.
-func (s *Subscription[T]) Close() error { return s.close() }
+// Close ends the subscription. A goroutine that waits in Next gets [fs.ErrClosed], and publishers
+// that have waited for it go on.
+func (s *Subscription[T]) Close() error { return s.subscriber.Close() }

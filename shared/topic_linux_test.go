@@ -28,7 +28,7 @@ func topicAt[T any](t testing.TB, key int32, capacity int) (*Region, *Topic[T]) 
 	return r, tp
 }
 
-func subscribe[T any](t testing.TB, tp *Topic[T], how Delivery) *Subscription[T] {
+func subscribe[T any](t testing.TB, tp *Topic[T], how Policy) *Subscription[T] {
 	t.Helper()
 	s, err := tp.Subscribe(how)
 	if err != nil {
@@ -68,7 +68,7 @@ func TestTopicLossyIsToldWhatItLost(t *testing.T) {
 	for i := range int64(8) {
 		want(i, 0)
 	}
-	n, err := tp.PublishAll(ctx, []int64{8, 9, 10, 11, 12, 13, 14, 15, 16})
+	n, err := tp.PublishBatch(ctx, []int64{8, 9, 10, 11, 12, 13, 14, 15, 16})
 	if n != 9 || err != nil {
 		t.Fatalf("%d (%v)", n, err)
 	}
@@ -134,7 +134,7 @@ func TestTopicGatedLosesNothing(t *testing.T) {
 	mustNot(t, gated.Close())
 	got := make(chan error)
 	go func() {
-		_, err := tp.PublishAll(ctx, make([]int64, 20))
+		_, err := tp.PublishBatch(ctx, make([]int64, 20))
 		got <- err
 	}()
 	mustNot(t, second.Close(), <-got)
@@ -153,7 +153,7 @@ func TestTopicCloseWakes(t *testing.T) {
 	var all []*Subscription[int64]
 	got := make(chan error)
 	for i := range 6 {
-		s := subscribe(t, tp, Delivery(i%2))
+		s := subscribe(t, tp, Policy(i%2))
 		all = append(all, s)
 		go func() {
 			_, _, err := s.Next(context.Background())
@@ -270,7 +270,7 @@ func TestTopicAllocatesNothing(t *testing.T) {
 	batch := make([][8]int64, 4)
 	n := testing.AllocsPerRun(100, func() {
 		_ = tp.Publish(ctx, batch[0])
-		_, _ = tp.PublishAll(ctx, batch)
+		_, _ = tp.PublishBatch(ctx, batch)
 		for range 5 {
 			_, _, _ = s.Next(ctx)
 		}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
 
 func useTopic(t *testing.T, tp *Topic[[12]int64], subs ...*Subscription[[12]int64]) {
@@ -19,7 +21,7 @@ func useTopic(t *testing.T, tp *Topic[[12]int64], subs ...*Subscription[[12]int6
 	var errs []error
 	note := func(err error) { errs = append(errs, err) }
 	note(tp.Publish(ctx, [12]int64{}))
-	_, err := tp.PublishAll(ctx, make([][12]int64, 3))
+	_, err := tp.PublishBatch(ctx, make([][12]int64, 3))
 	note(err)
 	_, _, err = tp.Latest()
 	note(err)
@@ -33,7 +35,7 @@ func useTopic(t *testing.T, tp *Topic[[12]int64], subs ...*Subscription[[12]int6
 		note(s.Close())
 	}
 	for _, err := range errs {
-		if err != nil && !errors.Is(err, errCorrupt) && !errors.Is(err, context.DeadlineExceeded) {
+		if err != nil && !errors.Is(err, core.ErrCorrupt) && !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -43,9 +45,9 @@ func TestTopicHostileBytes(t *testing.T) {
 	t.Parallel()
 	r, tp := topicAt[[12]int64](t, ipctest.Key(t), 4)
 	c := tp.topic
-	v := r.view.Load()
-	b := v.bytes[c.offset : c.offset+c.thing.size]
-	around := append([]byte(nil), v.bytes[r.plan.heap:c.offset]...)
+	v := core.Of(r).View.Load()
+	b := v.Bytes[c.Offset : c.Offset+c.Structure.Size]
+	around := append([]byte(nil), v.Bytes[core.Of(r).Plan.Heap:c.Offset]...)
 	for seed := range uint64(100) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		clear(b)
@@ -60,7 +62,7 @@ func TestTopicHostileBytes(t *testing.T) {
 			}
 		}
 		useTopic(t, tp, subs...)
-		repairTopic(r, v, c.thing, owner(rng.Uint64()))
+		structure.RepairTopic(v, c.Structure, core.Owner(rng.Uint64()))
 		useTopic(t, tp, subs...)
 		for _, s := range subs {
 			_ = s.Close()
@@ -69,14 +71,14 @@ func TestTopicHostileBytes(t *testing.T) {
 			t.Fatalf("seed %d", seed)
 		}
 	}
-	if string(around) != string(v.bytes[r.plan.heap:c.offset]) {
+	if string(around) != string(v.Bytes[core.Of(r).Plan.Heap:c.Offset]) {
 		t.Error("a write beside the topic")
 	}
 	for seed := range uint64(2000) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		w := c.thing
-		w.params[rng.IntN(3)] = hostileWord(rng)
-		if c, ok := topicOf(w); ok && c.start+(c.mask+1)*c.stride > w.offset+w.size {
+		w := c.Structure
+		w.Params[rng.IntN(3)] = hostileWord(rng)
+		if c, ok := structure.TopicOf(w); ok && c.Start+(c.Mask+1)*c.Stride > w.Offset+w.Size {
 			t.Fatal("a topic lies outside")
 		}
 	}
@@ -86,7 +88,7 @@ func TestTopicHostileWriter(t *testing.T) {
 	t.Parallel()
 	r, tp := topicAt[[12]int64](t, ipctest.Key(t), 4)
 	c := tp.topic
-	b := r.view.Load().bytes[c.offset : c.offset+c.thing.size]
+	b := core.Of(r).View.Load().Bytes[c.Offset : c.Offset+c.Structure.Size]
 	var stop atomic.Bool
 	var wg sync.WaitGroup
 	wg.Go(func() {

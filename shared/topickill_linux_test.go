@@ -11,69 +11,65 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
-
-// lockNow takes the publisher's lock, as the first step of publish.
-func (c *topic) lockNow(v *view) *guardian {
-	g, _, _ := c.region.lock(context.Background(), v, &c.head(v).lock, c.local)
-	return g
-}
 
 // The points between two steps of a publisher and of a gated subscriber, at each of which
 // one is killed, and what others must then see of a topic to which 1 was published before,
 // 2 is by the victim, and 3 after.
 var topicKillPoints = []struct {
 	name string
-	stop func(c *topic, v *view)
+	stop func(c *structure.Topic, v *core.View)
 	want []int64
 }{
-	{"publisher has the lock", func(c *topic, v *view) { c.lockNow(v) }, []int64{1, 3}},
-	{"publisher intends", func(c *topic, v *view) { c.lockNow(v); c.intend(v, 1) }, []int64{1, 3}},
-	{"publisher has half filled", func(c *topic, v *view) {
-		c.lockNow(v)
-		*(*int32)(c.cell(v, c.intend(v, 1))) = -1
+	{"publisher has the lock", func(c *structure.Topic, v *core.View) { lockNow(c.Region, v, &c.Head(v).Lock) }, []int64{1, 3}},
+	{"publisher intends", func(c *structure.Topic, v *core.View) { lockNow(c.Region, v, &c.Head(v).Lock); c.Intend(v, 1) }, []int64{1, 3}},
+	{"publisher has half filled", func(c *structure.Topic, v *core.View) {
+		lockNow(c.Region, v, &c.Head(v).Lock)
+		*(*int32)(c.Cell(v, c.Intend(v, 1))) = -1
 	}, []int64{1, 3}},
-	{"publisher has filled", func(c *topic, v *view) {
-		c.lockNow(v)
+	{"publisher has filled", func(c *structure.Topic, v *core.View) {
+		lockNow(c.Region, v, &c.Head(v).Lock)
 		m := int64(2)
-		c.fill(v, c.intend(v, 1), unsafe.Pointer(&m), 1)
+		c.Fill(v, c.Intend(v, 1), unsafe.Pointer(&m), 1)
 	}, []int64{1, 3}},
-	{"publisher has committed", func(c *topic, v *view) {
-		c.lockNow(v)
+	{"publisher has committed", func(c *structure.Topic, v *core.View) {
+		lockNow(c.Region, v, &c.Head(v).Lock)
 		m := int64(2)
-		p := c.intend(v, 1)
-		c.fill(v, p, unsafe.Pointer(&m), 1)
-		c.commit(v, p+1)
+		p := c.Intend(v, 1)
+		c.Fill(v, p, unsafe.Pointer(&m), 1)
+		c.Commit(v, p+1)
 	}, []int64{1, 2, 3}},
-	{"publisher has unlocked and woken nobody", func(c *topic, v *view) {
-		g := c.lockNow(v)
+	{"publisher has unlocked and woken nobody", func(c *structure.Topic, v *core.View) {
+		g := lockNow(c.Region, v, &c.Head(v).Lock)
 		m := int64(2)
-		p := c.intend(v, 1)
-		c.fill(v, p, unsafe.Pointer(&m), 1)
-		c.commit(v, p+1)
-		g.unlock(&c.head(v).lock)
+		p := c.Intend(v, 1)
+		c.Fill(v, p, unsafe.Pointer(&m), 1)
+		c.Commit(v, p+1)
+		g.Unlock(&c.Head(v).Lock)
 	}, []int64{1, 2, 3}},
-	{"subscriber has taken a gate", func(c *topic, v *view) {
-		atomic.StoreUint64(&c.gate(v, 1).owner, uint64(c.region.id))
+	{"subscriber has taken a gate", func(c *structure.Topic, v *core.View) {
+		atomic.StoreUint64(&c.Gate(v, 1).Owner, uint64(c.Region.Id))
 	}, []int64{1, 3}},
-	{"subscriber has joined", func(c *topic, v *view) {
-		s := &subscriber{topic: c}
-		_ = s.join(v)
+	{"subscriber has joined", func(c *structure.Topic, v *core.View) {
+		s := &structure.Subscription{Topic: c}
+		_ = s.Join(v)
 	}, []int64{1, 3}},
-	{"subscriber has copied", func(c *topic, v *view) {
-		s := &subscriber{topic: c}
-		_ = s.join(v)
-		atomic.StoreUint64(&c.gate(v, s.gate).cursor, s.next-1) // it was there before 1
+	{"subscriber has copied", func(c *structure.Topic, v *core.View) {
+		s := &structure.Subscription{Topic: c}
+		_ = s.Join(v)
+		atomic.StoreUint64(&c.Gate(v, s.Gate).Cursor, s.Cursor-1) // it was there before 1
 	}, []int64{1, 3}},
-	{"subscriber has advanced and woken nobody", func(c *topic, v *view) {
-		s := &subscriber{topic: c}
-		_ = s.join(v)
-		atomic.StoreUint64(&c.gate(v, s.gate).cursor, s.next)
+	{"subscriber has advanced and woken nobody", func(c *structure.Topic, v *core.View) {
+		s := &structure.Subscription{Topic: c}
+		_ = s.Join(v)
+		atomic.StoreUint64(&c.Gate(v, s.Gate).Cursor, s.Cursor)
 	}, []int64{1, 3}},
-	{"subscriber has half left", func(c *topic, v *view) {
-		s := &subscriber{topic: c}
-		_ = s.join(v)
-		atomic.StoreUint64(&c.gate(v, s.gate).joined, 0)
+	{"subscriber has half left", func(c *structure.Topic, v *core.View) {
+		s := &structure.Subscription{Topic: c}
+		_ = s.Join(v)
+		atomic.StoreUint64(&c.Gate(v, s.Gate).Joined, 0)
 	}, []int64{1, 3}},
 }
 
@@ -86,7 +82,7 @@ var topicVictim = ipctest.Register("topic victim", func(c *ipctest.ChildEnv) {
 	c.Check(err)
 	tp, err := TopicOf[int64](r, "t", 4)
 	c.Check(err)
-	topicKillPoints[point].stop(tp.topic, r.view.Load())
+	topicKillPoints[point].stop(tp.topic, core.Of(r).View.Load())
 	c.Say("there")
 	c.Listen()
 })
@@ -152,9 +148,9 @@ func killTopicAt(t *testing.T, point int, want []int64, asleep bool) {
 	if m, ok := <-got; ok && m != 100 {
 		t.Errorf("got %d behind the end", m)
 	}
-	for i := range tp.topic.count {
-		if g := tp.topic.gate(r.view.Load(), i); i != s.gate && (g.owner != 0 || g.joined != 0) {
-			if !r.reapDead(r.view.Load()) || g.owner != 0 || g.joined != 0 {
+	for i := range tp.topic.Count {
+		if g := tp.topic.Gate(core.Of(r).View.Load(), i); i != s.subscriber.Gate && (g.Owner != 0 || g.Joined != 0) {
+			if !core.Of(r).ReapDead(core.Of(r).View.Load()) || g.Owner != 0 || g.Joined != 0 {
 				t.Errorf("gate %d is left", i)
 			}
 		}
@@ -179,7 +175,7 @@ var topicPublisher = ipctest.Register("topic publisher", func(c *ipctest.ChildEn
 	c.Say("ready")
 	for n := uint64(1); ; n++ {
 		if n%3 == 0 {
-			_, err = tp.PublishAll(context.Background(), []tick{tickOf(from, n), tickOf(from, n+1)})
+			_, err = tp.PublishBatch(context.Background(), []tick{tickOf(from, n), tickOf(from, n+1)})
 			n++
 		} else {
 			err = tp.Publish(context.Background(), tickOf(from, n))

@@ -12,6 +12,8 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
 
 // padded has a hole of three bytes, in which anything may stand.
@@ -41,14 +43,14 @@ func TestVarWordLayout(t *testing.T) {
 	if err := x.Store(t.Context(), [3]uint8{1, 2, 3}); err != nil {
 		t.Fatal(err)
 	}
-	v := r.view.Load()
-	if b := v.bytes[x.offset : x.offset+8]; [8]byte(b) != [8]byte{1, 2, 3} {
+	v := core.Of(r).View.Load()
+	if b := v.Bytes[x.value.Offset : x.value.Offset+8]; [8]byte(b) != [8]byte{1, 2, 3} {
 		t.Errorf("the word is % x", b)
 	}
-	if !x.isWord() || x.size != line+r.eventSize() {
-		t.Errorf("3 bytes take %d", x.size)
+	if !x.value.IsWord() || x.value.Size != core.Line+core.Of(r).EventSize() {
+		t.Errorf("3 bytes take %d", x.value.Size)
 	}
-	if _, x := varOf[[9]uint8](t, ipctest.Key(t)); x.isWord() {
+	if _, x := varOf[[9]uint8](t, ipctest.Key(t)); x.value.IsWord() {
 		t.Error("9 bytes in a word")
 	}
 }
@@ -57,10 +59,10 @@ func TestVarWordCompareAndSwap(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	r, x := varOf[padded](t, ipctest.Key(t))
-	word := x.word(r.view.Load())
-	*word = pack(padded{1, 2}) | pack(padded{A: 0})
+	word := x.value.One.At(core.Of(r).View.Load())
+	*word = structure.Pack(padded{1, 2}) | structure.Pack(padded{A: 0})
 	// The padding is another one's chance.
-	b := r.view.Load().bytes[x.offset:]
+	b := core.Of(r).View.Load().Bytes[x.value.Offset:]
 	b[1], b[2], b[3] = 0xaa, 0xbb, 0xcc
 	for _, c := range []struct {
 		old, new padded
@@ -148,9 +150,9 @@ func TestVarWordKilledWriter(t *testing.T) {
 func TestVarContext(t *testing.T) {
 	t.Parallel()
 	r, x := varOf[[2]int64](t, ipctest.Key(t))
-	v := r.view.Load()
-	lock := &(*varHead)(v.at(x.offset)).lock
-	g, _, err := lockNode(t.Context(), lock, door{}, nil)
+	v := core.Of(r).View.Load()
+	lock := &(*structure.CellsHead)(v.At(x.value.Offset)).Lock
+	g, _, err := core.LockNode(t.Context(), lock, core.Door{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +164,7 @@ func TestVarContext(t *testing.T) {
 	if got, err := x.Load(); got != [2]int64{} || err != nil {
 		t.Errorf("got %v (%v)", got, err)
 	}
-	g.unlock(lock)
+	g.Unlock(lock)
 	if err := x.Store(t.Context(), [2]int64{1, 1}); err != nil {
 		t.Error(err)
 	}

@@ -143,7 +143,7 @@ func (p *room) board(ctx context.Context) error {
 }
 
 // print prints every tick that it gets.
-func (p *room) print(ctx context.Context, how shared.Delivery) error {
+func (p *room) print(ctx context.Context, how shared.Policy) error {
 	s, err := p.ticks.Subscribe(how)
 	if err != nil {
 		return err

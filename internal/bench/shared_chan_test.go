@@ -105,7 +105,7 @@ func chanStream(b *testing.B, batch int) *side {
 				buf[j] = cell{int64(i + j)}
 			}
 			buf[batch-1][6] = last[6]
-			must(there.SendAll(ctx, buf))
+			must(there.SendBatch(ctx, buf))
 		}
 		must(back.Receive(ctx))
 		return time.Since(start)
@@ -121,7 +121,7 @@ var chanSink = ipctest.Register("chan sink", func(c *ipctest.ChildEnv) {
 		if len(buf) == 1 {
 			buf[0], err = there.Receive(ctx)
 		} else {
-			n, err = there.ReceiveSome(ctx, buf)
+			n, err = there.ReceiveBatch(ctx, buf)
 		}
 		c.Check(err)
 		for _, m := range buf[:n] {

@@ -63,7 +63,7 @@ var sharedCrowd = ipctest.Register("shared crowd", func(c *ipctest.ChildEnv) {
 	threads = ipctest.Threads() - threads
 	messages := make([]int64, n)
 	start := time.Now()
-	_, err = ch.SendAll(ctx, messages)
+	_, err = ch.SendBatch(ctx, messages)
 	c.Check(err)
 	all.Wait()
 	c.Say("%d %d", threads, time.Since(start))

@@ -10,7 +10,7 @@
 // see: reordering by the processor (each step here is sequentially consistent, as
 // sync/atomic is), and larger numbers than the models' few.
 //
-//	mutex.pml    Mutex: guardian, robust list, waiters, takeover, threads that die late
+//	mutex.pml    Mutex: robust owner, robust list, waiters, takeover, threads that die late
 //	rwmutex.pml  RWMutex: readers counted per participant
 //	var.pml      Var and Doc: versioned cells
 //	chan.pml     Chan: many producers, many consumers

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/shape"
 )
 
 // cKinds are the kinds of numbers in C.
@@ -15,7 +15,7 @@ var cKinds = map[string]string{
 }
 
 // declare declares a type with this name, and returns how to call it.
-func (c *cWriter) declare(name string, typ *shared.Type) (string, error) {
+func (c *cWriter) declare(name string, typ *shape.Type) (string, error) {
 	root := typ.Root()
 	if root.Kind == "" && root.Count == 0 {
 		body, asserts, _, err := cStruct(root, "struct "+name, "", 1)
@@ -36,7 +36,7 @@ func (c *cWriter) declare(name string, typ *shared.Type) (string, error) {
 
 // cStruct returns the members of a struct, what to assert of the offsets, and the
 // alignment. Outer is the whole type, and path leads to the struct.
-func cStruct(f shared.Field, outer, path string, depth int) (body, asserts string, align int, err error) {
+func cStruct(f shape.Field, outer, path string, depth int) (body, asserts string, align int, err error) {
 	used := map[string]bool{}
 	end, align := 0, 1
 	pad := func(to int) {
@@ -88,7 +88,7 @@ func base(outer, path string) string {
 }
 
 // cField returns the declaration of one member.
-func cField(f shared.Field, name, outer, path string, depth int) (text, asserts string, align int, err error) {
+func cField(f shape.Field, name, outer, path string, depth int) (text, asserts string, align int, err error) {
 	indent := strings.Repeat("\t", depth)
 	dimension := ""
 	if f.Count > 0 {

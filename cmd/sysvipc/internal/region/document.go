@@ -8,13 +8,13 @@ import (
 
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/output"
-	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 // docValue makes JSON of a document's bytes: the value itself if they are JSON, on one line
 // and with nothing that a terminal might take for a command; else the bytes in base64, with
 // the name of the codec. A document that was never stored is null.
-func docValue(a *shared.Any, data []byte) rawJSON {
+func docValue(a *dynamic.Doc, data []byte) rawJSON {
 	var line bytes.Buffer
 	switch {
 	case data == nil:
@@ -42,7 +42,7 @@ func escapeJSON(text []byte) []byte {
 }
 
 // setDoc returns the change that sets a document to JSON.
-func setDoc(a *shared.Any, text string) (func([]byte) ([]byte, error), error) {
+func setDoc(a *dynamic.Doc, text string) (func([]byte) ([]byte, error), error) {
 	if a.Codec != "json" {
 		return nil, kindError(a, "its codec is %q, and this command only writes JSON", a.Codec)
 	}

@@ -2,6 +2,7 @@ package region
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/flags"
 	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 	"github.com/sysvipc/sysvipc/internal/output"
-	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 type getOptions struct {
@@ -53,9 +54,9 @@ func (o *getOptions) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer region.Close()
-	var all []*shared.Any
+	var all []dynamic.Structure
 	for _, name := range args[1:] {
-		a, err := region.Any(name)
+		a, err := region.Find(name)
 		if err != nil {
 			return err
 		}
@@ -82,18 +83,16 @@ func (o *getOptions) run(cmd *cobra.Command, args []string) error {
 }
 
 // everything returns all things that have something to print.
-func everything(region *shared.Observer) (all []*shared.Any, err error) {
-	things, err := region.Things()
-	for _, d := range things {
-		a, err := region.Any(d.Name)
-		if err != nil {
-			return nil, err
-		}
-		if a.Kind == "mutex" || a.Kind == "records" || a.Codec != "" || a.Type != nil {
-			all = append(all, a)
+func everything(region *dynamic.Observer) (printable []dynamic.Structure, err error) {
+	structures, err := region.All()
+	for _, s := range structures {
+		switch s.(type) {
+		case *dynamic.RWMutex, *dynamic.Unknown:
+		default:
+			printable = append(printable, s)
 		}
 	}
-	return all, err
+	return printable, err
 }
 
 // valueWriter writes values as lines, or as a document.
@@ -131,7 +130,7 @@ func (o *valueWriter) end(err error) error {
 }
 
 // put writes one value, or a part of it.
-func (o *valueWriter) put(a *shared.Any, value any) {
+func (o *valueWriter) put(a *dynamic.Description, value any) {
 	if o.doc != nil {
 		o.doc.Add(&output.Value{Name: a.Name, Kind: a.Kind, Value: value})
 		return
@@ -142,12 +141,17 @@ func (o *valueWriter) put(a *shared.Any, value any) {
 	o.out.Write(append(output.Append(nil, value), '\n'))
 }
 
-func (o *valueWriter) entry(a *shared.Any, text string) error {
+func (o *valueWriter) entry(s dynamic.Structure, text string) error {
+	a := s.Describe()
 	key, err := theKey(a, text)
 	if err != nil {
 		return err
 	}
-	value, ok, err := a.LoadKey(key)
+	m, ok := s.(*dynamic.Map)
+	if !ok {
+		return kindError(s, "it has no entries")
+	}
+	value, ok, err := m.Load(key)
 	if err != nil {
 		return err
 	}
@@ -158,58 +162,60 @@ func (o *valueWriter) entry(a *shared.Any, text string) error {
 	return nil
 }
 
-func (o *valueWriter) value(a *shared.Any) error {
-	switch a.Kind {
-	case "var", "counter":
-		value, err := a.Load()
+func (o *valueWriter) value(s dynamic.Structure) error {
+	a := s.Describe()
+	switch s := s.(type) {
+	case valued:
+		value, err := s.Load()
 		if err == nil {
 			o.put(a, jsonOf(a.Type, value))
 		}
 		return err
-	case "map":
-		return o.entries(a)
-	case "mutex":
-		s, err := a.LockState()
+	case *dynamic.Map:
+		return o.entries(s)
+	case *dynamic.Mutex:
+		state, err := s.State()
 		if err == nil {
-			o.put(a, lockValue(s))
+			o.put(a, lockValue(state))
 		}
 		return err
-	case "doc":
-		data, err := a.LoadDoc()
+	case *dynamic.Doc:
+		data, err := s.Load()
 		if err == nil {
-			o.put(a, docValue(a, data))
+			o.put(a, docValue(s, data))
 		}
 		return err
-	case "topic":
-		p, err := a.Position()
+	case *dynamic.Topic:
+		p, err := s.Position()
 		if err == nil {
-			o.put(a, &output.TopicState{Capacity: a.Capacity, Published: p.In})
+			o.put(a, &output.TopicState{Capacity: a.Cap, Published: p.In})
 		}
 		return err
-	case "records":
-		n, err := a.Len()
+	case *dynamic.Records:
+		n, err := s.Len()
 		if err == nil {
-			o.put(a, &output.RecordsState{Room: a.Capacity, Waiting: n})
+			o.put(a, &output.RecordsState{Room: a.Cap, Waiting: n})
 		}
 		return err
-	case "chan":
-		p, err := a.Position()
+	case *dynamic.Chan:
+		p, err := s.Position()
 		if err != nil {
 			return err
 		}
-		n, err := a.Len()
+		n, err := s.Len()
 		if err == nil {
-			o.put(a, &output.ChanState{Capacity: a.Capacity, Sent: p.In, Received: p.Out, Waiting: n})
+			o.put(a, &output.ChanState{Capacity: a.Cap, Sent: p.In, Received: p.Out, Waiting: n})
 		}
 		return err
 	}
-	return kindError(a, "there is nothing to print of it")
+	return kindError(s, "there is nothing to print of it")
 }
 
 // entries writes a map: a line for each entry, or a list.
-func (o *valueWriter) entries(a *shared.Any) error {
+func (o *valueWriter) entries(m *dynamic.Map) error {
 	var list []output.Entry
-	for e, err := range a.Entries() {
+	a := m.Describe()
+	for e, err := range m.All(context.Background()) {
 		if err != nil {
 			return err
 		}

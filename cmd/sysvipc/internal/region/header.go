@@ -11,7 +11,7 @@ import (
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/cli/flags"
-	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 func newHeader() *cobra.Command {
@@ -55,7 +55,7 @@ func runHeader(cmd *cobra.Command, arg, prefix string) error {
 	if err != nil {
 		return err
 	}
-	things, err := o.Things()
+	things, err := all(&o.Region)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ type cWriter struct {
 	used   map[string]bool
 }
 
-func cHeader(name, prefix string, key sysvipc.Key, things []shared.Thing) string {
+func cHeader(name, prefix string, key sysvipc.Key, things []*dynamic.Description) string {
 	if strings.HasPrefix(cName(prefix)+"_", "sysvipc_") {
 		prefix = "region " + prefix // those that all headers have in common begin so
 	}
@@ -117,7 +117,7 @@ func (c *cWriter) name(thing string) string {
 	}
 }
 
-func (c *cWriter) thing(d shared.Thing) {
+func (c *cWriter) thing(d *dynamic.Description) {
 	name, text := c.name(d.Name), cText(d.Name)
 	fmt.Fprintf(c, "\n/* %s %s", d.Kind, text)
 	if d.Type != nil {
@@ -154,7 +154,7 @@ func (c *cWriter) thing(d shared.Thing) {
 	}
 }
 
-func (c *cWriter) variable(name, text string, d shared.Thing) {
+func (c *cWriter) variable(name, text string, d *dynamic.Description) {
 	typ, err := c.declare(name, d.Type)
 	if err != nil {
 		fmt.Fprintf(c, "/* %s */\n", cText(err.Error()))

@@ -14,7 +14,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/flags"
 	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 	"github.com/sysvipc/sysvipc/internal/output"
-	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 type hzOptions struct {
@@ -49,11 +49,17 @@ do variables of at most 8 bytes.`,
 	return cmd
 }
 
+// counted is what counts how far it has come.
+type counted interface {
+	dynamic.Structure
+	Position() (dynamic.Position, error)
+}
+
 // rate is one thing that is counted.
 type rate struct {
-	*shared.Any
+	counted
 	at   time.Time
-	last shared.Position
+	last dynamic.Position
 }
 
 func (o *hzOptions) run(cmd *cobra.Command, args []string) error {
@@ -98,30 +104,37 @@ func (o *hzOptions) run(cmd *cobra.Command, args []string) error {
 }
 
 // ratesOf takes a first look at the things with these names, or at all that count.
-func ratesOf(region *shared.Observer, names []string) (rates []*rate, err error) {
+func ratesOf(region *dynamic.Observer, names []string) (rates []*rate, err error) {
 	all := len(names) == 0
 	if all {
-		things, err := region.Things()
+		structures, err := region.All()
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range things {
-			names = append(names, d.Name)
+		for _, s := range structures {
+			names = append(names, s.Describe().Name)
 		}
 	}
 	for _, name := range names {
-		a, err := region.Any(name)
+		s, err := region.Find(name)
 		if err != nil {
 			return nil, err
 		}
-		p, err := a.Position()
+		c, ok := s.(counted)
+		if !ok && !all {
+			return nil, kindError(s, "it does not count what is done with it")
+		}
+		if !ok {
+			continue
+		}
+		p, err := c.Position()
 		if err != nil && all {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		rates = append(rates, &rate{a, time.Now(), p})
+		rates = append(rates, &rate{c, time.Now(), p})
 	}
 	if len(rates) == 0 {
 		return nil, cli.Fail(cli.ExitNotFound, "nothing in this region counts how often it changes")
@@ -139,21 +152,21 @@ func (o *hzOptions) write(cmd *cobra.Command, r *rate) error {
 	in, out := float64(int64(p.In-r.last.In))/per, float64(int64(p.Out-r.last.Out))/per
 	r.at, r.last = at, p
 	var waiting *int
-	text := fmt.Sprintf("%s\t%s/s", terminal.Escape(r.Name), rounded(in))
-	if r.Kind == "chan" || r.Kind == "records" {
-		n, err := r.Len()
+	text := fmt.Sprintf("%s\t%s/s", terminal.Escape(r.Describe().Name), rounded(in))
+	if q, ok := r.counted.(interface{ Len() (int, error) }); ok {
+		n, err := q.Len()
 		if err != nil {
 			return err
 		}
 		waiting = &n
 		unit := ""
-		if r.Kind == "records" {
+		if r.Describe().Kind == "records" {
 			unit = " bytes"
 		}
-		text = fmt.Sprintf("%s\t%s%s/s in\t%[4]s%[3]s/s out\t%[5]d wait", terminal.Escape(r.Name), rounded(in), unit, rounded(out), n)
+		text = fmt.Sprintf("%s\t%s%s/s in\t%[4]s%[3]s/s out\t%[5]d wait", terminal.Escape(r.Describe().Name), rounded(in), unit, rounded(out), n)
 	}
 	if o.output == "jsonl" {
-		line := output.Rate{Time: now(), Name: r.Name, Kind: r.Kind, InPerSecond: tenths(in), Waiting: waiting}
+		line := output.Rate{Time: now(), Name: r.Describe().Name, Kind: r.Describe().Kind, InPerSecond: tenths(in), Waiting: waiting}
 		if waiting != nil {
 			out = tenths(out)
 			line.OutPerSecond = &out

@@ -16,6 +16,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 	"github.com/sysvipc/sysvipc/internal/output"
 	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 func newLs() *cobra.Command {
@@ -123,12 +124,12 @@ func lookSummary(id int) (summary, error) {
 	return lineOf(o, p.ref())
 }
 
-func lineOf(o *shared.Observer, ref string) (l summary, err error) {
+func lineOf(o *dynamic.Observer, ref string) (l summary, err error) {
 	l.ref = ref
 	if l.info, err = o.Info(); err != nil {
 		return l, err
 	}
-	things, err := o.Things()
+	things, err := o.All()
 	if err != nil {
 		return l, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 // place is where a region lies: in a segment, or in a file.
@@ -60,11 +61,11 @@ func (p place) ref() string {
 }
 
 // look attaches the region for reading.
-func (p place) look() (*shared.Observer, error) {
+func (p place) look() (*dynamic.Observer, error) {
 	if p.seg == nil {
-		return shared.LookFile(p.path)
+		return dynamic.LookFile(p.path)
 	}
-	o, err := shared.Look(p.seg)
+	o, err := dynamic.Look(p.seg)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func (p place) look() (*shared.Observer, error) {
 }
 
 // lookAt attaches a region for reading.
-func lookAt(arg string) (*shared.Observer, error) {
+func lookAt(arg string) (*dynamic.Observer, error) {
 	p, err := find(arg)
 	if err != nil {
 		return nil, err
@@ -102,7 +103,7 @@ func join(cmd *cobra.Command, arg string) (r *shared.Region, err error) {
 		r, err = shared.Join(cmd.Context(), p.seg)
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		if o, lookErr := shared.Look(p.seg); lookErr == nil {
+		if o, lookErr := dynamic.Look(p.seg); lookErr == nil {
 			_ = o.Close()
 			return nil, fmt.Errorf("%s: this user may read the region and not write to it, and who writes, receives or waits does: %w", terminal.Escape(arg), fs.ErrPermission)
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/output"
 	"github.com/sysvipc/sysvipc/internal/plural"
-	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 func newPub() *cobra.Command {
@@ -49,11 +49,12 @@ func runPub(cmd *cobra.Command, args []string, wait *verb.WaitFlags) error {
 		return err
 	}
 	defer r.Close()
-	a, err := r.Any(args[1])
+	s, err := dynamic.Of(r).Find(args[1])
 	if err != nil {
 		return err
 	}
-	send, err := sender(a)
+	a := s.Describe()
+	send, err := sender(s)
 	if err != nil {
 		return err
 	}
@@ -80,11 +81,8 @@ func runPub(cmd *cobra.Command, args []string, wait *verb.WaitFlags) error {
 }
 
 // messageOf makes a message of JSON. Of records, a text needs no quotes.
-func messageOf(a *shared.Any, text string) ([]byte, error) {
+func messageOf(a *dynamic.Description, text string) ([]byte, error) {
 	if a.Kind != "records" {
-		if err := needType(a); err != nil {
-			return nil, err
-		}
 		message := make([]byte, a.Type.Size())
 		return message, setFromText(a.Type, message, text, "VALUE")
 	}
@@ -100,7 +98,7 @@ func messageOf(a *shared.Any, text string) ([]byte, error) {
 }
 
 // messageJSON is the reverse of messageOf.
-func messageJSON(a *shared.Any, message []byte) rawJSON {
+func messageJSON(a *dynamic.Description, message []byte) rawJSON {
 	switch {
 	case a.Kind != "records":
 		return jsonOf(a.Type, message)
@@ -111,26 +109,22 @@ func messageJSON(a *shared.Any, message []byte) rawJSON {
 }
 
 // sender returns how to send to a chan, topic or records.
-func sender(a *shared.Any) (func(context.Context, []byte) error, error) {
-	switch a.Kind {
-	case "records":
-		q, err := a.Records()
-		if err != nil {
-			return nil, err
-		}
-		return q.Send, nil
-	case "chan":
-		return a.Send, nil
-	case "topic":
-		return a.Publish, nil
+func sender(s dynamic.Structure) (func(context.Context, []byte) error, error) {
+	switch s := s.(type) {
+	case *dynamic.Records:
+		return s.Send, nil
+	case *dynamic.Chan:
+		return s.Send, nil
+	case *dynamic.Topic:
+		return s.Publish, nil
 	}
-	return nil, kindError(a, "messages are sent to a chan, a topic or records; \"sysvipc region set\" sets a value")
+	return nil, kindError(s, "messages are sent to a chan, a topic or records; \"sysvipc region set\" sets a value")
 }
 
 // longest is how long the text of a value of a thing may be: more than any that fits, also with
 // long names of fields and white space; but an input without an end is not read into memory.
-func longest(a *shared.Any) int64 {
-	size := a.Capacity // of a doc or records, in bytes
+func longest(a *dynamic.Description) int64 {
+	size := a.Cap // of a doc or records, in bytes
 	if a.Type != nil {
 		size = a.Type.Size()
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 type recordOptions struct {
@@ -83,7 +83,7 @@ func (o *recordOptions) run(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	defer r.Close()
-	things, err := recordable(r, args[1:])
+	things, err := recordable(dynamic.Of(r), args[1:])
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (o *recordOptions) run(cmd *cobra.Command, args []string) (err error) {
 	}
 	head := recordHead{Schema: recordSchema, Region: info.Name, Started: time.Now(), Order: byteOrder()}
 	for _, a := range things {
-		head.Things = append(head.Things, describe(a))
+		head.Things = append(head.Things, describe(a.Describe()))
 	}
 	out, err := newRecordWriter(file, head)
 	if err != nil {
@@ -128,41 +128,43 @@ func (o *recordOptions) run(cmd *cobra.Command, args []string) (err error) {
 }
 
 // recordable returns the things with these names, or all that can be recorded.
-func recordable(r *shared.Region, names []string) (all []*shared.Any, err error) {
+func recordable(r *dynamic.Region, names []string) (recorded []dynamic.Structure, err error) {
 	whole := len(names) == 0
 	if whole {
-		things, err := r.Things()
+		structures, err := r.All()
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range things {
-			names = append(names, d.Name)
+		for _, s := range structures {
+			names = append(names, s.Describe().Name)
 		}
 	}
 	for _, name := range names {
-		a, err := r.Any(name)
+		s, err := r.Find(name)
 		if err != nil {
 			return nil, err
 		}
-		can := a.Type != nil && slices.Contains([]string{"var", "counter", "topic"}, a.Kind) || a.Kind == "doc" && a.Codec != "" || a.Kind == "map" && a.Key != nil
-		switch {
-		case can:
-			all = append(all, a)
+		switch s.(type) {
+		case *dynamic.Var, *dynamic.Counter, *dynamic.Topic, *dynamic.Doc, *dynamic.Map:
+			recorded = append(recorded, s)
+			continue
+		}
+		switch kind := s.Describe().Kind; {
 		case whole:
-		case a.Kind == "chan" || a.Kind == "records":
-			return nil, kindError(a, "each of its messages has one receiver, and to record it would take it away; what can be recorded are vars, counters, docs, maps and topics")
+		case kind == "chan" || kind == "records":
+			return nil, kindError(s, "each of its messages has one receiver, and to record it would take it away; what can be recorded are vars, counters, docs, maps and topics")
 		default:
-			return nil, kindError(a, "what can be recorded are vars, counters, docs, maps and topics")
+			return nil, kindError(s, "what can be recorded are vars, counters, docs, maps and topics")
 		}
 	}
-	if len(all) == 0 {
+	if len(recorded) == 0 {
 		return nil, cli.Fail(cli.ExitNotFound, "nothing in this region can be recorded: it has no var, counter, doc, map or topic")
 	}
-	return all, nil
+	return recorded, nil
 }
 
 // record writes what comes until it shall end. To be interrupted is a good end.
-func (o *recordOptions) record(ctx context.Context, out *recordWriter, things []*shared.Any) error {
+func (o *recordOptions) record(ctx context.Context, out *recordWriter, things []dynamic.Structure) error {
 	if o.duration.Given {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.duration.D)
@@ -219,30 +221,37 @@ func (o *recordOptions) record(ctx context.Context, out *recordWriter, things []
 }
 
 // samplesOf yields what is to be recorded of a thing.
-func samplesOf(ctx context.Context, a *shared.Any, lost *atomic.Uint64) iter.Seq2[[]byte, error] {
-	switch a.Kind {
-	case "var", "counter":
-		return a.Watch(ctx)
-	case "doc":
+func samplesOf(ctx context.Context, s dynamic.Structure, lost *atomic.Uint64) iter.Seq2[[]byte, error] {
+	switch s := s.(type) {
+	case valued:
+		return s.Watch(ctx)
+	case *dynamic.Doc:
 		return func(yield func([]byte, error) bool) {
-			for data, err := range a.WatchDoc(ctx) {
+			for data, err := range s.Watch(ctx) {
 				stored := data != nil || err != nil // else none was ever
 				if stored && !yield(data, err) {
 					return
 				}
 			}
 		}
-	case "map":
+	case *dynamic.Map:
 		return func(yield func([]byte, error) bool) {
-			for e, err := range a.WatchEntries(ctx) {
+			for e, err := range s.WatchAll(ctx) {
 				if !yield(append(e.Key, e.Value...), err) {
 					return
 				}
 			}
 		}
+	case *dynamic.Topic:
+		return messagesOf(ctx, s, lost)
 	}
+	return func(yield func([]byte, error) bool) { yield(nil, kindError(s, "it cannot be recorded")) }
+}
+
+// messagesOf yields what is published to a topic, and counts what was lost.
+func messagesOf(ctx context.Context, t *dynamic.Topic, lost *atomic.Uint64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		s, err := a.Subscribe(shared.Lossy)
+		s, err := t.Subscribe(shared.Lossy)
 		if err != nil {
 			yield(nil, err)
 			return

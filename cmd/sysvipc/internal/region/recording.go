@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc/internal/plural"
-	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
+	"github.com/sysvipc/sysvipc/shared/shape"
 )
 
 // A recording is a file of blocks, each with a length, a checksum (CRC-32C of what
@@ -57,10 +58,10 @@ type structure struct {
 }
 
 // describe says what is to be known of a thing to play it back.
-func describe(a *shared.Any) structure {
+func describe(a *dynamic.Description) structure {
 	d := structure{Name: a.Name, Kind: a.Kind, Codec: a.Codec}
 	if a.Kind == "doc" {
-		d.Size = a.Capacity
+		d.Size = a.Cap
 	}
 	if a.Type != nil {
 		d.Size, d.Fingerprint, d.Type = a.Type.Size(), a.Type.Fingerprint(), a.Type.String()
@@ -76,7 +77,7 @@ func (d structure) fits(other structure) bool {
 	if d.Kind == "doc" {
 		d.Size, other.Size = 0, 0 // a value that is too big is refused
 	}
-	moved := shared.MovedField(d.Type, other.Type) + shared.MovedField(d.Key, other.Key)
+	moved := shape.MovedField(d.Type, other.Type) + shape.MovedField(d.Key, other.Key)
 	d.Type, d.Key, other.Type, other.Key = "", "", "", "" // the fingerprints tell the rest
 	return d == other && moved == ""
 }

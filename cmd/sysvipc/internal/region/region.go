@@ -2,9 +2,11 @@
 package region
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"unicode/utf8"
 
@@ -16,6 +18,8 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 	"github.com/sysvipc/sysvipc/internal/output"
 	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
+	"github.com/sysvipc/sysvipc/shared/shape"
 )
 
 // Command returns the verb.
@@ -91,7 +95,7 @@ func complete(cmd *cobra.Command, args []string, begun string) ([]cobra.Completi
 }
 
 // theKey reads the key of a map's entry.
-func theKey(a *shared.Any, text string) ([]byte, error) {
+func theKey(a *dynamic.Description, text string) ([]byte, error) {
 	if a.Key == nil {
 		return nil, cli.Usage("--key is for maps, and %q is a %s", a.Name, a.Kind)
 	}
@@ -100,7 +104,7 @@ func theKey(a *shared.Any, text string) ([]byte, error) {
 }
 
 // setFromText sets a value from JSON. A text as a whole needs no quotes.
-func setFromText(typ *shared.Type, value []byte, text, what string) error {
+func setFromText(typ *shape.Type, value []byte, text, what string) error {
 	err := typ.ParseJSON(value, []byte(text))
 	if err != nil && typ.Root().Kind == "str" && !strings.HasPrefix(strings.TrimSpace(text), `"`) {
 		quoted := output.Append(nil, text)
@@ -118,7 +122,7 @@ func setFromText(typ *shared.Type, value []byte, text, what string) error {
 }
 
 // lockValue says who holds a mutex.
-func lockValue(s shared.LockState) *output.Lock {
+func lockValue(s dynamic.LockState) *output.Lock {
 	lock := &output.Lock{Locked: s.Locked, Died: s.Died, Lost: s.Lost}
 	if pid, comm := holderOf(s.TID); s.Locked && pid != 0 {
 		lock.PID, lock.Comm = &pid, &comm
@@ -129,18 +133,33 @@ func lockValue(s shared.LockState) *output.Lock {
 }
 
 // kindError says what a kind of thing cannot do.
-func kindError(a *shared.Any, format string, args ...any) error {
+func kindError(s dynamic.Structure, format string, args ...any) error {
+	a := s.Describe()
+	if _, ok := s.(*dynamic.Unknown); ok {
+		return fmt.Errorf("%s %q: its type cannot be read", a.Kind, a.Name)
+	}
 	return cli.Fail(cli.ExitFailed, "%q is a %s: "+format, append([]any{a.Name, a.Kind}, args...)...)
 }
 
 // rawJSON is a value that is JSON already.
 type rawJSON = json.RawMessage
 
-func jsonOf(typ *shared.Type, value []byte) rawJSON { return typ.AppendJSON(nil, value) }
+func jsonOf(typ *shape.Type, value []byte) rawJSON { return typ.AppendJSON(nil, value) }
 
-func needType(a *shared.Any) error {
-	if a.Type == nil {
-		return fmt.Errorf("%s %q: its type cannot be read", a.Kind, a.Name)
+// all returns the descriptions of what is in a region.
+func all(r *dynamic.Region) ([]*dynamic.Description, error) {
+	structures, err := r.All()
+	var descriptions []*dynamic.Description
+	for _, s := range structures {
+		descriptions = append(descriptions, s.Describe())
 	}
-	return nil
+	return descriptions, err
+}
+
+// valued is a structure that has one value: a var or a counter.
+type valued interface {
+	dynamic.Structure
+	Load() ([]byte, error)
+	Update(ctx context.Context, change func(value []byte) error) error
+	Watch(ctx context.Context) iter.Seq2[[]byte, error]
 }

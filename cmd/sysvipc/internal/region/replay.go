@@ -14,6 +14,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/flags"
 	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 type replayOptions struct {
@@ -139,14 +140,14 @@ func checkRecording(file io.Reader) (whole bool, err error) {
 // targets finds what was recorded in the region that it is played into.
 func (o *replayOptions) targets(r *shared.Region, head recordHead) (puts []func(context.Context, []byte) error, err error) {
 	for _, d := range head.Things {
-		a, err := r.Any(d.Name)
+		s, err := dynamic.Of(r).Find(d.Name)
 		if err != nil {
 			return nil, err
 		}
-		if here := describe(a); !d.fits(here) {
-			return nil, cli.Fail(cli.ExitFailed, "%q is a %s here, and was recorded as a %s", a.Name, here.said(), d.said())
+		if here := describe(s.Describe()); !d.fits(here) {
+			return nil, cli.Fail(cli.ExitFailed, "%q is a %s here, and was recorded as a %s", d.Name, here.said(), d.said())
 		}
-		put, err := replayer(a)
+		put, err := replayer(s)
 		if err != nil {
 			return nil, err
 		}
@@ -156,33 +157,33 @@ func (o *replayOptions) targets(r *shared.Region, head recordHead) (puts []func(
 }
 
 // replayer returns how to play a value back.
-func replayer(a *shared.Any) (func(context.Context, []byte) error, error) {
-	switch a.Kind {
-	case "var", "counter":
+func replayer(s dynamic.Structure) (func(context.Context, []byte) error, error) {
+	switch s := s.(type) {
+	case valued:
 		return func(ctx context.Context, value []byte) error {
-			return a.Update(ctx, func(now []byte) error {
+			return s.Update(ctx, func(now []byte) error {
 				copy(now, value)
 				return nil
 			})
 		}, nil
-	case "doc":
+	case *dynamic.Doc:
 		return func(ctx context.Context, value []byte) error {
-			return a.UpdateDoc(ctx, func([]byte) ([]byte, error) { return value, nil })
+			return s.Update(ctx, func([]byte) ([]byte, error) { return value, nil })
 		}, nil
-	case "map":
-		size := a.Key.Size()
+	case *dynamic.Map:
+		size := s.Key.Size()
 		return func(ctx context.Context, value []byte) error {
 			if len(value) == size {
-				_, err := a.DeleteKey(ctx, value)
+				_, err := s.Delete(ctx, value)
 				return err
 			}
-			return a.UpdateKey(ctx, value[:size], func(now []byte, _ bool) error {
+			return s.Update(ctx, value[:size], func(now []byte, _ bool) error {
 				copy(now, value[size:])
 				return nil
 			})
 		}, nil
 	}
-	return sender(a)
+	return sender(s)
 }
 
 func (o *replayOptions) replay(ctx context.Context, in *recordReader, puts []func(context.Context, []byte) error) error {

@@ -10,7 +10,7 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/cli/flags"
-	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 type setOptions struct {
@@ -69,10 +69,11 @@ func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer r.Close()
-	a, err := r.Any(args[1])
+	s, err := dynamic.Of(r).Find(args[1])
 	if err != nil {
 		return err
 	}
+	a := s.Describe()
 	if text == "-" {
 		input, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), longest(a)+1))
 		if err != nil {
@@ -94,28 +95,28 @@ func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	change := func(value []byte) error { return setFromText(a.Type, value, text, "VALUE") }
 	write := func(ctx context.Context) error {
-		switch a.Kind {
-		case "var", "counter":
-			return a.Update(ctx, change)
-		case "doc":
-			change, err := setDoc(a, text)
+		switch s := s.(type) {
+		case valued:
+			return s.Update(ctx, change)
+		case *dynamic.Doc:
+			change, err := setDoc(s, text)
 			if err != nil {
 				return err
 			}
-			return a.UpdateDoc(ctx, change)
-		case "map":
+			return s.Update(ctx, change)
+		case *dynamic.Map:
 			if o.delete {
-				return deleteEntry(ctx, a, key)
+				return deleteEntry(ctx, s, key)
 			}
-			return a.UpdateKey(ctx, key, func(value []byte, _ bool) error { return change(value) })
+			return s.Update(ctx, key, func(value []byte, _ bool) error { return change(value) })
 		}
-		return kindError(a, "it has no value to set")
+		return kindError(s, "it has no value to set")
 	}
 	return doWaiting(cmd.Context(), &o.wait, "another program is writing "+a.Name, write)
 }
 
-func deleteEntry(ctx context.Context, a *shared.Any, key []byte) error {
-	deleted, err := a.DeleteKey(ctx, key)
+func deleteEntry(ctx context.Context, a *dynamic.Map, key []byte) error {
+	deleted, err := a.Delete(ctx, key)
 	if err == nil && !deleted {
 		return cli.Fail(cli.ExitNotFound, "map %q has no entry with the key %s", a.Name, jsonOf(a.Key, key))
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 	"github.com/sysvipc/sysvipc/internal/output"
 	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
+	"github.com/sysvipc/sysvipc/shared/shape"
 )
 
 func newShow() *cobra.Command {
@@ -57,49 +59,52 @@ func runShow(cmd *cobra.Command, arg, format string) error {
 	if err != nil {
 		return err
 	}
-	things, err := o.Things()
+	things, err := all(&o.Region)
 	if err != nil {
 		return err
 	}
-	all, err := o.Participants()
+	users, err := o.Participants()
 	if err != nil {
 		return err
 	}
-	holds, err := holdsOf(o, things)
+	holds, err := holdsOf(o)
 	if err != nil {
 		return err
 	}
 	if format == "json" {
 		d := output.StartDocument(cmd.OutOrStdout(), "regions")
 		r := line.region()
-		r.RegionContents = &output.RegionContents{Things: thingsJSON(things), Processes: participantsJSON(all), Holds: holdsJSON(holds, all)}
+		r.RegionContents = &output.RegionContents{Things: thingsJSON(things), Processes: participantsJSON(users), Holds: holdsJSON(holds, users)}
 		d.Add(r)
 		return d.End(nil)
 	}
-	return errors.Join(writeRegion(cmd.OutOrStdout(), line, things, all), writeHolds(cmd.OutOrStdout(), holds, all))
+	return errors.Join(writeRegion(cmd.OutOrStdout(), line, things, users), writeHolds(cmd.OutOrStdout(), holds, users))
 }
 
 // hold is who holds a thing.
 type hold struct {
-	thing shared.Thing
-	shared.Hold
+	thing *dynamic.Description
+	dynamic.Hold
 }
 
-func holdsOf(o *shared.Observer, things []shared.Thing) (all []hold, err error) {
-	for _, d := range things {
-		a, err := o.Any(d.Name)
-		if err != nil {
-			return nil, err
+func holdsOf(o *dynamic.Observer) (all []hold, err error) {
+	structures, err := o.All()
+	for _, s := range structures {
+		held, ok := s.(interface {
+			Holds() ([]dynamic.Hold, error)
+		})
+		if !ok {
+			continue
 		}
-		holds, err := a.Holds()
+		holds, err := held.Holds()
 		if err != nil {
 			return nil, err
 		}
 		for _, h := range holds {
-			all = append(all, hold{d, h})
+			all = append(all, hold{s.Describe(), h})
 		}
 	}
-	return all, nil
+	return all, err
 }
 
 // pid returns the process that holds it, or 0 if that cannot be known.
@@ -123,11 +128,11 @@ func holdsJSON(holds []hold, all []shared.Participant) []output.Hold {
 			out[i].Unknown = []string{"pid", "slot"}
 		}
 		switch h.Role {
-		case shared.HoldLocks:
+		case dynamic.HoldLocks:
 			out[i].TID = &h.TID
-		case shared.HoldReads:
+		case dynamic.HoldReads:
 			out[i].Reads = &h.N
-		case shared.HoldSubscribes:
+		case dynamic.HoldSubscribes:
 			out[i].Behind = &h.N
 		}
 	}
@@ -137,15 +142,15 @@ func holdsJSON(holds []hold, all []shared.Participant) []output.Hold {
 // said tells what a process does with the thing, for others to wait.
 func (h hold) said() string {
 	switch {
-	case h.Role == shared.HoldLocks && h.Slot < 0:
+	case h.Role == dynamic.HoldLocks && h.Slot < 0:
 		return fmt.Sprintf("has locked it, by thread %d", h.TID)
-	case h.Role == shared.HoldLocks:
+	case h.Role == dynamic.HoldLocks:
 		return "has locked it"
-	case h.Role == shared.HoldReads && h.N > 1:
+	case h.Role == dynamic.HoldReads && h.N > 1:
 		return fmt.Sprintf("reads, %d times", h.N)
-	case h.Role == shared.HoldReads:
+	case h.Role == dynamic.HoldReads:
 		return "reads"
-	case h.N >= uint64(h.thing.Capacity):
+	case h.N >= uint64(h.thing.Cap):
 		return fmt.Sprintf("holds up publishers, %d messages behind", h.N)
 	}
 	return fmt.Sprintf("is subscribed, %d messages behind", h.N)
@@ -169,27 +174,27 @@ func writeHolds(w io.Writer, holds []hold, all []shared.Participant) error {
 	return t.Write(w)
 }
 
-func thingsJSON(things []shared.Thing) []output.Thing {
+func thingsJSON(things []*dynamic.Description) []output.Thing {
 	out := make([]output.Thing, len(things))
 	for i := range things {
-		d := &things[i]
+		d := things[i]
 		out[i] = output.Thing{Name: d.Name, Kind: d.Kind, Offset: d.Offset, Size: d.Size, Type: typeJSON(d.Type), Key: typeJSON(d.Key)}
-		if d.Capacity > 0 {
-			out[i].Capacity = &d.Capacity
+		if d.Cap > 0 {
+			out[i].Capacity = &d.Cap
 		}
 	}
 	return out
 }
 
 // typeJSON is a type, or nil.
-func typeJSON(typ *shared.Type) *output.ThingType {
+func typeJSON(typ *shape.Type) *output.ThingType {
 	if typ == nil {
 		return nil
 	}
-	return &output.ThingType{Go: typ.GoString(), Size: typ.Size(), Fields: typeFields([]shared.Field{typ.Root()})}
+	return &output.ThingType{Go: typ.GoString(), Size: typ.Size(), Fields: typeFields([]shape.Field{typ.Root()})}
 }
 
-func typeFields(fields []shared.Field) (out []output.TypeField) {
+func typeFields(fields []shape.Field) (out []output.TypeField) {
 	for i := range fields {
 		f := &fields[i]
 		field := output.TypeField{Name: f.Name, Kind: cmp.Or(f.Kind, "struct"), Size: f.Size, Offset: f.Offset, Fields: typeFields(f.Fields)}
@@ -212,7 +217,7 @@ func participantsJSON(all []shared.Participant) []output.Participant {
 	return out
 }
 
-func writeRegion(w io.Writer, l summary, things []shared.Thing, all []shared.Participant) error {
+func writeRegion(w io.Writer, l summary, things []*dynamic.Description, all []shared.Participant) error {
 	name := ""
 	if l.info.Name != "" && !strings.HasPrefix(l.ref, "file:") {
 		name = " " + terminal.Escape(l.info.Name)
@@ -225,8 +230,8 @@ func writeRegion(w io.Writer, l summary, things []shared.Thing, all []shared.Par
 		t := output.NewTable(output.Left("THING"), output.Left("KIND"), output.Right("CAPACITY"), output.Right("BYTES"), output.Left("TYPE"))
 		for _, d := range things {
 			capacity := "-"
-			if d.Capacity > 0 {
-				capacity = strconv.Itoa(d.Capacity)
+			if d.Cap > 0 {
+				capacity = strconv.Itoa(d.Cap)
 			}
 			for _, cell := range []string{terminal.Escape(d.Name), terminal.Escape(d.Kind), capacity, arg.FormatSize(d.Size), typeText(d)} {
 				t.Add(cell)
@@ -257,7 +262,7 @@ func writeRegion(w io.Writer, l summary, things []shared.Thing, all []shared.Par
 }
 
 // typeText is the type for eyes: as Go would have it, cut where it is long.
-func typeText(d shared.Thing) string {
+func typeText(d *dynamic.Description) string {
 	if d.Type == nil {
 		return "-"
 	}

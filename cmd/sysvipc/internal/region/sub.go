@@ -15,6 +15,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/flags"
 	"github.com/sysvipc/sysvipc/internal/plural"
 	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 type subOptions struct {
@@ -60,50 +61,51 @@ func (o *subOptions) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer r.Close()
-	a, err := r.Any(args[1])
+	s, err := dynamic.Of(r).Find(args[1])
 	if err != nil {
 		return err
 	}
+	a := s.Describe()
 	pipe.IgnoreSIGPIPE()
 	ctx, stop := pipe.WhileRead(cmd.Context(), cmd.OutOrStdout())
 	defer stop()
 	ctx, forget := whileThere(ctx, r.Segment())
 	defer forget()
-	receive, end, err := o.receiver(cmd, a)
+	receive, end, err := o.receiver(cmd, s)
 	if err != nil {
 		return err
 	}
 	defer end()
 	out := &streamWriter{w: cmd.OutOrStdout(), name: a.Name, jsonl: o.output == "jsonl"}
-	return cause(ctx, o.receive(ctx, out, a, receive))
+	return cause(ctx, o.receive(ctx, out, s, receive))
 }
 
 // receiver returns how to receive from a chan or topic, and what to do at the end.
-func (o *subOptions) receiver(cmd *cobra.Command, a *shared.Any) (receive func(context.Context) ([]byte, error), end func(), err error) {
-	switch a.Kind {
-	case "records":
-		q, err := a.Records()
-		return func(ctx context.Context) ([]byte, error) { return q.Receive(ctx, nil) }, func() {}, err
-	case "chan":
-		return a.Receive, func() {}, nil
-	case "topic":
-		s, err := a.Subscribe(shared.Lossy)
+func (o *subOptions) receiver(cmd *cobra.Command, s dynamic.Structure) (receive func(context.Context) ([]byte, error), end func(), err error) {
+	switch t := s.(type) {
+	case *dynamic.Records:
+		return t.Receive, func() {}, nil
+	case *dynamic.Chan:
+		return t.Receive, func() {}, nil
+	case *dynamic.Topic:
+		s, err := t.Subscribe(shared.Lossy)
 		if err != nil {
 			return nil, nil, err
 		}
 		next := func(ctx context.Context) ([]byte, error) {
 			message, lost, err := s.Next(ctx)
 			if lost > 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "sysvipc: %q: %s lost: published faster than they could be written\n", a.Name, plural.Of(int(lost), "message"))
+				fmt.Fprintf(cmd.ErrOrStderr(), "sysvipc: %q: %s lost: published faster than they could be written\n", t.Name, plural.Of(int(lost), "message"))
 			}
 			return message, err
 		}
 		return next, func() { _ = s.Close() }, nil
 	}
-	return nil, nil, kindError(a, "messages come from a chan, a topic or records; \"sysvipc region watch\" is for a value")
+	return nil, nil, kindError(s, "messages come from a chan, a topic or records; \"sysvipc region watch\" is for a value")
 }
 
-func (o *subOptions) receive(ctx context.Context, out *streamWriter, a *shared.Any, receive func(context.Context) ([]byte, error)) error {
+func (o *subOptions) receive(ctx context.Context, out *streamWriter, s dynamic.Structure, receive func(context.Context) ([]byte, error)) error {
+	a := s.Describe()
 	for {
 		var message []byte
 		what := fmt.Sprintf("%q: no message", a.Name)
@@ -124,7 +126,7 @@ func (o *subOptions) receive(ctx context.Context, out *streamWriter, a *shared.A
 			return err
 		}
 		if err := out.write(messageJSON(a, message)); err != nil {
-			return putBackMessage(a, message, err)
+			return putBackMessage(s, message, err)
 		}
 		if out.lines == o.count {
 			return nil
@@ -133,11 +135,12 @@ func (o *subOptions) receive(ctx context.Context, out *streamWriter, a *shared.A
 }
 
 // putBackMessage saves a message of a chan that could not be written.
-func putBackMessage(a *shared.Any, message []byte, why error) error {
+func putBackMessage(s dynamic.Structure, message []byte, why error) error {
+	a := s.Describe()
 	if a.Kind == "topic" {
 		return why
 	}
-	send, err := sender(a)
+	send, err := sender(s)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/arg"
 	"github.com/sysvipc/sysvipc/internal/cli/flags"
 	"github.com/sysvipc/sysvipc/internal/output"
-	"github.com/sysvipc/sysvipc/shared"
+	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 type watchOptions struct {
@@ -87,10 +87,11 @@ func (o *watchOptions) watch(ctx context.Context, cmd *cobra.Command, args []str
 		return err
 	}
 	defer region.Close()
-	a, err := region.Any(args[1])
+	s, err := region.Find(args[1])
 	if err != nil {
 		return err
 	}
+	a := s.Describe()
 	var key []byte
 	switch byKey := cmd.Flags().Changed("key"); {
 	case byKey && a.Kind != "map":
@@ -102,11 +103,11 @@ func (o *watchOptions) watch(ctx context.Context, cmd *cobra.Command, args []str
 	case a.Kind == "map" && o.interval.Given:
 		return cli.Usage("%q is a map: with --interval, say which entry with --key", a.Name)
 	case !slices.Contains([]string{"var", "doc", "counter", "map"}, a.Kind):
-		return kindError(a, "what can be watched is a var, a doc, a counter or a map; \"sysvipc region sub\" is for a chan or topic")
+		return kindError(s, "what can be watched is a var, a doc, a counter or a map; \"sysvipc region sub\" is for a chan or topic")
 	}
 	out := &streamWriter{w: cmd.OutOrStdout(), name: a.Name, jsonl: o.output == "jsonl"}
 	if o.interval.Given {
-		return o.poll(ctx, out, func() (rawJSON, error) { return currentValue(a, key) })
+		return o.poll(ctx, out, func() (rawJSON, error) { return currentValue(s, key) })
 	}
 	r, err := join(cmd, args[0])
 	if errors.Is(err, fs.ErrPermission) {
@@ -116,48 +117,54 @@ func (o *watchOptions) watch(ctx context.Context, cmd *cobra.Command, args []str
 		return err
 	}
 	defer r.Close()
-	if a, err = r.Any(args[1]); err != nil {
+	if s, err = dynamic.Of(r).Find(args[1]); err != nil {
 		return err
 	}
-	return o.follow(ctx, out, a.Name, func(ctx context.Context) iter.Seq2[rawJSON, error] { return changesOf(ctx, a, key) })
+	return o.follow(ctx, out, a.Name, func(ctx context.Context) iter.Seq2[rawJSON, error] { return changesOf(ctx, s, key) })
 }
 
 // currentValue returns the value of a thing, or of an entry of a map.
-func currentValue(a *shared.Any, key []byte) (rawJSON, error) {
-	switch {
-	case a.Kind == "doc":
-		data, err := a.LoadDoc()
-		return docValue(a, data), err
-	case key != nil:
-		value, ok, err := a.LoadKey(key)
+func currentValue(s dynamic.Structure, key []byte) (rawJSON, error) {
+	switch s := s.(type) {
+	case *dynamic.Doc:
+		data, err := s.Load()
+		return docValue(s, data), err
+	case *dynamic.Map:
+		value, ok, err := s.Load(key)
 		if err != nil || !ok {
 			return rawJSON("null"), err
 		}
-		return jsonOf(a.Type, value), nil
+		return jsonOf(s.Type, value), nil
+	case valued:
+		value, err := s.Load()
+		if err != nil {
+			return nil, err
+		}
+		return jsonOf(s.Describe().Type, value), nil
 	}
-	value, err := a.Load()
-	if err != nil {
-		return nil, err
-	}
-	return jsonOf(a.Type, value), nil
+	return nil, kindError(s, "it has no value")
 }
 
 // changesOf yields the value of a thing, or of an entry of a map, and each change.
-func changesOf(ctx context.Context, a *shared.Any, key []byte) iter.Seq2[rawJSON, error] {
-	switch {
-	case a.Kind == "doc":
-		return asJSON(a.WatchDoc(ctx), func(data []byte) rawJSON { return docValue(a, data) })
-	case key != nil:
-		return asJSON(a.WatchKey(ctx, key), func(value []byte) rawJSON { return orNull(a, value) })
-	case a.Kind == "map":
-		return asJSON(a.WatchEntries(ctx), func(e shared.AnyEntry) rawJSON {
+func changesOf(ctx context.Context, s dynamic.Structure, key []byte) iter.Seq2[rawJSON, error] {
+	a := s.Describe()
+	switch s := s.(type) {
+	case *dynamic.Doc:
+		return asJSON(s.Watch(ctx), func(data []byte) rawJSON { return docValue(s, data) })
+	case *dynamic.Map:
+		if key != nil {
+			return asJSON(s.Watch(ctx, key), func(value []byte) rawJSON { return orNull(a, value) })
+		}
+		return asJSON(s.WatchAll(ctx), func(e dynamic.Entry) rawJSON {
 			return output.Append(nil, output.Entry{Key: jsonOf(a.Key, e.Key), Value: orNull(a, e.Value)})
 		})
+	case valued:
+		return asJSON(s.Watch(ctx), func(value []byte) rawJSON { return jsonOf(a.Type, value) })
 	}
-	return asJSON(a.Watch(ctx), func(value []byte) rawJSON { return jsonOf(a.Type, value) })
+	return func(yield func(rawJSON, error) bool) { yield(nil, kindError(s, "it has no value")) }
 }
 
-func orNull(a *shared.Any, value []byte) rawJSON {
+func orNull(a *dynamic.Description, value []byte) rawJSON {
 	if value == nil {
 		return rawJSON("null")
 	}

@@ -1,0 +1,60 @@
+package structure
+
+import (
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+)
+
+// The numbers of the kinds, as they stand in the entries of regions.
+const (
+	KindMutex = iota + 1
+	KindVar
+	KindCounter
+	KindRWMutex
+	KindMap
+	KindChan
+	KindTopic
+	KindDoc
+	KindRecords
+)
+
+// Kinds are all kinds of structures.
+var Kinds = core.Kinds{
+	KindMutex:   {Name: "mutex", Locks: firstLock},
+	KindVar:     {Name: "var", Locks: cellsLock},
+	KindCounter: {Name: "counter"},
+	KindRWMutex: {Name: "rwmutex", Locks: firstLock, Repair: repairRWMutex},
+	KindMap:     {Name: "map", Unit: "entries", Capacity: 0, Locks: stripeLocks, Repair: repairMap},
+	KindChan:    {Name: "chan", Unit: "messages", Capacity: 1, Repair: RepairChan},
+	KindTopic:   {Name: "topic", Unit: "messages", Capacity: 1, Locks: firstLock, Repair: RepairTopic},
+	KindDoc:     {Name: "doc", Unit: "bytes", Capacity: 0, Locks: cellsLock, SameType: sameCodec},
+	KindRecords: {Name: "records", Unit: "bytes", Capacity: 0, Locks: recordLocks, Repair: RepairRecords},
+}
+
+// firstLock: the structure begins with its lock.
+func firstLock(t core.Structure, do func(at uint64)) { do(t.Offset) }
+
+// cellsLock is the lock of the writers to four cells, if there are any.
+func cellsLock(t core.Structure, do func(at uint64)) {
+	if t.Params[1] != 0 {
+		do(t.Offset + core.Line)
+	}
+}
+
+// recordLocks are those of the senders and of the receivers.
+func recordLocks(t core.Structure, do func(at uint64)) {
+	do(t.Offset)
+	do(t.Offset + core.Line)
+}
+
+// stripeLocks are those of the writers to each stripe.
+func stripeLocks(t core.Structure, do func(at uint64)) {
+	if l, ok := LayoutOf(t); ok {
+		for i := range l.Stripes {
+			do(t.Offset + i*l.stripe)
+		}
+	}
+}
+
+// sameCodec reports whether two documents are in one codec. Their shapes have the capacity in
+// them.
+func sameCodec(a, b [4]uint64) bool { return a[2] == b[2] }

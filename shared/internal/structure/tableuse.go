@@ -1,0 +1,151 @@
+package structure
+
+import (
+	"context"
+	"fmt"
+	"unsafe"
+
+	"github.com/sysvipc/sysvipc/shared/internal/core"
+	"github.com/sysvipc/sysvipc/shared/shape"
+)
+
+// What the users of a Map do with it. Keys and values are bytes. What they promise is said at
+// Map.
+
+// DeclareMap finds the map, or makes it, empty. Keys of this shape are told apart by their
+// bytes.
+func DeclareMap(r *core.Region, name string, key, val shape.Shape, capacity int) (*Table, error) {
+	l, ok := MapLayoutOf(uint64(max(capacity, 0)), uint64(key.Size), uint64(val.Size), r.EventSize())
+	if !ok {
+		return nil, fmt.Errorf("shared: map %q: a capacity of %d: it can be 1 to %d", name, capacity, maxMapCapacity)
+	}
+	t, err := r.Declare(context.Background(), core.Declaration{
+		Kind: KindMap, Name: name, Shape: entryShape(key, val, l), Size: l.Size(), Params: [4]uint64{l.Capacity, l.Key, l.Val},
+		Init: func(v *core.View, t core.Structure) {
+			for i := range l.Stripes {
+				(*StripeHead)(v.At(t.Offset + i*l.stripe)).Lock.Kind = core.RobustShared
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return NewTable(t, l, shape.Blank(key.Size, key.Fields)), nil
+}
+
+// entryShape is the shape of a cell.
+func entryShape(key, val shape.Shape, l mapLayout) shape.Shape {
+	k, v := key.Field("key", 0), val.Field("value", int(l.value))
+	return shape.Shape{Size: int(l.Stride), Align: 8, Fields: []shape.Field{k, v}}
+}
+
+// Hash clears what does not count in a key, and returns the key's hash.
+func (t *Table) Hash(key core.Value) uint64 {
+	b := key.Bytes()
+	for _, r := range t.Blank {
+		clear(b[r.From:r.To])
+	}
+	return xxh64(b)
+}
+
+// Load copies the value for a key, and reports whether there is one. If writers are always in
+// its way, it takes its turn with them, unless this process only reads.
+func (t *Table) Load(key, val core.Value) (bool, error) {
+	v, err := t.Region.Use()
+	if err != nil {
+		return false, err
+	}
+	defer v.Done()
+	hash := t.Hash(key)
+	s := t.At(v, hash)
+	ok, err := s.read(hash, key.At, val.At)
+	if err == errBusy && t.Region.Slot >= 0 {
+		ok, err = s.readInTurn(context.Background(), hash, key.At, val.At)
+	}
+	return ok && err == nil, err
+}
+
+// Store sets the value for a key.
+func (t *Table) Store(ctx context.Context, key, val core.Value) error {
+	v, err := t.Region.Use()
+	if err != nil {
+		return err
+	}
+	defer v.Done()
+	hash := t.Hash(key)
+	s := t.At(v, hash)
+	lock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.release(s)
+	slot, word, exists, err := s.Find(hash, key.At)
+	if err != nil {
+		return err
+	}
+	return s.put(hash, slot, word, exists, key.At, val.At)
+}
+
+// Update calls change when val has the value for a key, if there is one, and stores what val is
+// then if change returns true.
+func (t *Table) Update(ctx context.Context, key, val core.Value, change func(exists bool) (bool, error)) error {
+	v, err := t.Region.Use()
+	if err != nil {
+		return err
+	}
+	defer v.Done()
+	hash := t.Hash(key)
+	s := t.At(v, hash)
+	lock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.release(s)
+	slot, word, exists, err := s.Find(hash, key.At)
+	if err != nil {
+		return err
+	}
+	if exists {
+		core.CopyOut(val.At, unsafe.Add(s.Cell(word&CellMask-1), s.value), uintptr(s.Val))
+	}
+	if put, err := change(exists); !put || err != nil {
+		return err
+	}
+	return s.put(hash, slot, word, exists, key.At, val.At)
+}
+
+// Delete deletes the entry for a key, and reports whether there was one.
+func (t *Table) Delete(ctx context.Context, key core.Value) (bool, error) {
+	v, err := t.Region.Use()
+	if err != nil {
+		return false, err
+	}
+	defer v.Done()
+	hash := t.Hash(key)
+	s := t.At(v, hash)
+	lock, err := s.lock(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer lock.release(s)
+	slot, word, found := s.probe(hash, key.At)
+	switch found {
+	case hit:
+		s.remove(slot, word)
+		return true, nil
+	case missed, crowded:
+		return false, nil
+	}
+	return false, s.corrupt()
+}
+
+// Len returns the number of entries.
+func (t *Table) Len() (int, error) {
+	v, err := t.Region.Use()
+	if err != nil {
+		return 0, err
+	}
+	defer v.Done()
+	n := int(t.count(v))
+	return n, t.Open(v)
+}
