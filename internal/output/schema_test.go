@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write docs/schema anew")
+var update = flag.Bool("update", false, "write docs/schema")
 
 // documents are what -o json of each verb writes: a list of this name, of these structs.
 var documents = []struct {
