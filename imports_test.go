@@ -55,7 +55,7 @@ var rooms = []room{
 	{
 		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS, Prometheus and plots",
 		rooms: []string{
-			".", "shared", "shared/dynamic", "shared/shape", "inspect", "internal/plural", "internal/cli", "internal/cli/flags", "internal/cli/ref", "internal/output",
+			".", "shared", "shared/dynamic", "shared/shape", "inspect", "trace", "internal/plural", "internal/cli", "internal/cli/flags", "internal/cli/ref", "internal/output",
 			"cmd/sysvipc/internal/archive", "cmd/sysvipc/internal/demo", "cmd/sysvipc/internal/run", "cmd/sysvipc/internal/segread", "cmd/sysvipc/internal/top",
 		}, modules: []string{xsys, cobra, terminal}, program: true,
 	},
@@ -344,7 +344,7 @@ func TestLeanCommand(t *testing.T) {
 	t.Parallel()
 	for line := range strings.Lines(listed(t, "-deps", "./cmd/sysvipc")) {
 		line = strings.TrimSpace(line)
-		for _, heavy := range []string{nats, "github.com/prometheus/", "gonum.org/", "github.com/go-analyze/", "github.com/cilium/", module + "/trace", module + "/cluster", module + "/dashboard", "net/http"} {
+		for _, heavy := range []string{nats, "github.com/prometheus/", "gonum.org/", "github.com/go-analyze/", module + "/cluster", module + "/dashboard", "net/http"} {
 			if strings.HasPrefix(line, heavy) {
 				t.Errorf("cmd/sysvipc links %s", line)
 			}

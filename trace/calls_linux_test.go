@@ -3,8 +3,6 @@
 package trace
 
 import (
-	"errors"
-	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -20,38 +18,13 @@ func TestMain(m *testing.M) { ipctest.Main(m) }
 // start0 starts a trace. The test is skipped only where the kernel forbids bpf(2) to this process.
 func start0(t testing.TB, opts *Options) *Trace {
 	t.Helper()
+	ipctest.NeedBPF(t)
 	tr, err := Start(opts)
-	if errors.Is(err, ErrUnsupported) && !mayTrace() {
-		t.Skip(err)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tr.Close() })
 	return tr
-}
-
-// mayTrace asks the kernel itself: a program that does nothing, of the type that is attached to tracing.
-func mayTrace() bool {
-	exit := [2]uint64{0xb7, 0x95} // r0 = 0; exit
-	license := []byte("GPL\x00")
-	attr := struct {
-		programType, count  uint32
-		instructions        uint64
-		license             uint64
-		level, size         uint32
-		log                 uint64
-		version, flags      uint32
-		name                [16]byte
-		ifindex, attachType uint32
-	}{programType: unix.BPF_PROG_TYPE_RAW_TRACEPOINT, count: 2, instructions: uint64(uintptr(unsafe.Pointer(&exit))), license: uint64(uintptr(unsafe.Pointer(&license[0])))}
-	fd, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_LOAD, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
-	if errno != 0 {
-		return false
-	}
-	unix.Close(int(fd))
-	_, err := os.Stat("/sys/kernel/btf/vmlinux")
-	return err == nil
 }
 
 // The calls, as bare as a program makes them.

@@ -19,14 +19,29 @@ func explain(err error) error {
 	case errors.Is(err, ErrUnsupported):
 		return err
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES) && missingCapabilities() != "":
-		return fmt.Errorf("%w: %s (%w)", ErrUnsupported, whyDenied(), err)
+		return &missingError{whyDenied(), fs.ErrPermission}
 	case errors.Is(err, unix.ENOSYS):
-		return fmt.Errorf("%w: this kernel has no bpf(2) (CONFIG_BPF_SYSCALL), or a sandbox hides it (%w)", ErrUnsupported, err)
+		return &missingError{"this kernel has no bpf(2) (CONFIG_BPF_SYSCALL), or a sandbox hides it", err}
 	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTSUP):
-		return fmt.Errorf("%w: this kernel does not have what it needs: Linux 5.11 or later, with CONFIG_BPF_EVENTS and CONFIG_FTRACE_SYSCALLS (%w)", ErrUnsupported, err)
+		return &missingError{"this kernel lacks what a trace needs: Linux 5.11 or later, with CONFIG_BPF_EVENTS and CONFIG_FTRACE_SYSCALLS", err}
 	}
 	return fmt.Errorf("trace: %w", err)
 }
+
+// missingError is [ErrUnsupported] for what is missing.
+type missingError struct {
+	what string
+	err  error // the kernel's; may be nil
+}
+
+func (e *missingError) Error() string {
+	if e.err == nil {
+		return "trace: " + e.what
+	}
+	return fmt.Sprintf("trace: %s (%v)", e.what, e.err)
+}
+
+func (e *missingError) Unwrap() []error { return []error{ErrUnsupported, e.err} }
 
 // whyDenied is why bpf(2) is not permitted.
 func whyDenied() string {

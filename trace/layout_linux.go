@@ -37,7 +37,7 @@ func readLayout(spec *btf.Spec) (*layout, error) {
 	find := func(to *field, of, path string) {
 		f, err := findField(spec, of, path)
 		if err != nil && missing == nil {
-			missing = fmt.Errorf("%w: this kernel's BTF has no field %s of struct %s", ErrUnsupported, path, of)
+			missing = &missingError{fmt.Sprintf("this kernel's BTF has no field %s of struct %s", path, of), err}
 		}
 		*to = f
 	}
@@ -66,7 +66,7 @@ func kernelTypes(cache *btf.Cache) (*btf.Spec, error) {
 	spec, err := cache.Kernel()
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, btf.ErrNotSupported), errors.Is(err, btf.ErrNotFound):
-		return nil, fmt.Errorf("%w: this kernel has no BTF in /sys/kernel/btf/vmlinux (it needs CONFIG_DEBUG_INFO_BTF, and sysfs mounted)", ErrUnsupported)
+		return nil, &missingError{"this kernel has no BTF in /sys/kernel/btf/vmlinux: it needs CONFIG_DEBUG_INFO_BTF, and sysfs mounted", err}
 	case err != nil:
 		return nil, fmt.Errorf("trace: read the kernel's BTF: %w", err)
 	}

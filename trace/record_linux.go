@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/ringbuf"
 )
 
 // A call in the ring buffer.
@@ -128,22 +129,24 @@ func (p *program) readUser(to int16, size int32, mark int32) {
 }
 
 // Next returns the next call that has ended; the trace was started with [Options.Events]. It waits for one until ctx ends,
-// and then returns its error; after [Trace.Close] it returns os.ErrClosed. Calls that end while the buffer of 4 MiB is full
+// and then returns its error when no more are in the buffer; after [Trace.Close] it returns os.ErrClosed. Calls that end while the buffer of 4 MiB is full
 // are counted in [Summary.LostEvents].
 func (t *Trace) Next(ctx context.Context) (*Event, error) {
 	if t.reader == nil {
 		return nil, fmt.Errorf("trace: next event: the trace was started without Options.Events")
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	// What is interrupted is the wait: what is in the buffer stays there.
-	t.reader.SetDeadline(time.Time{})
-	stop := context.AfterFunc(ctx, func() { t.reader.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { t.reader.Flush() }) // an error says that it is closed, as Read does
 	defer stop()
+	if ctx.Err() != nil {
+		t.reader.SetDeadline(time.Unix(1, 0))
+		defer t.reader.SetDeadline(time.Time{})
+	}
 	record, err := t.reader.Read()
+	for errors.Is(err, ringbuf.ErrFlushed) && ctx.Err() == nil { // that was an earlier context's
+		record, err = t.reader.Read()
+	}
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, ringbuf.ErrFlushed):
 		return nil, ctx.Err()
 	case err != nil:
 		return nil, fmt.Errorf("trace: next event: %w", err)

@@ -60,6 +60,9 @@ func Start(opts *Options) (*Trace, error) {
 	if len(o.Objects) > maxObjects {
 		return nil, fmt.Errorf("trace: %d objects to trace: at most %d", len(o.Objects), maxObjects)
 	}
+	if o.PID != 0 && !firstPIDs() {
+		return nil, &missingError{"a process is traced by its number in the first PID namespace, and this process is in another one", nil}
+	}
 	if o.Namespace == 0 {
 		var err error
 		if o.Namespace, err = ownNamespace(); err != nil {
@@ -80,6 +83,12 @@ func ownNamespace() (uint64, error) {
 		return 0, fmt.Errorf("trace: find this process's IPC namespace: %w", &os.PathError{Op: "stat", Path: "/proc/self/ns/ipc", Err: err})
 	}
 	return st.Ino, nil
+}
+
+// firstPIDs reports whether this process sees the numbers that the kernel itself uses.
+func firstPIDs() bool {
+	link, err := os.Readlink("/proc/self/ns/pid")
+	return err == nil && link == "pid:[4026531836]" // PROC_PID_INIT_INO of linux/proc_ns.h
 }
 
 func (t *Trace) attach(o *Options) error {

@@ -115,7 +115,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 	root.SetUsageFunc(writeUsage)
 	root.SetCompletionCommandGroupID(verb.GroupOther)
 	root.AddCommand(
-		newLsCommand(), newShowCommand(), newExplainCommand(), newWhoCommand(), newWaitsCommand(), newTopCommand(), newNsCommand(), newWatchCommand(), newLimitsCommand(), newDoctorCommand(),
+		newLsCommand(), newShowCommand(), newExplainCommand(), newWhoCommand(), newWaitsCommand(), newTraceCommand(), newTopCommand(), newNsCommand(), newWatchCommand(), newLimitsCommand(), newDoctorCommand(),
 		mk.Command(shown), newSetCommand(), newRmCommand(), newGcCommand(), newUndoCommand(),
 		shm.Command(), sem.Command(), msg.Command(), region.Command(),
 		newRunCommand(), newDumpCommand(), newRestoreCommand(), newDemoCommand(),

@@ -14,6 +14,7 @@ type Document struct {
 	w   *bufio.Writer
 	n   int
 	buf []byte
+	end []byte // fields that stand after the list
 }
 
 // StartDocument begins a document whose list has this name.
@@ -41,12 +42,18 @@ func (d *Document) AddFunc(element func(dst []byte) []byte) {
 // Flush writes what was added so far.
 func (d *Document) Flush() error { return d.w.Flush() }
 
+// Field adds a field that stands after the list.
+func (d *Document) Field(name string, value any) {
+	d.end = Append(append(AppendString(append(d.end, ','), name), ':'), value)
+}
+
 // End completes the document. Warnings mean that it is not complete.
 func (d *Document) End(warnings []string) error {
 	if d.n > 0 {
 		d.w.WriteByte('\n')
 	}
-	d.buf = append(d.buf[:0], `],"complete":`...)
+	d.buf = append(append(d.buf[:0], ']'), d.end...)
+	d.buf = append(d.buf, `,"complete":`...)
 	d.buf = Append(d.buf, len(warnings) == 0)
 	d.buf = append(d.buf, `,"warnings":`...)
 	d.buf = Append(d.buf, warnings)
