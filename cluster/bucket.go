@@ -213,18 +213,26 @@ func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint6
 // probeTime is for how long a probe is kept, which nobody else ever looks at.
 const probeTime = time.Minute
 
-// end takes a key away that has this revision. It leaves a mark of a second, for those who
-// watch, and then nothing: a message that ends by its time to live leaves one of markerTime.
+// end takes a key away that has this revision. It leaves a mark of a second, for watchers, and
+// then nothing: a message that ends by its time to live leaves one of markerTime.
 func (c *Conn) end(ctx context.Context, key string, revision uint64) error {
-	msg := &nats.Msg{Subject: bucketPrefix + key, Header: nats.Header{
-		operationHeader:                     {"PURGE"},
-		jetstream.MsgTTLHeader:              {time.Second.String()},
-		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(revision, 10)},
-	}}
+	msg := ending(key, revision)
 	return c.Retry(ctx, func(ctx context.Context) error {
 		_, err := c.store(ctx, msg)
 		return err
 	})
+}
+
+// unmark takes the mark of an ended key away, which every new watcher would read. If that does
+// not arrive, the mark ends later.
+func (c *Conn) unmark(key string, revision uint64) { c.nc.PublishMsg(ending(key, revision)) }
+
+func ending(key string, revision uint64) *nats.Msg {
+	return &nats.Msg{Subject: bucketPrefix + key, Header: nats.Header{
+		operationHeader:                     {"PURGE"},
+		jetstream.MsgTTLHeader:              {time.Second.String()},
+		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(revision, 10)},
+	}}
 }
 
 // operationHeader says that a message takes a key away. Such a one leaves no mark when its

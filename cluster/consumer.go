@@ -30,6 +30,7 @@ type consumer struct {
 	sub     *nats.Subscription // of the answers
 	left    int                // of the pull under way, how many messages may still come
 	until   time.Time          // when the pull under way, or the way back, is lost if nothing came
+	seen    uint64             // the last message in the stream that came here
 	behind  int                // how many of what went back the servers have yet, at most
 	changed chan struct{}      // closed with the next change
 }
@@ -141,6 +142,33 @@ func (c *consumer) ask(n int, wait time.Duration) error {
 	return c.q.conn.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+c.q.stream+"."+c.name, c.sub.Subject, text)
 }
 
+// overlooked reports whether there is a message that no receiver was given, after a pull that
+// found nothing. The servers tell their consumers of a message a moment after they have
+// acknowledged it to its sender.
+func (c *consumer) overlooked(ctx context.Context) (bool, error) {
+	q := c.q
+	q.mu.Lock()
+	seen := c.seen
+	q.mu.Unlock()
+	m, err := q.conn.stored(ctx, q.stream, `{"last_by_subj":"`+q.subject+strconv.FormatInt(c.typ, 10)+`"}`)
+	if err != nil || m.Seq <= seen {
+		return false, err
+	}
+	var given uint64
+	err = q.conn.Retry(ctx, func(ctx context.Context) error {
+		known, err := q.conn.js.Consumer(ctx, q.stream, c.name)
+		if err == nil {
+			given = known.CachedInfo().Delivered.Stream
+		}
+		return err
+	})
+	return m.Seq > given, err
+}
+
+// overlookedWait is for how long to wait for a message that was overlooked: it comes at once,
+// unless another receiver is given it.
+const overlookedWait = 3 * pullBeat
+
 // came is called with each message of a pull, and with the word that it has ended.
 func (c *consumer) came(sub *nats.Subscription, m *nats.Msg) {
 	q := c.q
@@ -167,7 +195,7 @@ func (c *consumer) came(sub *nats.Subscription, m *nats.Msg) {
 			c.pull = pullNone
 		}
 	}
-	c.items = append(c.items, it)
+	c.items, c.seen = append(c.items, it), max(c.seen, it.seq)
 	c.change()
 	q.watchIdle()
 }

@@ -33,7 +33,7 @@ func (q *Queue) takeFirst(ctx context.Context, s selection, n int, wait bool) (*
 				return nil, err
 			}
 		}
-		it, err := q.look(ctx, s, n)
+		it, err := q.look(ctx, s, n, false)
 		if it != nil || err != nil {
 			return it, err
 		}
@@ -42,7 +42,7 @@ func (q *Queue) takeFirst(ctx context.Context, s selection, n int, wait bool) (*
 			if err := q.list(ctx); err != nil {
 				return nil, err
 			}
-			return q.look(ctx, s, n)
+			return q.look(ctx, s, n, true)
 		}
 		timer := time.NewTimer(relist)
 		select {
@@ -57,8 +57,9 @@ func (q *Queue) takeFirst(ctx context.Context, s selection, n int, wait bool) (*
 	}
 }
 
-// look takes the first message of those that there are now, or none.
-func (q *Queue) look(ctx context.Context, s selection, n int) (it *item, err error) {
+// look takes the first message of those that there are now, or none. With sure it does not
+// overlook the only one.
+func (q *Queue) look(ctx context.Context, s selection, n int, sure bool) (it *item, err error) {
 	q.mu.Lock()
 	q.looking++ // nothing goes back while messages are compared
 	era := q.era
@@ -75,11 +76,18 @@ func (q *Queue) look(ctx context.Context, s selection, n int) (it *item, err err
 		}
 	}()
 	types := q.candidates(s)
+	if s.lowest && (len(types) == 0 || types[0] > s.from) {
+		// A lower type may have come whose hint is late.
+		if err := q.list(ctx); err != nil {
+			return nil, err
+		}
+		types = q.candidates(s)
+	}
 	if n == 1 && len(types) > 1 && !s.lowest {
 		it, err = q.walk(ctx, s)
 	}
 	if it == nil && err == nil {
-		it, err = q.probe(ctx, s, types, n)
+		it, err = q.probe(ctx, s, types, n, sure)
 	}
 	return it, err
 }
@@ -183,10 +191,10 @@ func (q *Queue) candidates(s selection) (types []int64) {
 
 // probe asks for messages of each of these types, and returns the first of those that
 // come. The lowest type is asked for alone, since the others would come in vain.
-func (q *Queue) probe(ctx context.Context, s selection, types []int64, n int) (*item, error) {
+func (q *Queue) probe(ctx context.Context, s selection, types []int64, n int, sure bool) (*item, error) {
 	if s.lowest {
 		for _, typ := range types {
-			if err := q.fill(ctx, []int64{typ}, n); err != nil {
+			if err := q.fill(ctx, []int64{typ}, n, true); err != nil {
 				return nil, err
 			}
 			upTo := s
@@ -197,14 +205,15 @@ func (q *Queue) probe(ctx context.Context, s selection, types []int64, n int) (*
 		}
 		return nil, nil
 	}
-	if err := q.fill(ctx, types, n); err != nil {
+	if err := q.fill(ctx, types, n, sure || len(types) > 1); err != nil {
 		return nil, err
 	}
 	return q.best(s, n), nil
 }
 
-// fill waits until each of the types has a message here, or none for us.
-func (q *Queue) fill(ctx context.Context, types []int64, n int) error {
+// fill waits until each of the types has a message here, or none for us. With sure it overlooks
+// none.
+func (q *Queue) fill(ctx context.Context, types []int64, n int, sure bool) error {
 	for _, typ := range types {
 		if err := q.ofType(typ).make(ctx); err != nil {
 			return err
@@ -231,17 +240,30 @@ func (q *Queue) fill(ctx context.Context, types []int64, n int) error {
 	}
 	q.mu.Unlock()
 	for _, c := range asked {
-		for {
+		for checked := !sure; ; {
 			q.mu.Lock()
 			if barred[c] && c.pull != pullBarred {
 				barred[c] = false
 				c.ask(n, 0)
 			}
-			ready, changed := len(c.items) > 0 || c.idle(), c.changed
+			ready, empty, changed := len(c.items) > 0 || c.idle(), len(c.items) == 0 && c.pull == pullEmpty && c.made, c.changed
 			if len(c.items) > 0 {
 				q.doubt(c.typ, true) // there may be more
 			}
 			q.mu.Unlock()
+			if empty && !checked {
+				checked = true
+				late, err := c.overlooked(ctx)
+				if err != nil {
+					return err
+				}
+				if late {
+					q.mu.Lock()
+					c.ask(n, overlookedWait)
+					q.mu.Unlock()
+					continue
+				}
+			}
 			if ready {
 				break
 			}

@@ -28,7 +28,7 @@ func (q *Queue) walk(ctx context.Context, s selection) (*item, error) {
 		}
 		if !tried[m.Type] {
 			tried[m.Type] = true
-			if err := q.fill(ctx, []int64{m.Type}, 1); err != nil {
+			if err := q.fill(ctx, []int64{m.Type}, 1, true); err != nil {
 				return nil, err
 			}
 		}

@@ -24,7 +24,8 @@ import (
 // So one client alone gets what the kernel would choose, always. With several, what another
 // one was given in advance, or has in flight, is not there to choose from, as if it had been
 // received: [sysvipc.UpTo] may take a larger type than it would find, and TryReceive say that
-// there is nothing, while [Queue.Stat] counts it.
+// there is nothing, while [Queue.Stat] counts it. And of messages of several types that another
+// one has sent less than a moment ago, the later may come first.
 func (q *Queue) Receive(ctx context.Context, sel sysvipc.Selector) (sysvipc.Message, error) {
 	it, err := q.take(ctx, "receive from", sel, true)
 	if err != nil {
@@ -228,7 +229,7 @@ func (q *Queue) takeOf(ctx context.Context, c *consumer, n int, wait bool) (*ite
 	if !wait {
 		expires = 0
 	}
-	asked := false
+	asked, checked := false, false
 	for {
 		if err := c.make(ctx); err != nil {
 			return nil, err
@@ -246,7 +247,14 @@ func (q *Queue) takeOf(ctx context.Context, c *consumer, n int, wait bool) (*ite
 		}
 		if asked && c.pull == pullEmpty && c.made && !wait {
 			q.mu.Unlock()
-			return nil, nil
+			if checked {
+				return nil, nil
+			}
+			checked, asked, expires = true, false, overlookedWait
+			if late, err := c.overlooked(ctx); !late {
+				return nil, err
+			}
+			continue
 		}
 		if !wait && !asked && c.waits() {
 			// Another receiver waits for this type already, so that there is none.

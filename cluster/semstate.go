@@ -182,6 +182,12 @@ func (s *semState) grantWaiters() {
 	}
 }
 
+// in reports whether a session is in.
+func (s *semState) in(session string) bool {
+	_, ok := s.Hold[session]
+	return ok
+}
+
 // end does what the kernel does when a process ends: it gives back, and forgets the waits.
 // It reports whether the session was in.
 func (s *semState) end(session string) bool {
@@ -234,12 +240,11 @@ func decodeState(data []byte) (*semState, error) {
 	for _, h := range s.Hold {
 		wrong = wrong || slices.ContainsFunc(h, func(p [2]int) bool { return p[0] < 0 || p[0] >= len(s.Values) })
 	}
-	in := func(session string) bool { _, ok := s.Hold[session]; return ok }
 	for _, w := range s.Wait {
-		wrong = wrong || w == nil || bad(w.Ops) || !in(w.Session)
+		wrong = wrong || w == nil || bad(w.Ops) || !s.in(w.Session)
 	}
 	for _, g := range s.Done {
-		wrong = wrong || g == nil || bad(g.Ops) || !in(g.Session)
+		wrong = wrong || g == nil || bad(g.Ops) || !s.in(g.Session)
 	}
 	if wrong {
 		return nil, fmt.Errorf("the entry contradicts itself: %.80q", data)

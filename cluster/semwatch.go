@@ -94,19 +94,31 @@ func (w *watch) stop() {
 // interrupted for a while: of what was written meanwhile only the last of each is told.
 //
 // If the servers then say no more, though there was more to come, or what a dead session held
-// could not be given back, the watch begins anew: that tells all there is.
+// could not be given back, the watch begins again: that tells all there is.
+//
+// The marks of ended sessions are taken away by the watch that gave back, and by each when it
+// begins.
 func (w *watch) run(ctx context.Context, ready chan struct{}) {
 	defer close(w.ended)
 	s := w.set
-	alive := map[string]bool{}
-	complete := false
+	prefix := "lease." + s.tok + "."
+	alive := map[string]lease{}
+	marks := map[string]uint64{} // revisions
+	complete, sweeps := false, true
+	clock := time.NewTicker(heartbeat)
+	defer clock.Stop()
 	var last *semState
 	var stale <-chan time.Time
 	for {
 		var e *change
+		tick := false
 		select {
 		case e = <-w.watcher.changes:
 			stale = nil
+		case <-clock.C:
+			if tick = stale == nil && last != nil; !tick {
+				continue // a renewal may be still to come
+			}
 		case <-w.watcher.closed:
 			go s.reconnected()
 			return
@@ -117,6 +129,19 @@ func (w *watch) run(ctx context.Context, ready chan struct{}) {
 			return
 		}
 		switch {
+		case tick:
+			ended := false
+			for id, l := range alive {
+				if last.in(id) && l.end(ctx, s.conn, prefix+id) {
+					delete(alive, id)
+					ended = true
+					continue
+				}
+				alive[id] = l
+			}
+			if !ended {
+				continue
+			}
 		case e == nil:
 			complete = true
 			close(ready)
@@ -137,12 +162,15 @@ func (w *watch) run(ctx context.Context, ready chan struct{}) {
 			}
 			s.heard(st, e.revision)
 		default:
-			id := e.key[len("lease.")+len(s.tok)+1:]
+			id := e.key[len(prefix):]
 			if !e.gone {
-				alive[id] = true
+				alive[id] = readLease(e)
 				continue
 			}
 			delete(alive, id)
+			if e.expired {
+				marks[id] = e.revision
+			}
 		}
 		if !complete || last == nil || last.Removed || last.Made != s.made {
 			continue
@@ -153,22 +181,34 @@ func (w *watch) run(ctx context.Context, ready chan struct{}) {
 		}
 		var dead []string
 		for id := range last.Hold {
-			if !alive[id] {
+			if _, ok := alive[id]; !ok {
 				dead = append(dead, id)
 			}
 		}
-		if len(dead) > 0 && !s.reap(ctx, dead) {
-			stale = time.After(heartbeat)
+		if len(dead) > 0 {
+			reaped, err := s.reap(ctx, dead)
+			if err != nil {
+				stale = time.After(heartbeat)
+			}
+			sweeps = sweeps || reaped
+			continue // the entry comes again, without them
 		}
+		for id, revision := range marks {
+			if sweeps {
+				s.conn.unmark(prefix+id, revision)
+			}
+			delete(marks, id)
+		}
+		sweeps = false
 	}
 }
 
-// reap gives back what sessions held that have ended, and reports whether that is done.
-func (s *SemaphoreSet) reap(ctx context.Context, dead []string) bool {
+// reap gives back what sessions held that have ended, and reports whether there was anything.
+func (s *SemaphoreSet) reap(ctx context.Context, dead []string) (found bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	err := s.change(ctx, nil, func(st *semState) (bool, error) {
-		found := false
+	err = s.change(ctx, nil, func(st *semState) (bool, error) {
+		found = false
 		for _, id := range dead {
 			found = st.end(id) || found
 		}
@@ -177,7 +217,10 @@ func (s *SemaphoreSet) reap(ctx context.Context, dead []string) bool {
 		}
 		return found, nil
 	})
-	return err == nil || errors.Is(err, sysvipc.ErrRemoved)
+	if errors.Is(err, sysvipc.ErrRemoved) {
+		err = nil
+	}
+	return found, err
 }
 
 // as calls f with the set's session. If that ends under f and held nothing, it does so once

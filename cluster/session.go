@@ -31,7 +31,7 @@ func (c *Conn) newSession(ctx context.Context, tok string) (*session, error) {
 	s := &session{conn: c, id: c.number(), lost: make(chan struct{})}
 	s.key = "lease." + tok + "." + s.id
 	sent := time.Now()
-	revision, err := c.swap(ctx, s.key, nil, 0, c.lease)
+	revision, err := c.swap(ctx, s.key, s.length(), 0, c.lease)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,38 @@ func (c *Conn) newSession(ctx context.Context, tok string) (*session, error) {
 	return s, nil
 }
 
-// renew writes the lease anew.
+// length is what the lease says: for how long it lasts.
+func (s *session) length() []byte { return []byte(s.conn.lease.String()) }
+
+// lease is what a watcher knows of a session.
+type lease struct {
+	revision uint64
+	length   time.Duration // 0: of an earlier release, which does not say
+	overdue  time.Time     // by our clock
+}
+
+// readLease reads a lease that was written just now.
+func readLease(e *change) lease {
+	length, err := time.ParseDuration(string(e.data))
+	if err != nil {
+		length = 0
+	}
+	return lease{e.revision, length, time.Now().Add(2 * length)}
+}
+
+// end ends a lease that is overdue, and reports whether it has ended: a server whose clock went
+// back lets it last. The session has lost it by its own clock before, and cannot renew it after.
+func (l *lease) end(ctx context.Context, c *Conn, key string) bool {
+	if l.length <= 0 || time.Now().Before(l.overdue) {
+		return false
+	}
+	l.overdue = time.Now().Add(l.length)
+	ctx, cancel := context.WithTimeout(ctx, attempt)
+	defer cancel()
+	return c.end(ctx, key, l.revision) == nil
+}
+
+// renew writes the lease again.
 func (s *session) renew() {
 	s.mu.Lock()
 	sent := time.Now()
@@ -56,7 +87,7 @@ func (s *session) renew() {
 	s.mu.Unlock()
 	ctx, cancel := context.WithDeadline(context.Background(), until)
 	defer cancel()
-	next, err := s.conn.swap(ctx, s.key, nil, revision, s.conn.lease)
+	next, err := s.conn.swap(ctx, s.key, s.length(), revision, s.conn.lease)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

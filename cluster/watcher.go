@@ -29,6 +29,7 @@ type change struct {
 	data     []byte
 	revision uint64
 	gone     bool
+	expired  bool // gone, and the mark of that stays for markerTime
 	last     bool // no other one was written before the servers sent this
 }
 
@@ -74,10 +75,10 @@ func (c *Conn) watch(ctx context.Context, keys ...string) (*watcher, error) {
 			end()
 			return
 		}
+		expired := m.Header.Get(jetstream.MarkerReasonHeader) != ""
 		say(&change{
 			key: m.Subject[len(bucketPrefix):], data: m.Data, revision: meta.Sequence.Stream,
-			gone: m.Header.Get(operationHeader) != "" || m.Header.Get(jetstream.MarkerReasonHeader) != "",
-			last: meta.NumPending == 0,
+			gone: expired || m.Header.Get(operationHeader) != "", expired: expired, last: meta.NumPending == 0,
 		})
 		if meta.NumPending == 0 {
 			complete()
