@@ -141,10 +141,13 @@ func (d *diagnosis) queues() {
 
 // waits tells of probable deadlocks, of receivers that wait beside messages, and of waits for processes that have ended.
 func (d *diagnosis) waits() {
-	rings, told := map[int][]string{}, map[string]bool{}
+	rings, firsts, told := map[int][]string{}, map[int]int{}, map[string]bool{}
 	for i := range d.Waits {
 		w := &d.Waits[i]
 		if w.Cycle != 0 {
+			if firsts[w.Cycle] == 0 {
+				firsts[w.Cycle] = w.PID
+			}
 			rings[w.Cycle] = append(rings[w.Cycle], fmt.Sprintf("process %d on %s", w.PID, w.Ref()))
 		}
 		if w.Stuck() && !told[w.Ref()] {
@@ -165,7 +168,7 @@ func (d *diagnosis) waits() {
 		d.add("dead-holder", Warning, endOf(w), "%s", text)
 	}
 	for _, n := range sortedKeys(rings) {
-		d.add("deadlock", Critical, "sysvipc waits", "these wait for one another, probably: %s", strings.Join(rings[n], ", "))
+		d.add("deadlock", Critical, fmt.Sprintf("see \"sysvipc waits\", and end one of them, such as: kill %d", firsts[n]), "these wait for one another, probably: %s", strings.Join(rings[n], ", "))
 	}
 }
 

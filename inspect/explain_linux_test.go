@@ -116,6 +116,9 @@ func TestExplainWaits(t *testing.T) {
 	ipctest.WaitBlockedOn(t, a.PID, ipctest.Sem, second, 1)
 	explains(t, look(t), sysvipc.KindSemaphores, first, "It is a deadlock, probably",
 		fmt.Sprintf("process %d on sem:%d", min(a.PID, b.PID), map[bool]int{true: second, false: first}[a.PID < b.PID]), "wait for one another")
+	if f := finds(t, look(t), "deadlock"); !slices.ContainsFunc(f, func(f Finding) bool { return strings.HasSuffix(f.Remedy, fmt.Sprint("kill ", min(a.PID, b.PID))) }) {
+		t.Errorf("got %+v, want one that ends process %d", f, min(a.PID, b.PID))
+	}
 }
 
 // Of a queue a paragraph says what stands in it, and of which types a receiver gets none.

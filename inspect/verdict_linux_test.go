@@ -139,7 +139,7 @@ func TestVerdictUninitialised(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.Complete {
-		verdict(t, s, sysvipc.KindSemaphores, id, Unknown, 4, "nobody has operated on it yet")
+		verdict(t, s, sysvipc.KindSemaphores, id, Unknown, 4, "no process has operated on it yet")
 	}
 }
 
