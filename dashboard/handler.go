@@ -23,6 +23,8 @@ import (
 type Options struct {
 	// Collector collects the metrics; its Looks are those that everything else shows.
 	Collector *Collector
+	// Feed serves the page, with the same Looks; nil for no page.
+	Feed *Feed
 	// Hosts are the names, without port, that requests may be for besides localhost and loopback
 	// addresses: a page elsewhere whose name was made to point here (DNS rebinding) is refused.
 	// AnyHost is for Unix sockets, which no page can reach.
@@ -50,6 +52,10 @@ func NewHandler(opts Options) *Handler {
 	mux.HandleFunc("GET /healthz", h.healthz)
 	mux.HandleFunc("GET /readyz", h.readyz)
 	mux.Handle("GET /metrics", h.guarded(h.metrics()))
+	h.api(mux)
+	if opts.Feed != nil {
+		h.pages(mux)
+	}
 	var crossOrigin http.CrossOriginProtection
 	h.inner = crossOrigin.Handler(mux)
 	return h
@@ -92,7 +98,9 @@ func (h *Handler) answersTo(host string) bool {
 }
 
 // guarded lets requests with the token in, as many at once as there are slots.
-func (h *Handler) guarded(next http.Handler) http.Handler {
+func (h *Handler) guarded(next http.Handler) http.Handler { return h.guardedBy(h.slots, next) }
+
+func (h *Handler) guardedBy(slots chan struct{}, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !h.authorized(r) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="sysvipcd"`)
@@ -100,8 +108,8 @@ func (h *Handler) guarded(next http.Handler) http.Handler {
 			return
 		}
 		select {
-		case h.slots <- struct{}{}:
-			defer func() { <-h.slots }()
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
 			next.ServeHTTP(w, r)
 		default:
 			w.Header().Set("Retry-After", "1")

@@ -19,11 +19,16 @@ func handlerOf(opts Options) *Handler {
 	if opts.Collector == nil {
 		opts.Collector = &Collector{Looks: &Looks{take: func(context.Context, *inspect.Options) (*inspect.Snapshot, error) { return many(2, 2), nil }}}
 	}
+	if opts.Feed == nil {
+		opts.Feed = &Feed{Looks: opts.Collector.Looks, History: NewHistory(10), Interval: time.Hour}
+	}
 	return NewHandler(opts)
 }
 
-// routes are all that answer with data. Each is asked for with each attack.
-var routes = []string{"/metrics"}
+// routes are all that answer with data, but for the stream. Each is asked for with each attack.
+var routes = []string{
+	"/metrics", "/api/v1/objects", "/api/v1/objects/msg:1", "/api/v1/waits", "/api/v1/limits", "/api/v1/findings", "/page/rows", "/page/history?seconds=60",
+}
 
 // A page elsewhere whose name was made to point here, and names that only look like ours.
 func TestHosts(t *testing.T) {
@@ -64,13 +69,16 @@ func TestToken(t *testing.T) {
 			"Bearer " + token: 200, "bearer " + token: 200,
 			"": 401, "Bearer": 401, "Bearer ": 401, "Bearer 0123456789abcdee": 401, "Bearer " + token + "0": 401, "Basic " + token: 401, token: 401, "Bearer  " + token: 401,
 		} {
-			if code, text := get(t, h, route, "Authorization", header); code != want || code == 401 && strings.Contains(text, "sysvipc_") {
+			if code, text := get(t, h, route, "Authorization", header); code != want || code == 401 && strings.Contains(text, "msg") {
 				t.Errorf("%s with %q is answered %d, want %d: %s", route, header, code, want, text)
 			}
 		}
-		if code, _ := get(t, h, route+"?token="+token); code != 401 {
+		if code, _ := get(t, h, route+"?token="+token+"&Authorization=Bearer+"+token); code != 401 {
 			t.Errorf("%s takes a token from the URL: %d", route, code)
 		}
+	}
+	if code, _ := get(t, h, "/page/events"); code != 401 {
+		t.Errorf("the stream is answered %d without a token, want 401", code)
 	}
 	if code, _ := get(t, h, "/healthz"); code != 200 {
 		t.Errorf("/healthz is answered %d without a token, want 200", code)
@@ -96,7 +104,7 @@ func TestMethodsAndPaths(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/../etc/passwd", "/metrics/../../etc/passwd", "/%2e%2e/etc/passwd", "/static/../handler.go", "//metrics", "/metrics/", "/api", "/debug/pprof/"} {
+	for _, path := range []string{"/../etc/passwd", "/metrics/../../etc/passwd", "/%2e%2e/etc/passwd", "/static/../handler.go", "/static/../../go.mod", "/static/", "/page/", "/api/v1/", "/api/v1/objects/shm:-1", "/api/v1/objects/shm:1/..", "/api/v1/objects/..%2f..%2fmetrics", "//metrics", "/metrics/", "/api", "/debug/pprof/"} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host, r.URL.Path, r.URL.RawPath = "localhost", strings.ReplaceAll(path, "%2e", "."), path
 		w := httptest.NewRecorder()
@@ -111,7 +119,7 @@ func TestMethodsAndPaths(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	h := handlerOf(Options{Token: "0123456789abcdef"})
-	for _, path := range append(routes, "/healthz", "/readyz", "/nothing") {
+	for _, path := range append(routes, "/", "/static/page.js", "/healthz", "/readyz", "/nothing") {
 		r := httptest.NewRequest("GET", path, nil)
 		r.Host = "localhost"
 		r.Header.Set("Origin", "https://evil.example")
@@ -265,6 +273,8 @@ func FuzzRoutes(f *testing.F) {
 		{"GET", "/../..", "[::1]:0", "Bearer 0123456789abcdef"},
 		{"HEAD", "/%00", "localhost", ""},
 		{"", "//", "", ""},
+		{"GET", "/api/v1/objects/shm:0", "localhost", ""},
+		{"GET", "/static/\x00", "localhost", ""},
 	} {
 		f.Add(seed[0], seed[1], seed[2], seed[3])
 	}
@@ -274,12 +284,15 @@ func FuzzRoutes(f *testing.F) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Method, r.URL.Path, r.Host = method, path, host
 		r.Header.Set("Authorization", auth)
+		if strings.Contains(path, "events") {
+			return // a stream does not end by itself
+		}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		if w.Code >= 500 {
 			t.Errorf("%s %q is answered %d", method, path, w.Code)
 		}
-		if !strings.Contains(auth, token) && strings.Contains(w.Body.String(), "sysvipc_") {
+		if !strings.Contains(auth, token) && (strings.Contains(w.Body.String(), "sysvipc_") || strings.Contains(w.Body.String(), "msg:0")) {
 			t.Errorf("%s %q shows data to %q", method, path, auth)
 		}
 	})

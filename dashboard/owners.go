@@ -2,10 +2,8 @@ package dashboard
 
 import (
 	"cmp"
-	"os/user"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
@@ -59,7 +57,7 @@ func sharesOf(snap *inspect.Snapshot) []*share {
 	}
 	for _, s := range all {
 		if s.owner == "" {
-			s.owner = userNames.name(s.uid)
+			s.owner = cmp.Or(userNames.of(s.uid), s.uid)
 		}
 	}
 	return all
@@ -79,23 +77,4 @@ func (s sender) owners(look *Look) {
 			}
 		}
 	}
-}
-
-// userNames are the names of users that were asked for. One that is renamed keeps its old name until
-// the program starts again.
-var userNames names
-
-type names struct{ seen sync.Map }
-
-// name returns the name of a user, or the number if it has none.
-func (n *names) name(uid string) string {
-	if name, ok := n.seen.Load(uid); ok {
-		return name.(string)
-	}
-	name := uid
-	if u, err := user.LookupId(uid); err == nil {
-		name = u.Username
-	}
-	n.seen.Store(uid, name)
-	return name
 }

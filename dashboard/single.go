@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -38,7 +39,7 @@ func (s sender) objects(look *Look, selected func(*inspect.Object) bool, most in
 		if n++; n > most {
 			continue
 		}
-		labels := []string{o.Ref(), o.Key.String(), userNames.name(strconv.Itoa(o.UID))}
+		labels := []string{o.Ref(), o.Key.String(), cmp.Or(userNames.of(strconv.Itoa(o.UID)), strconv.Itoa(o.UID))}
 		switch {
 		case o.Segment != nil:
 			s.send(objectSize, float64(o.Segment.Size), labels...)

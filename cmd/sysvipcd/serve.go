@@ -9,14 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/dashboard"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/arg"
 )
 
 // serveFlags are the flags of the verb serve.
@@ -28,16 +29,20 @@ type serveFlags struct {
 	namespaces       bool
 	objects          []string
 	maxObjects       int
+	interval         arg.Duration
+	history          string
+	historySize      arg.Size
 }
 
 func newServeCommand() *cobra.Command {
-	s := &serveFlags{}
+	s := &serveFlags{interval: arg.Duration{D: 5 * time.Second, Given: true}, historySize: arg.Size{N: 64 << 20}}
 	cmd := &cobra.Command{
 		Use:   "serve [--listen ADDRESS]",
-		Short: "Serve what is on this machine as metrics for Prometheus",
-		Long: `Serve the objects of this IPC namespace, who uses and who waits for them, and the limits, as
-metrics for Prometheus at /metrics. Looking changes nothing. /healthz says that this process
-answers, /readyz that the machine does.
+		Short: "Serve what is on this machine: a page, metrics for Prometheus, an API",
+		Long: `Serve the objects of this IPC namespace, who uses and who waits for them, and the limits: as a
+page for a browser at /, as metrics for Prometheus at /metrics, and at /api/v1/objects, waits,
+limits and findings as JSON, in the schema of "sysvipc … -o json". Looking changes nothing.
+/healthz says that this process answers, /readyz that the machine does.
 
 It listens on 127.0.0.1:9765. A client sees what this process sees, so on a machine with
 other users let a root process listen on a Unix socket, or ask for a token. Another address
@@ -66,6 +71,9 @@ needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, and with --namespaces CAP_SYS_ADMI
 	f.StringVar(&s.token, "token-file", "", "`FILE` with the token, which others may not read")
 	f.StringArrayVar(&s.objects, "object", nil, "series of their own for the objects that `FILTER` selects: shm, sem, msg or a REF; can be repeated")
 	f.IntVar(&s.maxObjects, "max-objects", dashboard.DefaultMaxObjects, "at most `N` objects with series of their own")
+	f.Var(&s.interval, "interval", "look this often for the page and its history; where a look takes long, less often")
+	f.StringVar(&s.history, "history", "", "keep the history in `FILE`, which survives this process (default: in memory)")
+	f.Var(&s.historySize, "history-size", "at most so many bytes of it, such as 64M")
 	f.BoolVar(&s.namespaces, "namespaces", false, "count the objects of all IPC namespaces, too")
 	return cmd
 }
@@ -88,6 +96,8 @@ func (s *serveFlags) check() (network, address string, err error) {
 		return "", "", cli.Usage("--tls-cert and --tls-key go together")
 	case network == "tcp" && !loopback(address) && (s.cert == "" || s.token == ""):
 		return "", "", cli.Usage("--listen %s is no loopback address: that needs --tls-cert, --tls-key and --token-file", s.listen)
+	case s.interval.D < 100*time.Millisecond:
+		return "", "", cli.Usage("--interval %v: it is from 0.1", s.interval.D)
 	case s.maxObjects < 1:
 		return "", "", cli.Usage("--max-objects %d: it is at least 1", s.maxObjects)
 	}
@@ -106,7 +116,7 @@ func (s *serveFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	handler, err := s.handler(network, address)
+	opts, err := s.options(network, address)
 	if err != nil {
 		return err
 	}
@@ -129,18 +139,40 @@ func (s *serveFlags) run(cmd *cobra.Command) error {
 	if network == "unix" {
 		logger.Printf("serving on %s", s.listen)
 	} else {
-		logger.Printf("serving on %s://%s/metrics", scheme, ln.Addr())
+		logger.Printf("serving on %s://%s", scheme, ln.Addr())
 	}
-	server := dashboard.NewServer(handler)
+	history, err := s.openHistory()
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	defer history.Close()
+	opts.Feed = &dashboard.Feed{Looks: opts.Collector.Looks, History: history, Interval: s.interval.D}
+	server := dashboard.NewServer(dashboard.NewHandler(opts))
 	server.ErrorLog = logger
 	notify("READY=1")
-	ctx := cmd.Context()
+	ctx, cancel := context.WithCancel(cmd.Context())
 	context.AfterFunc(ctx, func() { notify("STOPPING=1") })
-	return dashboard.Serve(ctx, server, ln)
+	var feeding sync.WaitGroup
+	feeding.Go(func() { opts.Feed.Run(ctx) })
+	err = dashboard.Serve(ctx, server, ln)
+	cancel()
+	feeding.Wait()
+	return err
 }
 
-func (s *serveFlags) handler(network, address string) (*dashboard.Handler, error) {
-	opts := dashboard.Options{
+// inMemory is how many samples are kept without --history: a day of them, in less than 2 MB.
+const inMemory = 17280
+
+func (s *serveFlags) openHistory() (*dashboard.History, error) {
+	if s.history == "" {
+		return dashboard.NewHistory(inMemory), nil
+	}
+	return dashboard.OpenHistory(s.history, s.historySize.N)
+}
+
+func (s *serveFlags) options(network, address string) (opts dashboard.Options, err error) {
+	opts = dashboard.Options{
 		Collector: &dashboard.Collector{Looks: &dashboard.Looks{}, Namespaces: s.namespaces, MaxObjects: s.maxObjects},
 		Hosts:     s.hosts, AnyHost: network == "unix",
 	}
@@ -150,18 +182,18 @@ func (s *serveFlags) handler(network, address string) (*dashboard.Handler, error
 	if s.token != "" {
 		token, err := readToken(s.token)
 		if err != nil {
-			return nil, err
+			return opts, err
 		}
 		opts.Token = token
 	}
 	if len(s.objects) > 0 {
 		selected, err := selector(s.objects)
 		if err != nil {
-			return nil, err
+			return opts, err
 		}
 		opts.Collector.Objects = selected
 	}
-	return dashboard.NewHandler(opts), nil
+	return opts, nil
 }
 
 // shortest is the least length of a token, in bytes: 16 that nobody can guess.
@@ -206,11 +238,10 @@ func listen(network, address, mode string) (net.Listener, error) {
 	if network != "unix" {
 		return net.Listen(network, address)
 	}
-	n, err := strconv.ParseUint(mode, 8, 32)
-	if err != nil || n > 0o777 {
-		return nil, cli.Usage("--socket-mode %q: write three octal digits such as 0600 or 660", mode)
+	perm, err := arg.ParseMode(mode)
+	if err != nil {
+		return nil, cli.Usage("--socket-mode: %v", err)
 	}
-	perm := fs.FileMode(n)
 	if info, err := os.Lstat(address); err == nil {
 		if info.Mode()&fs.ModeSocket == 0 {
 			return nil, cli.Fail(cli.ExitFailed, "%s is there, and no socket", address)

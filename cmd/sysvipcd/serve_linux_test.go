@@ -76,7 +76,7 @@ func ask(t *testing.T, client *http.Client, url string, header http.Header) (int
 func TestServe(t *testing.T) {
 	t.Parallel()
 	p, url := serve(t, "--listen", "127.0.0.1:0", "--object", "shm")
-	if code, text := ask(t, http.DefaultClient, url, nil); code != 200 || !strings.Contains(text, "\nsysvipc_segments ") || !strings.Contains(text, "\nsysvipc_objects_selected ") {
+	if code, text := ask(t, http.DefaultClient, url+"/metrics", nil); code != 200 || !strings.Contains(text, "\nsysvipc_segments ") || !strings.Contains(text, "\nsysvipc_objects_selected ") {
 		t.Errorf("%s is answered %d:\n%.500s", url, code, text)
 	}
 	p.Process.Signal(syscall.SIGTERM)
@@ -124,13 +124,13 @@ func TestServeTLS(t *testing.T) {
 	_, url := serve(t, "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "--token-file", token)
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "localhost"}}}
 	defer client.CloseIdleConnections()
-	if code, _ := ask(t, client, url, nil); code != 401 || !strings.HasPrefix(url, "https://") {
+	if code, _ := ask(t, client, url+"/metrics", nil); code != 401 || !strings.HasPrefix(url, "https://") {
 		t.Errorf("%s without a token is answered %d, want 401", url, code)
 	}
-	if code, _ := ask(t, client, url, http.Header{"Authorization": {"Bearer 0123456789abcdef"}}); code != 200 {
+	if code, _ := ask(t, client, url+"/metrics", http.Header{"Authorization": {"Bearer 0123456789abcdef"}}); code != 200 {
 		t.Errorf("%s with the token is answered %d, want 200", url, code)
 	}
-	if resp, err := http.Get("http" + strings.TrimPrefix(url, "https")); err == nil && resp.StatusCode == 200 {
+	if resp, err := http.Get("http" + strings.TrimPrefix(url, "https") + "/metrics"); err == nil && resp.StatusCode == 200 {
 		t.Error("it answers without TLS")
 	}
 	if err := os.Chmod(token, 0o644); err != nil {
