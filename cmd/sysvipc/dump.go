@@ -108,7 +108,7 @@ func (o *dumpOptions) run(cmd *cobra.Command) error {
 	}
 	size := int64(0)
 	if o.dryRun {
-		err = d.tell(report, targets)
+		d.tell(report, targets)
 	} else {
 		size, err = d.save(targets)
 	}
@@ -180,7 +180,7 @@ func targetOf(e *entry, named bool) target {
 }
 
 // tell says what would be saved.
-func (d *dumping) tell(w io.Writer, targets []target) error {
+func (d *dumping) tell(w io.Writer, targets []target) {
 	for _, t := range targets {
 		e, err := stat(t.kind, t.id)
 		switch {
@@ -192,7 +192,6 @@ func (d *dumping) tell(w io.Writer, targets []target) error {
 			fmt.Fprintf(w, "would save %s (%s)\n", ref.Name(t.kind, t.id), d.v.describe(&e))
 		}
 	}
-	return nil
 }
 
 // save writes the file and returns its size.
