@@ -144,9 +144,9 @@ A limit has "name", "what", "value", "used", "percent", "sysctl" and "field": "v
 null where there is no limit, "used" and "percent" for what limits one object or call,
 "sysctl" for what cannot be changed; "field" is the place of the number where the sysctl has several, else null.
 
-A region has "ref", "name", "size", "used", "thing_count", "max_things", "process_count",
+A region has "ref", "name", "size", "used", "structure_count", "max_structures", "process_count",
 "dead_count" (killed, and not reaped), "max_processes" and "created"; "region show" adds
-"things", "processes" and "holds": who holds which thing, with "role" ("locks", "reads" or
+"structures", "processes" and "holds": who holds which structure, with "role" ("locks", "reads" or
 "subscribes"), "tid" for a lock, "reads", and "behind" in messages. A value has "name", "kind" and "value", in the form of "sysvipc
 help region"; the lines of "region watch" and "region sub" have "schema", "time", "name"
 and "value".

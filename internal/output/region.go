@@ -11,8 +11,8 @@ type Region struct {
 	Name            *string   `json:"name"`
 	Size            int64     `json:"size"`
 	Used            int64     `json:"used"`
-	ThingCount      int       `json:"thing_count"`
-	MaxThings       int       `json:"max_things"`
+	StructureCount  int       `json:"structure_count"`
+	MaxStructures   int       `json:"max_structures"`
 	ProcessCount    int       `json:"process_count"`
 	DeadCount       int       `json:"dead_count"` // killed, and not reaped
 	MaxProcesses    int       `json:"max_processes"`
@@ -22,24 +22,24 @@ type Region struct {
 
 // RegionContents are what "region show" adds.
 type RegionContents struct {
-	Things    []Thing       `json:"things"`
-	Processes []Participant `json:"processes"`
-	Holds     []Hold        `json:"holds"`
+	Structures []Structure   `json:"structures"`
+	Processes  []Participant `json:"processes"`
+	Holds      []Hold        `json:"holds"`
 }
 
-// Thing is a named value or structure of a region. Offset and Size are bytes.
-type Thing struct {
-	Name     string     `json:"name"`
-	Kind     string     `json:"kind"`
-	Offset   int64      `json:"offset"`
-	Size     int64      `json:"size"`
-	Capacity *int       `json:"capacity"`
-	Type     *ThingType `json:"type"`
-	Key      *ThingType `json:"key,omitempty"` // of a map
+// Structure is a named value or structure of a region. Offset and Size are bytes.
+type Structure struct {
+	Name     string         `json:"name"`
+	Kind     string         `json:"kind"`
+	Offset   int64          `json:"offset"`
+	Size     int64          `json:"size"`
+	Capacity *int           `json:"capacity"`
+	Type     *StructureType `json:"type"`
+	Key      *StructureType `json:"key,omitempty"` // of a map
 }
 
-// ThingType is that of a value in a region, as Go has it. Size is bytes.
-type ThingType struct {
+// StructureType is that of a value in a region, as Go has it. Size is bytes.
+type StructureType struct {
 	Go     string      `json:"go"`
 	Size   int         `json:"size"`
 	Fields []TypeField `json:"fields"`
@@ -66,16 +66,16 @@ type Participant struct {
 	Alive       bool      `json:"alive"`
 }
 
-// Hold is a process that holds a thing of a region.
+// Hold is a process that holds a structure of a region.
 type Hold struct {
-	Thing   string   `json:"thing"`
-	PID     *int     `json:"pid"`
-	Slot    *int     `json:"slot"`
-	Role    string   `json:"role" enum:"locks,reads,subscribes"`
-	TID     *int     `json:"tid"`    // of a lock
-	Reads   *uint64  `json:"reads"`  // how many times it reads
-	Behind  *uint64  `json:"behind"` // messages that it has still to take
-	Unknown []string `json:"unknown"`
+	Structure string   `json:"structure"`
+	PID       *int     `json:"pid"`
+	Slot      *int     `json:"slot"`
+	Role      string   `json:"role" enum:"locks,reads,subscribes"`
+	TID       *int     `json:"tid"`    // of a lock
+	Reads     *uint64  `json:"reads"`  // how many times it reads
+	Behind    *uint64  `json:"behind"` // messages that it has still to take
+	Unknown   []string `json:"unknown"`
 }
 
 // Value is a value of a region in the form of its type.

@@ -25,7 +25,7 @@ func newGet() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get REGION [NAME…]",
 		Short: "Print values as JSON",
-		Long: `Print the values of things as JSON, or of all things if no NAME is given; with several,
+		Long: `Print values as JSON, or all that the region has if no NAME is given; with several,
 each behind its name and a tab. A map prints a line for each entry, with "key" and
 "value"; --key prints the value of one entry. A mutex tells who holds it; a chan or topic
 how many messages it has, which stay where they are, and so do records.
@@ -82,7 +82,7 @@ func (o *getOptions) run(cmd *cobra.Command, args []string) error {
 	return out.end(err)
 }
 
-// everything returns all things that have something to print.
+// everything returns all structures that have a value to print.
 func everything(region *dynamic.Observer) (printable []dynamic.Structure, err error) {
 	structures, err := region.All()
 	for _, s := range structures {

@@ -55,7 +55,7 @@ func runHeader(cmd *cobra.Command, arg, prefix string) error {
 	if err != nil {
 		return err
 	}
-	things, err := all(&o.Region)
+	structures, err := all(&o.Region)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func runHeader(cmd *cobra.Command, arg, prefix string) error {
 	if prefix == "" {
 		prefix = "region"
 	}
-	_, err = io.WriteString(cmd.OutOrStdout(), cHeader(info.Name, prefix, st.Key, things))
+	_, err = io.WriteString(cmd.OutOrStdout(), cHeader(info.Name, prefix, st.Key, structures))
 	return err
 }
 
@@ -85,7 +85,7 @@ type cWriter struct {
 	used   map[string]bool
 }
 
-func cHeader(name, prefix string, key sysvipc.Key, things []*dynamic.Description) string {
+func cHeader(name, prefix string, key sysvipc.Key, structures []*dynamic.Description) string {
 	if strings.HasPrefix(cName(prefix)+"_", "sysvipc_") {
 		prefix = "region " + prefix // those that all headers have in common begin so
 	}
@@ -97,16 +97,16 @@ func cHeader(name, prefix string, key sysvipc.Key, things []*dynamic.Description
 	c.used[c.prefix+"_attach"] = true
 	fmt.Fprintf(c, "/* %s_attach attaches the region. Flags are 0, or SHM_RDONLY for a program that only reads. */\n", c.prefix)
 	fmt.Fprintf(c, "static inline int %s_attach(struct sysvipc_region *r, int flags)\n{\n\treturn sysvipc_attach(r, (key_t)0x%08x, \"%s\", flags);\n}\n", c.prefix, uint32(key), cText(name))
-	for _, d := range things {
-		c.thing(d)
+	for _, d := range structures {
+		c.structure(d)
 	}
 	fmt.Fprintf(c, "\n#endif /* %s */\n", guard)
 	return c.String()
 }
 
 // name returns a name that nothing else in the header has, nor has with _find and the like.
-func (c *cWriter) name(thing string) string {
-	name := c.prefix + "_" + strings.TrimPrefix(cName("_"+thing), "_")
+func (c *cWriter) name(of string) string {
+	name := c.prefix + "_" + strings.TrimPrefix(cName("_"+of), "_")
 	for unique := name; ; unique += "_" {
 		if taken := c.used[unique] || c.used[unique+"_find"]; !taken {
 			for _, suffix := range []string{"", "_find", "_load", "_store", "_update", "_send", "_receive", "_key", "_value"} {
@@ -117,7 +117,7 @@ func (c *cWriter) name(thing string) string {
 	}
 }
 
-func (c *cWriter) thing(d *dynamic.Description) {
+func (c *cWriter) structure(d *dynamic.Description) {
 	name, text := c.name(d.Name), cText(d.Name)
 	fmt.Fprintf(c, "\n/* %s %s", d.Kind, text)
 	if d.Type != nil {

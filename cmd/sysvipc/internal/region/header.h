@@ -8,7 +8,7 @@
  * Functions return 0 or an error number:
  *
  *	ENOENT      no such region, or nothing of that name in it
- *	EPROTOTYPE  it has another kind or type: print the header anew
+ *	EPROTOTYPE  it has another kind or type: print the header again
  *	EPROTO      this is no region, or of another version, or damaged
  *	EACCES      the region was attached with SHM_RDONLY
  *	EAGAIN      a chan is empty or full; all slots for processes are taken ("sysvipc region
@@ -18,17 +18,18 @@
  *	EPIPE       a chan is closed
  *	EXDEV       the region is open in another PID namespace, where thread IDs mean others: run
  *	            all in one, such as by shareProcessNamespace: true for the containers of a pod
- *	EIDRM       the region was removed while a call waited: detach it, and attach it anew
+ *	EIDRM       the region was removed while a call waited: detach it, and attach it again
  *
- * Whoever sends or receives on a chan has to join first: a process that is killed leaves
- * its work half done, and the word in its slot, a robust mutex that a thread of this
- * header holds, tells the others that it is dead. Who waits for a chan is woken then, and
- * brings the cells of this chan into order that the dead process had claimed: a message that
- * was half sent is gone, and one that was half received is received by another. The rest, and
- * the slot itself, are left to Go programs of the region, which are told of the death too, or
- * to "sysvipc region reap": until then the slot is taken, and a message that was half
- * received may come late, after others. A handle of a chan, and a region while a call waits,
- * belong to one thread at a time. After fork a child attaches and joins anew.
+ * A process that sends or receives on a chan must join first: a process that is killed
+ * leaves its work half done, and the word in its slot, a robust mutex that a thread of
+ * this header holds, tells the others that it is dead. A process that waits for a chan is
+ * woken then, and brings the cells of this chan into order that the dead process had
+ * claimed: a message that was half sent is gone, and one that was half received is
+ * received by another. The rest, and the slot itself, are left to Go programs of the
+ * region, which notice the death too, or to "sysvipc region reap": until then the slot is
+ * taken, and a message that was half received may come late, after others. A handle of a
+ * chan, and a region while a call waits, belong to one thread at a time. After fork a
+ * child attaches and joins again.
  *
  * A mutex is a robust, process-shared pthread_mutex_t. sysvipc_mutex_lock, and
  * pthread_mutex_lock too, says EOWNERDEAD with the lock held if its last holder was killed
@@ -91,7 +92,7 @@ struct sysvipc_slot {
 	int32_t pid;
 	uint32_t incarnation, uid, pad1;
 	int64_t started;
-	uint32_t bell;
+	uint32_t waker;
 	unsigned char pad2[60];
 	uint32_t tids[4]; /* of the threads that hold the locks of a Go program */
 	uint64_t pid_namespace;
@@ -108,7 +109,7 @@ struct sysvipc_entry {
 _Static_assert(sizeof(struct sysvipc_node) == 40 && sizeof(pthread_mutex_t) >= 40, "node");
 _Static_assert(sizeof(struct sysvipc_header) == 512 && offsetof(struct sysvipc_header, sum) == 216 &&
 	offsetof(struct sysvipc_header, alarms) == 320, "header");
-_Static_assert(sizeof(struct sysvipc_slot) == 192 && offsetof(struct sysvipc_slot, bell) == 64 &&
+_Static_assert(sizeof(struct sysvipc_slot) == 192 && offsetof(struct sysvipc_slot, waker) == 64 &&
 	offsetof(struct sysvipc_slot, tids) == 128, "slot");
 _Static_assert(sizeof(struct sysvipc_entry) == 512 && offsetof(struct sysvipc_entry, name) == 80, "entry");
 
@@ -122,14 +123,14 @@ struct sysvipc_region {
 	bool writable;
 	int id;   /* of the segment */
 	int slot; /* of this process, or -1 */
-	pthread_t guardian;
+	pthread_t robust_owner;
 	pthread_mutex_t mutex; /* guards what follows */
 	pthread_cond_t cond;
-	int joined; /* what the guardian came to, or -1 */
+	int joined; /* what the robust owner came to, or -1 */
 	bool leave;
 };
 
-/* A thing in a region. */
+/* A structure in a region. */
 struct sysvipc_thing {
 	uint64_t offset, size, params[4];
 };
@@ -237,8 +238,8 @@ static inline void sysvipc_stop_late(void)
 		syscall(SYS_membarrier, 1, 0, 0);
 }
 
-/* sysvipc_find finds a thing. Shape is the text of its type, with the names of its fields, or ""
- * for a thing without one. */
+/* sysvipc_find finds a structure. Shape is the text of its type, with the names of its
+ * fields, or "" for a structure without one. */
 static inline int sysvipc_find(const struct sysvipc_region *r, const char *name, uint32_t kind, uint64_t fingerprint, const char *shape, struct sysvipc_thing *t)
 {
 	size_t len = strlen(name);
@@ -282,12 +283,12 @@ static inline void sysvipc_futex_wake(uint32_t *word, int n) { syscall(SYS_futex
 /* sysvipc_ring wakes the process in a slot. */
 static inline void sysvipc_ring(const struct sysvipc_region *r, uint32_t slot)
 {
-	uint32_t *bell = &sysvipc_slot_at(r, slot)->bell;
-	__atomic_add_fetch(bell, 1, __ATOMIC_SEQ_CST);
-	sysvipc_futex_wake(bell, 1);
+	uint32_t *waker = &sysvipc_slot_at(r, slot)->waker;
+	__atomic_add_fetch(waker, 1, __ATOMIC_SEQ_CST);
+	sysvipc_futex_wake(waker, 1);
 }
 
-/* sysvipc_notify wakes whoever waits for an event. */
+/* sysvipc_notify wakes all that wait for an event. */
 static inline void sysvipc_notify(const struct sysvipc_region *r, uint64_t event)
 {
 	for (uint64_t i = 0; i < r->events / 8; i++) {
@@ -388,7 +389,7 @@ static inline int sysvipc_join(struct sysvipc_region *r)
 	for (;;) {
 		r->joined = -1;
 		r->leave = false;
-		int err = sysvipc_start(&r->guardian, sysvipc_guard, r);
+		int err = sysvipc_start(&r->robust_owner, sysvipc_guard, r);
 		if (err)
 			return err;
 		pthread_mutex_lock(&r->mutex);
@@ -398,7 +399,7 @@ static inline int sysvipc_join(struct sysvipc_region *r)
 		pthread_mutex_unlock(&r->mutex);
 		if (!err)
 			return 0;
-		pthread_join(r->guardian, NULL);
+		pthread_join(r->robust_owner, NULL);
 		r->slot = -1;
 		if (err != EOWNERDEAD)
 			return err;
@@ -413,7 +414,7 @@ static inline int sysvipc_detach(struct sysvipc_region *r)
 		r->leave = true;
 		pthread_cond_broadcast(&r->cond);
 		pthread_mutex_unlock(&r->mutex);
-		pthread_join(r->guardian, NULL);
+		pthread_join(r->robust_owner, NULL);
 		r->slot = -1;
 	}
 	pthread_cond_destroy(&r->cond);
@@ -560,7 +561,7 @@ static inline int sysvipc_counter_find(const struct sysvipc_region *r, const cha
 	return err;
 }
 
-/* sysvipc_counter_add adds, wakes whoever watches the counter, and returns the new value. An
+/* sysvipc_counter_add adds, wakes all that watch the counter, and returns the new value. An
  * atomic instruction of your own on *value counts as well, and wakes nobody. The region must
  * not be attached with SHM_RDONLY. */
 static inline int64_t sysvipc_counter_add(const struct sysvipc_counter *c, int64_t delta)
@@ -573,7 +574,7 @@ static inline int64_t sysvipc_counter_add(const struct sysvipc_counter *c, int64
 static inline int64_t sysvipc_counter_load(const struct sysvipc_counter *c) { return __atomic_load_n(c->value, __ATOMIC_SEQ_CST); }
 
 /* A chan: a ring of cells, each with a word before the message: from the lowest bit, 3 bits
- * of state, 20 bits of the slot of who is at work on the cell, and the lap. */
+ * of state, 20 bits of the slot of the process that writes the cell, and the lap. */
 enum { SYSVIPC_WRITING = 1, SYSVIPC_FULL, SYSVIPC_SKIP, SYSVIPC_READING, SYSVIPC_SEALED, SYSVIPC_EMPTY };
 
 struct sysvipc_chan {
@@ -856,12 +857,12 @@ static inline bool sysvipc_removed(const struct sysvipc_region *r)
 	return !shmctl(r->id, IPC_STAT, &ds) && (ds.shm_perm.mode & SHM_DEST);
 }
 
-/* sysvipc_sleep sleeps until this process's bell is rung, or another process of the region
+/* sysvipc_sleep sleeps until this process is woken, or another process of the region
  * ends, or to a time, but for a second at most; NULL stands for ever. It may return for no
  * reason. */
-static inline void sysvipc_sleep(const struct sysvipc_region *r, uint32_t *bell, uint32_t rung, const struct timespec *end)
+static inline void sysvipc_sleep(const struct sysvipc_region *r, uint32_t *waker, uint32_t rung, const struct timespec *end)
 {
-	struct sysvipc_waitv words[128] = {{rung, (uintptr_t)bell, 2, 0}};
+	struct sysvipc_waitv words[128] = {{rung, (uintptr_t)waker, 2, 0}};
 	unsigned n = 1;
 	for (uint32_t i = 0; i < r->slots && n < 128; i++) {
 		uint32_t *life = sysvipc_life(r, i), w = __atomic_load_n(life, __ATOMIC_SEQ_CST);
@@ -885,24 +886,24 @@ static inline void sysvipc_sleep(const struct sysvipc_region *r, uint32_t *bell,
 		sysvipc_pass_on(r);
 	if (woken < 0 && (errno == ENOSYS || errno == EPERM)) {
 		struct timespec t = {0, left < 0 ? 0 : left < 100000000 ? left : 100000000};
-		syscall(SYS_futex, bell, 0, rung, &t, NULL, 0);
+		syscall(SYS_futex, waker, 0, rung, &t, NULL, 0);
 	}
 }
 
 /* sysvipc_wait repeats try_it until it is not EAGAIN, or so many milliseconds are over; -1
- * stands for ever. Nothing polls: it sleeps until its process's bell is rung, or another
+ * stands for ever. Nothing polls: it sleeps until its process is woken, or another
  * process has ended. */
 static inline int sysvipc_wait(struct sysvipc_chan *c, uint64_t event, int milliseconds, int (*try_it)(struct sysvipc_chan *c, void *message), void *message)
 {
 	int64_t ends = sysvipc_now() + milliseconds * INT64_C(1000000);
 	struct timespec end = {ends / 1000000000, ends % 1000000000};
-	uint32_t *bell = &sysvipc_slot_at(c->r, (uint32_t)c->r->slot)->bell;
+	uint32_t *waker = &sysvipc_slot_at(c->r, (uint32_t)c->r->slot)->waker;
 	uint64_t *word = (uint64_t *)(void *)(c->r->base + event + (uint64_t)(c->r->slot / 64) * 8);
 	uint64_t mended_word = 0;
 	uint32_t mended_incarnation = 0;
 	int64_t asked = sysvipc_now();
 	for (int mends = 0;;) {
-		uint32_t rung = __atomic_load_n(bell, __ATOMIC_SEQ_CST);
+		uint32_t rung = __atomic_load_n(waker, __ATOMIC_SEQ_CST);
 		int err = try_it(c, message);
 		if (err == EAGAIN && milliseconds) {
 			__atomic_or_fetch(word, UINT64_C(1) << c->r->slot % 64, __ATOMIC_SEQ_CST);
@@ -938,7 +939,7 @@ static inline int sysvipc_wait(struct sysvipc_chan *c, uint64_t event, int milli
 		}
 		if (milliseconds > 0 && now >= ends)
 			return ETIMEDOUT;
-		sysvipc_sleep(c->r, bell, rung, milliseconds > 0 ? &end : NULL);
+		sysvipc_sleep(c->r, waker, rung, milliseconds > 0 ? &end : NULL);
 	}
 }
 

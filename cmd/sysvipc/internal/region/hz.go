@@ -27,11 +27,11 @@ func newHz() *cobra.Command {
 	o := hzOptions{interval: arg.Duration{D: time.Second, Given: true}}
 	cmd := &cobra.Command{
 		Use:   "hz REGION [NAME…]",
-		Short: "Show how often things change",
-		Long: `Show, every --interval until Ctrl-C, how often things have changed since the last time:
+		Short: "Show how often values change",
+		Long: `Show, every --interval until Ctrl-C, how often values have changed since the last time:
 changes of a variable, what was added to a counter, messages that were sent to a chan and
 received from it, and how many wait, bytes of records, messages that were published to a
-topic. Without NAME, of all things that count.
+topic. Without NAME, of all that count.
 
 Looking does not disturb the region's programs. Maps and locks count nothing, and neither
 do variables of at most 8 bytes.`,
@@ -55,7 +55,7 @@ type counted interface {
 	Position() (dynamic.Position, error)
 }
 
-// rate is one thing that is counted.
+// rate is a structure whose changes are counted.
 type rate struct {
 	counted
 	at   time.Time
@@ -103,7 +103,7 @@ func (o *hzOptions) run(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// ratesOf takes a first look at the things with these names, or at all that count.
+// ratesOf takes a first look at the structures with these names, or at all that count.
 func ratesOf(region *dynamic.Observer, names []string) (rates []*rate, err error) {
 	all := len(names) == 0
 	if all {

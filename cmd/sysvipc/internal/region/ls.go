@@ -44,7 +44,7 @@ a moment, read-only: the kernel notes the time and our pid (attached, detached, 
 type summary struct {
 	ref          string
 	info         shared.Info
-	things       int
+	structures   int
 	participants int
 	dead         int // participants that were killed and are not reaped
 }
@@ -70,7 +70,7 @@ func runLs(cmd *cobra.Command, format string) error {
 			fmt.Fprintln(cmd.ErrOrStderr(), "no regions")
 			break
 		}
-		t := output.NewTable(output.Left("REGION"), output.Left("NAME"), output.Right("SIZE"), output.Right("USED"), output.Right("THINGS"), output.Right("PROCESSES"), output.Right("AGE"))
+		t := output.NewTable(output.Left("REGION"), output.Left("NAME"), output.Right("SIZE"), output.Right("USED"), output.Right("STRUCTURES"), output.Right("PROCESSES"), output.Right("AGE"))
 		for _, l := range lines {
 			name := terminal.Escape(l.info.Name)
 			if name == "" {
@@ -78,7 +78,7 @@ func runLs(cmd *cobra.Command, format string) error {
 			}
 			for _, cell := range []string{
 				l.ref, name, arg.FormatSize(l.info.Size), arg.FormatSize(l.info.Used),
-				strconv.Itoa(l.things), strconv.Itoa(l.participants), arg.FormatAge(max(int64(time.Since(l.info.Created).Seconds()), 0)),
+				strconv.Itoa(l.structures), strconv.Itoa(l.participants), arg.FormatAge(max(int64(time.Since(l.info.Created).Seconds()), 0)),
 			} {
 				t.Add(cell)
 			}
@@ -91,7 +91,7 @@ func runLs(cmd *cobra.Command, format string) error {
 	return err
 }
 
-// listRegions looks at each segment that has a key: what cannot be read is told.
+// listRegions looks at each segment that has a key: what cannot be read is a warning.
 func listRegions() (lines []summary, warnings []string, err error) {
 	for st, err := range sysvipc.Segments() {
 		if err != nil {
@@ -129,7 +129,7 @@ func lineOf(o *dynamic.Observer, ref string) (l summary, err error) {
 	if l.info, err = o.Info(); err != nil {
 		return l, err
 	}
-	things, err := o.All()
+	structures, err := o.All()
 	if err != nil {
 		return l, err
 	}
@@ -141,7 +141,7 @@ func lineOf(o *dynamic.Observer, ref string) (l summary, err error) {
 			l.dead++
 		}
 	}
-	l.things = len(things)
+	l.structures = len(structures)
 	return l, err
 }
 
@@ -149,7 +149,7 @@ func lineOf(o *dynamic.Observer, ref string) (l summary, err error) {
 func (l *summary) region() *output.Region {
 	return &output.Region{
 		Ref: l.ref, Name: output.OrNil(l.info.Name), Size: l.info.Size, Used: l.info.Used,
-		ThingCount: l.things, MaxThings: l.info.Entries,
+		StructureCount: l.structures, MaxStructures: l.info.Entries,
 		ProcessCount: l.participants, DeadCount: l.dead, MaxProcesses: l.info.Participants, Created: l.info.Created,
 	}
 }

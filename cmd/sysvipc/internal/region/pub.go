@@ -121,7 +121,7 @@ func sender(s dynamic.Structure) (func(context.Context, []byte) error, error) {
 	return nil, kindError(s, "messages are sent to a chan, a topic or records; \"sysvipc region set\" sets a value")
 }
 
-// longest is how long the text of a value of a thing may be: more than any that fits, also with
+// longest is how long the text of a value may be: more than any that fits, also with
 // long names of fields and white space; but an input without an end is not read into memory.
 func longest(a *dynamic.Description) int64 {
 	size := a.Cap // of a doc or records, in bytes

@@ -11,8 +11,8 @@ import (
 func newReap() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reap REGION",
-		Short: "Bring into order what killed processes have left at work",
-		Long: `Bring into order what processes that were killed have left at work: messages that were
+		Short: "Repair what killed processes have left unfinished",
+		Long: `Repair what processes that were killed have left unfinished: messages that were
 half sent or half received, counts of readers, entries of maps. The programs of a region
 do that themselves, when they sleep in it or open it; this is for a region in which only
 C programs are left, or none that waits. It prints whom it reaped.

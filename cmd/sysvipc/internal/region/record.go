@@ -63,7 +63,7 @@ was recorded until a moment before can still be replayed.`,
 
 // sample is a value that has just come.
 type sample struct {
-	thing int
+	index int
 	at    time.Time
 	value []byte
 	err   error
@@ -83,7 +83,7 @@ func (o *recordOptions) run(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	defer r.Close()
-	things, err := recordable(dynamic.Of(r), args[1:])
+	structures, err := recordable(dynamic.Of(r), args[1:])
 	if err != nil {
 		return err
 	}
@@ -105,8 +105,8 @@ func (o *recordOptions) run(cmd *cobra.Command, args []string) (err error) {
 		file = f
 	}
 	head := recordHead{Schema: recordSchema, Region: info.Name, Started: time.Now(), Order: byteOrder()}
-	for _, a := range things {
-		head.Things = append(head.Things, describe(a.Describe()))
+	for _, a := range structures {
+		head.Structures = append(head.Structures, describe(a.Describe()))
 	}
 	out, err := newRecordWriter(file, head)
 	if err != nil {
@@ -115,7 +115,7 @@ func (o *recordOptions) run(cmd *cobra.Command, args []string) (err error) {
 	o.talk = cmd.ErrOrStderr()
 	ctx, forget := whileThere(cmd.Context(), r.Segment())
 	defer forget()
-	if err = o.record(ctx, out, things); err == nil && errors.Is(context.Cause(ctx), errRemoved) {
+	if err = o.record(ctx, out, structures); err == nil && errors.Is(context.Cause(ctx), errRemoved) {
 		err = errRemoved
 	}
 	if e := out.end(); err == nil {
@@ -127,7 +127,7 @@ func (o *recordOptions) run(cmd *cobra.Command, args []string) (err error) {
 	return err
 }
 
-// recordable returns the things with these names, or all that can be recorded.
+// recordable returns the structures with these names, or all that can be recorded.
 func recordable(r *dynamic.Region, names []string) (recorded []dynamic.Structure, err error) {
 	whole := len(names) == 0
 	if whole {
@@ -164,7 +164,7 @@ func recordable(r *dynamic.Region, names []string) (recorded []dynamic.Structure
 }
 
 // record writes what comes until it shall end. To be interrupted is a good end.
-func (o *recordOptions) record(ctx context.Context, out *recordWriter, things []dynamic.Structure) error {
+func (o *recordOptions) record(ctx context.Context, out *recordWriter, structures []dynamic.Structure) error {
 	if o.duration.Given {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.duration.D)
@@ -181,7 +181,7 @@ func (o *recordOptions) record(ctx context.Context, out *recordWriter, things []
 	var sources sync.WaitGroup
 	defer sources.Wait()
 	defer cancel()
-	for i, a := range things {
+	for i, a := range structures {
 		sources.Go(func() {
 			for value, err := range samplesOf(ctx, a, &lost) {
 				select {
@@ -210,7 +210,7 @@ func (o *recordOptions) record(ctx context.Context, out *recordWriter, things []
 			if s.err != nil {
 				return s.err
 			}
-			if err := out.value(s.thing, s.at, s.value); err != nil {
+			if err := out.value(s.index, s.at, s.value); err != nil {
 				return err
 			}
 			if int(out.count) == o.count {
@@ -220,7 +220,7 @@ func (o *recordOptions) record(ctx context.Context, out *recordWriter, things []
 	}
 }
 
-// samplesOf yields what is to be recorded of a thing.
+// samplesOf yields what is to be recorded of a structure.
 func samplesOf(ctx context.Context, s dynamic.Structure, lost *atomic.Uint64) iter.Seq2[[]byte, error] {
 	switch s := s.(type) {
 	case valued:

@@ -21,7 +21,7 @@ import (
 //	8 bytes   "SYSVREC" and the version, 1
 //	u32 u32   length and checksum, then the first byte of the block says what it is:
 //	'h'       what was recorded, as JSON: recordHead
-//	'v'       u16 number of the thing, u64 nanoseconds since the beginning, the value: of a
+//	'v'       u16 number of the structure, u64 nanoseconds since the beginning, the value: of a
 //	          map a key and its value, or the key alone if it was deleted
 //	'e'       u64 how many values there are: the end
 //
@@ -31,16 +31,16 @@ const (
 	maxBlock      = 1<<30 + 64
 	maxHead       = 1 << 26
 	recordFixed   = 1 + 2 + 8 // bytes of a 'v' before the value
-	maxRecordings = 1 << 16   // things in a file
+	maxRecordings = 1 << 16   // structures in a file
 )
 
 // recordHead says what was recorded. The values have the byte order of the machine.
 type recordHead struct {
-	Schema  string      `json:"schema"`
-	Region  string      `json:"region"`
-	Started time.Time   `json:"started"`
-	Order   string      `json:"byte_order"`
-	Things  []structure `json:"things"`
+	Schema     string      `json:"schema"`
+	Region     string      `json:"region"`
+	Started    time.Time   `json:"started"`
+	Order      string      `json:"byte_order"`
+	Structures []structure `json:"things"`
 }
 
 type structure struct {
@@ -57,7 +57,7 @@ type structure struct {
 	Key            string `json:"key,omitempty"`
 }
 
-// describe says what is to be known of a thing to play it back.
+// describe says what is to be known of a structure to play it back.
 func describe(a *dynamic.Description) structure {
 	d := structure{Name: a.Name, Kind: a.Kind, Codec: a.Codec}
 	if a.Kind == "doc" {
@@ -72,7 +72,7 @@ func describe(a *dynamic.Description) structure {
 	return d
 }
 
-// fits reports whether values that were recorded of d can be those of a thing like other.
+// fits reports whether values that were recorded of d can be those of a structure like other.
 func (d structure) fits(other structure) bool {
 	if d.Kind == "doc" {
 		d.Size, other.Size = 0, 0 // a value that is too big is refused
@@ -142,10 +142,10 @@ func (r *recordWriter) write(block []byte) error {
 	return err
 }
 
-func (r *recordWriter) value(thing int, at time.Time, value []byte) error {
+func (r *recordWriter) value(index int, at time.Time, value []byte) error {
 	r.count++
 	b := append(r.block[:0], 'v')
-	b = binary.LittleEndian.AppendUint16(b, uint16(thing))
+	b = binary.LittleEndian.AppendUint16(b, uint16(index))
 	b = binary.LittleEndian.AppendUint64(b, uint64(max(at.Sub(r.start), 0)))
 	r.block = append(b, value...)
 	return r.write(r.block)
@@ -160,7 +160,7 @@ func (r *recordWriter) end() error {
 
 // recorded is one value of a recording. The bytes are valid until the next one.
 type recorded struct {
-	thing int
+	index int
 	after time.Duration
 	value []byte
 }
@@ -203,10 +203,10 @@ func newRecordReader(in io.Reader) (*recordReader, error) {
 		return nil, fmt.Errorf("the recording has schema %q, and this program knows %q", r.head.Schema, recordSchema)
 	case r.head.Order != byteOrder():
 		return nil, fmt.Errorf("the recording was made on a machine with another byte order: %s", r.head.Order)
-	case len(r.head.Things) > maxRecordings:
-		return nil, errors.New("the recording has too many things")
+	case len(r.head.Structures) > maxRecordings:
+		return nil, errors.New("the recording has too many structures")
 	}
-	for _, d := range r.head.Things {
+	for _, d := range r.head.Structures {
 		if d.Size < 0 || d.Size > maxBlock || d.KeySize < 0 || d.KeySize > maxBlock {
 			return nil, fmt.Errorf("the recording is damaged: values of %d bytes", max(d.Size, d.KeySize))
 		}
@@ -266,10 +266,10 @@ func (r *recordReader) value() (v recorded, err error) {
 	case len(block) < recordFixed || block[0] != 'v':
 		return v, damaged
 	}
-	v.thing = int(binary.LittleEndian.Uint16(block[1:]))
+	v.index = int(binary.LittleEndian.Uint16(block[1:]))
 	v.after = time.Duration(binary.LittleEndian.Uint64(block[3:]))
 	v.value = block[recordFixed:]
-	if v.thing >= len(r.head.Things) || !r.head.Things[v.thing].has(len(v.value)) || v.after < 0 {
+	if v.index >= len(r.head.Structures) || !r.head.Structures[v.index].has(len(v.value)) || v.after < 0 {
 		return v, damaged
 	}
 	r.count++

@@ -13,7 +13,7 @@ import (
 // is replayed.
 func TestRecordings(t *testing.T) {
 	t.Parallel()
-	head := recordHead{Schema: recordSchema, Started: time.Now(), Order: byteOrder(), Things: []structure{{Name: "a", Size: 8}, {Name: "b", Size: 3}}}
+	head := recordHead{Schema: recordSchema, Started: time.Now(), Order: byteOrder(), Structures: []structure{{Name: "a", Size: 8}, {Name: "b", Size: 3}}}
 	var file bytes.Buffer
 	w, err := newRecordWriter(&file, head)
 	if err != nil {
@@ -35,7 +35,7 @@ func TestRecordings(t *testing.T) {
 	}
 	for i := range 10 {
 		v, err := in.value()
-		if err != nil || v.thing != i%2 || i%2 == 0 && (binary.LittleEndian.Uint64(v.value) != uint64(i/2) || int(v.after) != i/2) {
+		if err != nil || v.index != i%2 || i%2 == 0 && (binary.LittleEndian.Uint64(v.value) != uint64(i/2) || int(v.after) != i/2) {
 			t.Errorf("%d: got %+v (%v)", i, v, err)
 		}
 	}
@@ -54,9 +54,9 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
-// What was recorded is played into things of its own type only, and no value of another length
+// What was recorded is played into structures of its own type only, and no value of another length
 // is taken for one of them.
-func TestRecordedThings(t *testing.T) {
+func TestRecordedStructures(t *testing.T) {
 	t.Parallel()
 	v := structure{Name: "a", Kind: "var", Size: 8, Fingerprint: 5, Type: "struct{A int64}"}
 	q := structure{Name: "a", Kind: "var", Size: 8, Fingerprint: 7, Type: "A:i32@0,B:i32@4"}

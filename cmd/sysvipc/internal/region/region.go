@@ -32,12 +32,13 @@ func Command() *cobra.Command {
 share by package shared of this module, without writing Go.
 
 A REGION is given by its name, by its segment, or by its file: orders, shm:5,
-shm:key=0x4d2, file:orders or /var/lib/orders. Things are named as in the programs; values
-are JSON, with the fields of the programs' structs. Floats that JSON has no word for are
-the strings "NaN", "+Inf" and "-Inf", and a text that is not UTF-8 is {"base64":…}.
+shm:key=0x4d2, file:orders or /var/lib/orders. Structures have the names that programs gave
+them; values are JSON, with the fields of the programs' structs. Floats that JSON has no
+word for are the strings "NaN", "+Inf" and "-Inf", and a text that is not UTF-8 is
+{"base64":…}.
 
-Who looks attaches the segment for reading: the region does not notice, and the kernel
-notes the time and our pid (attached, detached, lpid). Verbs that write, wait or take
+Verbs that only look attach the segment for reading: the region does not notice, and the
+kernel notes the time and our pid (attached, detached, lpid). Verbs that write, wait or take
 part join the region as a process of its programs does.`,
 		Example: `  sysvipc region ls
   sysvipc region get orders best
@@ -132,7 +133,7 @@ func lockValue(s dynamic.LockState) *output.Lock {
 	return lock
 }
 
-// kindError says what a kind of thing cannot do.
+// kindError says what a kind of structure cannot do.
 func kindError(s dynamic.Structure, format string, args ...any) error {
 	a := s.Describe()
 	if _, ok := s.(*dynamic.Unknown); ok {

@@ -11,7 +11,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
-// errRemoved is why a wait in a region ends when its segment is removed: whoever has
+// errRemoved is why a wait in a region ends when its segment is removed: a process that has
 // it attached keeps it, and would wait for ever for programs that make a new one.
 var errRemoved = cli.Fail(cli.ExitRemoved, "the region was removed")
 

@@ -30,7 +30,7 @@ func newReplay() *cobra.Command {
 		Long: `Play a recording of "sysvipc region record" back: set the values and publish the messages
 that were recorded, in their order and with the pauses that were between them. Entries of a
 map that were not recorded stay.
-The region must have the same things with the same types; it may be another one than that
+The region must have the same structures with the same types; it may be another one than that
 which was recorded, and on another machine.
 
 The whole file is checked before the first value is set. One that is cut off is replayed
@@ -139,7 +139,7 @@ func checkRecording(file io.Reader) (whole bool, err error) {
 
 // targets finds what was recorded in the region that it is played into.
 func (o *replayOptions) targets(r *shared.Region, head recordHead) (puts []func(context.Context, []byte) error, err error) {
-	for _, d := range head.Things {
+	for _, d := range head.Structures {
 		s, err := dynamic.Of(r).Find(d.Name)
 		if err != nil {
 			return nil, err
@@ -204,7 +204,7 @@ func (o *replayOptions) replay(ctx context.Context, in *recordReader, puts []fun
 				return ctx.Err()
 			}
 		}
-		if err := puts[v.thing](ctx, v.value); err != nil {
+		if err := puts[v.index](ctx, v.value); err != nil {
 			return err
 		}
 	}

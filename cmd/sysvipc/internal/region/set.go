@@ -31,7 +31,7 @@ Fields of structs that VALUE does not name stay as they are, and those of a new 
 zero. Arrays and documents are given whole. An array of bytes may also be given as a string; a text
 needs no quotes if it is the whole value.
 
-It waits for a program that is writing the same thing at this moment. --delete deletes an
+It waits for a program that is writing the same value at this moment. --delete deletes an
 entry of a map.`,
 		Example: `  sysvipc region set orders best '{"Bid":101.5,"Ask":102}'
   sysvipc region set orders count 0

@@ -59,7 +59,7 @@ func runShow(cmd *cobra.Command, arg, format string) error {
 	if err != nil {
 		return err
 	}
-	things, err := all(&o.Region)
+	structures, err := all(&o.Region)
 	if err != nil {
 		return err
 	}
@@ -74,16 +74,16 @@ func runShow(cmd *cobra.Command, arg, format string) error {
 	if format == "json" {
 		d := output.StartDocument(cmd.OutOrStdout(), "regions")
 		r := line.region()
-		r.RegionContents = &output.RegionContents{Things: thingsJSON(things), Processes: participantsJSON(users), Holds: holdsJSON(holds, users)}
+		r.RegionContents = &output.RegionContents{Structures: structuresJSON(structures), Processes: participantsJSON(users), Holds: holdsJSON(holds, users)}
 		d.Add(r)
 		return d.End(nil)
 	}
-	return errors.Join(writeRegion(cmd.OutOrStdout(), line, things, users), writeHolds(cmd.OutOrStdout(), holds, users))
+	return errors.Join(writeRegion(cmd.OutOrStdout(), line, structures, users), writeHolds(cmd.OutOrStdout(), holds, users))
 }
 
-// hold is who holds a thing.
+// hold is a process that holds a structure.
 type hold struct {
-	thing *dynamic.Description
+	of *dynamic.Description
 	dynamic.Hold
 }
 
@@ -121,7 +121,7 @@ func holdsJSON(holds []hold, all []shared.Participant) []output.Hold {
 	out := make([]output.Hold, len(holds))
 	for i := range holds {
 		h := &holds[i]
-		out[i] = output.Hold{Thing: h.thing.Name, Role: string(h.Role)}
+		out[i] = output.Hold{Structure: h.of.Name, Role: string(h.Role)}
 		if pid := h.pid(all); pid != 0 {
 			out[i].PID, out[i].Slot = &pid, &h.Slot
 		} else {
@@ -139,7 +139,7 @@ func holdsJSON(holds []hold, all []shared.Participant) []output.Hold {
 	return out
 }
 
-// said tells what a process does with the thing, for others to wait.
+// said is what a process does with the structure, so that others wait.
 func (h hold) said() string {
 	switch {
 	case h.Role == dynamic.HoldLocks && h.Slot < 0:
@@ -150,7 +150,7 @@ func (h hold) said() string {
 		return fmt.Sprintf("reads, %d times", h.N)
 	case h.Role == dynamic.HoldReads:
 		return "reads"
-	case h.N >= uint64(h.thing.Cap):
+	case h.N >= uint64(h.of.Cap):
 		return fmt.Sprintf("holds up publishers, %d messages behind", h.N)
 	}
 	return fmt.Sprintf("is subscribed, %d messages behind", h.N)
@@ -167,18 +167,18 @@ func writeHolds(w io.Writer, holds []hold, all []shared.Participant) error {
 		if n := h.pid(all); n != 0 {
 			pid, name = strconv.Itoa(n), terminal.Escape(commOf(n))
 		}
-		for _, cell := range []string{terminal.Escape(h.thing.Name), terminal.Escape(h.thing.Kind), pid, name, h.said()} {
+		for _, cell := range []string{terminal.Escape(h.of.Name), terminal.Escape(h.of.Kind), pid, name, h.said()} {
 			t.Add(cell)
 		}
 	}
 	return t.Write(w)
 }
 
-func thingsJSON(things []*dynamic.Description) []output.Thing {
-	out := make([]output.Thing, len(things))
-	for i := range things {
-		d := things[i]
-		out[i] = output.Thing{Name: d.Name, Kind: d.Kind, Offset: d.Offset, Size: d.Size, Type: typeJSON(d.Type), Key: typeJSON(d.Key)}
+func structuresJSON(structures []*dynamic.Description) []output.Structure {
+	out := make([]output.Structure, len(structures))
+	for i := range structures {
+		d := structures[i]
+		out[i] = output.Structure{Name: d.Name, Kind: d.Kind, Offset: d.Offset, Size: d.Size, Type: typeJSON(d.Type), Key: typeJSON(d.Key)}
 		if d.Cap > 0 {
 			out[i].Capacity = &d.Cap
 		}
@@ -187,11 +187,11 @@ func thingsJSON(things []*dynamic.Description) []output.Thing {
 }
 
 // typeJSON is a type, or nil.
-func typeJSON(typ *shape.Type) *output.ThingType {
+func typeJSON(typ *shape.Type) *output.StructureType {
 	if typ == nil {
 		return nil
 	}
-	return &output.ThingType{Go: typ.GoString(), Size: typ.Size(), Fields: typeFields([]shape.Field{typ.Root()})}
+	return &output.StructureType{Go: typ.GoString(), Size: typ.Size(), Fields: typeFields([]shape.Field{typ.Root()})}
 }
 
 func typeFields(fields []shape.Field) (out []output.TypeField) {
@@ -217,18 +217,18 @@ func participantsJSON(all []shared.Participant) []output.Participant {
 	return out
 }
 
-func writeRegion(w io.Writer, l summary, things []*dynamic.Description, all []shared.Participant) error {
+func writeRegion(w io.Writer, l summary, structures []*dynamic.Description, all []shared.Participant) error {
 	name := ""
 	if l.info.Name != "" && !strings.HasPrefix(l.ref, "file:") {
 		name = " " + terminal.Escape(l.info.Name)
 	}
 	fmt.Fprintf(w, "Region%s in %s, made %s\n", name, terminal.Escape(l.ref), l.info.Created.Format(time.DateTime))
-	fmt.Fprintf(w, "%s, of which %s are used; %d of %d things, %d of %d processes\n",
-		arg.FormatSize(l.info.Size), arg.FormatSize(l.info.Used), l.things, l.info.Entries, l.participants, l.info.Participants)
-	if len(things) > 0 {
+	fmt.Fprintf(w, "%s, of which %s are used; %d of %d structures, %d of %d processes\n",
+		arg.FormatSize(l.info.Size), arg.FormatSize(l.info.Used), l.structures, l.info.Entries, l.participants, l.info.Participants)
+	if len(structures) > 0 {
 		fmt.Fprintln(w)
-		t := output.NewTable(output.Left("THING"), output.Left("KIND"), output.Right("CAPACITY"), output.Right("BYTES"), output.Left("TYPE"))
-		for _, d := range things {
+		t := output.NewTable(output.Left("STRUCTURE"), output.Left("KIND"), output.Right("CAPACITY"), output.Right("BYTES"), output.Left("TYPE"))
+		for _, d := range structures {
 			capacity := "-"
 			if d.Cap > 0 {
 				capacity = strconv.Itoa(d.Cap)

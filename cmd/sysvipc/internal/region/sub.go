@@ -36,7 +36,7 @@ print each as a line of JSON, until Ctrl-C, until the chan is closed, or until -
 The messages of a chan are taken, and so are records: no other receiver gets them. A
 record is a string, or {"base64":…} if it is not UTF-8. One that cannot be written,
 since the disk is full or the reader has gone, is put back at the end. The messages of a
-topic go to all its subscribers; this one delays nobody, and is told of messages that it
+topic go to all its subscribers; this one delays no program, and says how many messages it
 lost because it was too slow.`,
 		Example: `  sysvipc region sub orders ticks
   sysvipc region sub orders in --count 1 --timeout 2s`,

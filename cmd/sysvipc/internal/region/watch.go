@@ -33,13 +33,13 @@ func newWatch() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch REGION NAME",
 		Short: "Print a value now and after each change",
-		Long: `Print the value of a thing now and after each change, as a line of JSON, until Ctrl-C. Of
+		Long: `Print a value now and after each change, as a line of JSON, until Ctrl-C. Of
 changes that come faster than they are printed, the last is printed.
 
 Of a map, each entry is printed that is there or changes, as "key" and "value", and the
 value of one that was deleted is null; --key prints the value of one entry, or null.
 
-To be told of changes this command joins the region, and takes no time while there is
+To learn of changes this command joins the region, and takes no time while there is
 none. With --interval it looks at the value every so often instead, as "region get" does:
 for a region that you may only read, and for a counter that C programs change by atomic
 instructions of their own.`,
@@ -123,7 +123,7 @@ func (o *watchOptions) watch(ctx context.Context, cmd *cobra.Command, args []str
 	return o.follow(ctx, out, a.Name, func(ctx context.Context) iter.Seq2[rawJSON, error] { return changesOf(ctx, s, key) })
 }
 
-// currentValue returns the value of a thing, or of an entry of a map.
+// currentValue returns a value, or of an entry of a map.
 func currentValue(s dynamic.Structure, key []byte) (rawJSON, error) {
 	switch s := s.(type) {
 	case *dynamic.Doc:
@@ -145,7 +145,7 @@ func currentValue(s dynamic.Structure, key []byte) (rawJSON, error) {
 	return nil, kindError(s, "it has no value")
 }
 
-// changesOf yields the value of a thing, or of an entry of a map, and each change.
+// changesOf yields a value, or of an entry of a map, and each change.
 func changesOf(ctx context.Context, s dynamic.Structure, key []byte) iter.Seq2[rawJSON, error] {
 	a := s.Describe()
 	switch s := s.(type) {
@@ -197,7 +197,7 @@ func (o *watchOptions) late(name string) error {
 	return cli.Fail(cli.ExitWouldBlock, "%q: no change: timed out after %v", name, o.timeout.D)
 }
 
-// follow prints the changes that a thing tells of. The timeout counts anew from each.
+// follow prints the changes that a structure notifies of. The timeout counts from each.
 func (o *watchOptions) follow(ctx context.Context, out *streamWriter, name string, values func(context.Context) iter.Seq2[rawJSON, error]) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
