@@ -15,7 +15,6 @@ import (
 var unmended = []string{
 	"shared", "ARCHITECTURE.md", "docs/killpoints.md", "docs/man",
 	"internal/output/region.go", "cmd/sysvipc/internal/region", "cmd/sysvipc/testdata/region", "cmd/sysvipc/region_linux_test.go", "cmd/sysvipc/topics.go",
-	"cluster/bucket.go", "cluster/semstate.go", "cluster/semwatch.go", "cluster/session.go",
 }
 
 // privateWords are words that a reader of the field does not search for, and what to write instead. The list is for code,

@@ -16,7 +16,7 @@ import (
 )
 
 // The bucket holds an entry for each semaphore set, lease and variable. It is a
-// key-value bucket as nats.go and the command nats know it, but for two things: its
+// key-value bucket as nats.go and the command nats know it, with two differences: its
 // entries are read from the leader only, since another replica may be behind, and leases
 // have a time to live.
 const (

@@ -12,7 +12,7 @@ import (
 	"github.com/sysvipc/sysvipc"
 )
 
-// semState is a semaphore set as its entry holds it. Whoever changes it does what the
+// semState is a semaphore set as its entry holds it. Its writer does what the
 // kernel would do: it makes its operations, and then those of all who wait and can go on.
 type semState struct {
 	Values   []int             `json:"values"`

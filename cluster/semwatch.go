@@ -9,7 +9,7 @@ import (
 )
 
 // watch tells a set of its changes, and of the ends of sessions, for as long as it is
-// open: whoever waits once will wait again.
+// open: a process that waits once will wait again.
 type watch struct {
 	set     *SemaphoreSet
 	watcher *watcher
@@ -64,7 +64,7 @@ func (s *SemaphoreSet) begin(ctx context.Context) error {
 	return nil
 }
 
-// reconnected begins the watch anew: the server that had the old one may be another now,
+// reconnected begins the watch again: the server that had the old one may be another now,
 // or has forgotten it; or nats.go has given up, as it does if the servers refuse.
 func (s *SemaphoreSet) reconnected() {
 	s.starting.Lock()
@@ -79,7 +79,7 @@ func (s *SemaphoreSet) reconnected() {
 	w.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	s.begin(ctx) // whoever waits next would do it otherwise
+	s.begin(ctx) // the next waiter would do it otherwise
 }
 
 func (w *watch) stop() {
@@ -91,7 +91,7 @@ func (w *watch) stop() {
 // run hears of the sessions and the set in the order of their writing: a session's lease
 // is written before the set first names it, so one that is named and not known has ended,
 // unless its latest lease is still to come. So it is when the watch begins, and when it was
-// interrupted for a while: of what was written meanwhile only the last of each is told.
+// interrupted for a while: of what was written meanwhile only the last of each arrives.
 //
 // If the servers then say no more, though there was more to come, or what a dead session held
 // could not be given back, the watch begins again: that tells all there is.

@@ -7,7 +7,7 @@ import (
 )
 
 // session is by what the others know that this process lives: a lease, which is an entry
-// that ends by itself unless it is written anew in time.
+// that ends by itself unless it is written again in time.
 type session struct {
 	conn *Conn
 	key  string
@@ -94,7 +94,7 @@ func (s *session) renew() {
 	case s.ended:
 	case err != nil:
 		s.renewal.Reset(s.conn.lease / 10)
-	case next == 0: // it has ended, and somebody may have seen that
+	case next == 0: // it has ended, and another process may have seen that
 		go s.lose()
 	default:
 		s.revision = next
