@@ -16,6 +16,7 @@ type format struct {
 	exact bool      // sizes in bytes
 	cols  []*column // as chosen; nil for those of the format
 
+	judged         bool // the users of objects were looked for
 	manyNamespaces bool // tables begin with the namespace
 }
 

@@ -64,6 +64,7 @@ func TestJSON(t *testing.T) {
 	}
 
 	g.run("ls", "ls", "-o", "json")
+	g.run("ls-users", "ls", "--users", "-o", "json")
 	g.run("ls-lines", "ls", "sem", "-o", "jsonl")
 	g.run("show", "show", "shm:1", "sem:0", "msg:0", "-o", "json")
 	g.run("who", "who", "shm:1", "sem:0", "msg:0", "-o", "json")

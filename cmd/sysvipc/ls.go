@@ -30,6 +30,7 @@ type lsOptions struct {
 	mine    bool
 	owner   account.Owner
 	orphans bool
+	users   bool
 	ns      string
 	hidden  []string // what could not be seen of users, for a line beside the list
 }
@@ -47,10 +48,14 @@ user, whether this user may read them or not. Looking changes nothing.
 The table is for eyes; scripts take json, jsonl, csv or name. A question mark is what
 nobody here can tell, and a dash what is not there. Sizes are shortened (1K is 1024
 bytes) unless --bytes is given. See "sysvipc help formats" for the columns and
-"sysvipc help filter" for --filter.`,
+"sysvipc help filter" for --filter.
+
+With --users json, jsonl and csv also have what a look at every process of the machine
+tells: who uses each object, and whether it may be removed.`,
 		Example: `  sysvipc ls
   sysvipc ls shm -s -size
   sysvipc ls --mine -o json
+  sysvipc ls --users -o json
   sysvipc ls shm --filter 'nattch=0 && age>1d && owner=apache'
   sysvipc ls msg --filter 'messages>0' -O ref,messages,bytes,owner
   sysvipc ls --orphans -O ref,owner,idle
@@ -75,6 +80,7 @@ bytes) unless --bytes is given. See "sysvipc help formats" for the columns and
 	f.StringVar(&o.filter, "filter", "", "only objects for which CONDITION holds")
 	f.BoolVar(&o.mine, "mine", false, "only objects that this user owns")
 	f.BoolVar(&o.orphans, "orphans", false, "only objects that nobody uses any more: see \"sysvipc gc --help\"")
+	f.BoolVar(&o.users, "users", false, "in json, jsonl and csv also the users and the verdict")
 	f.StringVar(&o.ns, "ns", "", "of the IPC namespace of process PID, of the one at PATH, or of \"all\"")
 	flags.Placeholder(cmd, "PID|PATH|all", "ns")
 	o.owner = account.Owner{UID: -1, GID: -1}
@@ -88,6 +94,10 @@ bytes) unless --bytes is given. See "sysvipc help formats" for the columns and
 }
 
 func runLs(cmd *cobra.Command, args []string, o *lsOptions) error {
+	if o.users && (o.columns != "" || !slices.Contains([]string{"json", "jsonl", "csv"}, o.format.name)) {
+		return cli.Usage("--users is for -o json, jsonl and csv with all columns: otherwise name class, explained or waiters with -O")
+	}
+	o.format.judged = o.needsUsers()
 	kinds := kindsOf(args)
 	v := newView()
 	keep, err := o.condition(v)
@@ -160,10 +170,9 @@ func (o *lsOptions) list(cmd *cobra.Command, v *view, kinds []sysvipc.Kind) (ent
 	return listInspected(snap), nil
 }
 
-// needsUsers reports whether it takes a look at every process: JSON has the users, and some columns
-// are about them.
+// needsUsers reports whether it takes a look at every process: some columns are about users.
 func (o *lsOptions) needsUsers() bool {
-	if o.orphans || o.columns == "" && (o.format.name == "json" || o.format.name == "jsonl" || o.format.name == "csv") {
+	if o.orphans || o.users {
 		return true
 	}
 	return slices.ContainsFunc(userColumns, func(name string) bool {

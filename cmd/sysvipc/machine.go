@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -24,14 +25,16 @@ func (f *format) append(dst []byte, v *view, e *entry) []byte {
 	return output.Select(dst, e.object(v), fields)
 }
 
-// columns are those that JSON and CSV have: all, unless some are chosen.
+// columns are those that CSV has: all that are known, unless some are chosen.
 func (f *format) columns() []*column {
 	if f.cols != nil {
 		return f.cols
 	}
-	all := make([]*column, len(columns))
+	var all []*column
 	for i := range columns {
-		all[i] = &columns[i]
+		if f.judged || !slices.Contains(userColumns, columns[i].name) {
+			all = append(all, &columns[i])
+		}
 	}
 	return all
 }

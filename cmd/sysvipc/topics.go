@@ -111,15 +111,17 @@ something. "rm" has "ref", "type", "id", "action" (removed, would-remove or keep
 "in_use", "restore" adds "outcome" (restored, would-restore, skipped or failed) and
 "restored_as".
 
-"ls" without -O, "show", "who" and "gc" look at every process, and add to an object:
-"users", "verdict" with "class", "rule" and "reasons" (see "sysvipc help gc"), "product"
-("name", "tool" and "sign", or null), and to a segment "creator" with "pid", "alive" and
-"reused". A user has "pid", "tid" (of a thread that waits), "comm", "role" (attached,
-waiting, creator, last-user, operator, last-sender or last-receiver), "status" (alive,
-dead, reused or hidden), "alive", "reused", "uid", "container", "unit" and "evidence"; one
-that is attached has "mappings", "read_only" and "elsewhere" (it is in another IPC
-namespace now). Users and creators have an "unknown" of their own. If that of the object
-has "users", there are some that cannot be seen. "gc" adds "action" and "why", as "rm".
+"ls --users", "show", "who" and "gc" look at every process, and add to an object: "class",
+"explained" and "waiters" of the columns below; "users"; "verdict" with "class", "rule" and
+"reasons" (see "sysvipc help gc"); "product" ("name", "tool" and "sign", or null); and to a
+segment "creator" with "pid", "alive" and "reused". A user has "pid", "tid" (of a thread
+that waits), "comm", "role" (attached, waiting, creator, last-user, operator, last-sender
+or last-receiver), "status" (alive, dead, reused or hidden), "alive", "reused", "uid",
+"container", "unit" and "evidence"; one that is attached has "mappings", "read_only" and
+"elsewhere" (it is in another IPC namespace now). Users and creators have an "unknown" of
+their own. If that of the object has "users", there are some that cannot be seen. "gc" adds
+"action" and "why", as "rm". A filter or an order by one of those columns looks at every
+process, too.
 
 A wait has "pid", "tid", "comm", "uid", "ref", "type", "id", "op" (operate, send or
 receive), "what" (the same in words), "since", "seconds", "timeout", "holders" (each with

@@ -56,11 +56,19 @@ func appendValue(dst []byte, v reflect.Value) []byte {
 		return append(dst, ']')
 	case reflect.Struct:
 		if v.Type() == timeType {
-			return append(v.Interface().(time.Time).AppendFormat(append(dst, '"'), time.RFC3339), '"')
+			return append(timeOf(v).AppendFormat(append(dst, '"'), time.RFC3339), '"')
 		}
 		return appendStruct(dst, v, fieldsOf(v.Type()))
 	}
 	panic(fmt.Sprintf("no JSON for %v", v.Type()))
+}
+
+// timeOf is a time, without a copy of it on the heap if it can be.
+func timeOf(v reflect.Value) time.Time {
+	if v.CanAddr() {
+		return *v.Addr().Interface().(*time.Time)
+	}
+	return v.Interface().(time.Time)
 }
 
 func appendStruct(dst []byte, v reflect.Value, fields []field) []byte {
@@ -141,7 +149,12 @@ func (f *field) of(v reflect.Value) (value reflect.Value, ok bool) {
 // the strings come from other programs.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	for i := 0; i < len(s); {
+	plain := 0 // most strings have nothing else
+	for plain < len(s) && s[plain] >= ' ' && s[plain] < 0x7f && s[plain] != '"' && s[plain] != '\\' {
+		plain++
+	}
+	dst = append(dst, s[:plain]...)
+	for i := plain; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case r == utf8.RuneError && n == 1:

@@ -153,12 +153,21 @@ func (l *Look) object(st *sysvipc.Object, used time.Time) *Object {
 	o.NS = known(o, "ns", l.Namespace, l.Namespace != 0)
 	user, group := l.User(st.UID), l.Group(st.GID)
 	o.Common = Common{
-		ID: st.ID, Key: int32(st.Key), KeyHex: st.Key.String(), Mode: uint32(st.Mode), ModeStr: modeText(st.Mode),
+		ID: st.ID, Key: int32(st.Key), KeyHex: keyText(st.Key), Mode: uint32(st.Mode), ModeStr: modeText(st.Mode),
 		UID: st.UID, Owner: known(o, "owner", user, user != ""), GID: st.GID, Group: known(o, "group", group, group != ""),
 		CUID: st.CUID, CGID: st.CGID, Changed: stamp(st.Changed),
 	}
 	o.Age, o.Idle = l.since(st.Changed), l.since(used)
 	return o
+}
+
+// keyText is the key as [sysvipc.Key.String] has it, for lists of many.
+func keyText(key sysvipc.Key) string {
+	text := []byte("0x00000000")
+	for i, n := len(text)-1, uint32(key); n > 0; i, n = i-1, n>>4 {
+		text[i] = "0123456789abcdef"[n&15]
+	}
+	return string(text)
 }
 
 // modeText is permissions as "rw-r-----".
