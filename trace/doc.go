@@ -9,7 +9,7 @@
 //	time.Sleep(10 * time.Second)
 //	sum, err := t.Read()
 //	for _, c := range sum.Calls {
-//		fmt.Println(c.Process, c.Name(), c.Result(), c.Count, c.Latency.Quantile(0.99))
+//		fmt.Println(c.Ref(), c.PID, c.Op, c.Result(), c.Count, c.Latency.Quantile(0.99))
 //	}
 //
 // There are three types. A [Trace] is what is attached to the kernel. A [Call] counts equal calls: those of one process on

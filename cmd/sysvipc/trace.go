@@ -61,7 +61,7 @@ The kernel does the counting, by eBPF, and every call is counted once. What foun
 told as lost. The traced programs are slowed down by less than a microsecond a call. This
 needs root, or CAP_BPF with CAP_PERFMON, and Linux 5.11 or later on amd64 or arm64.
 
---events writes each call as strace(1) does. --contention adds up who waited for what another
+--events writes each call as strace(1) does; with -o jsonl each is a JSON object. --contention adds up who waited for what another
 process gave, and how long; --graph writes the same for dot(1). In these, only the first 16
 operations of a semop(2) are looked at.
 
@@ -87,7 +87,7 @@ objects have now: calls on an object that is removed before it was seen do not c
 	cmd.MarkFlagsMutuallyExclusive("events", "contention", "graph")
 	flags.Placeholder(cmd, "PID", "pid")
 	flags.Placeholder(cmd, "NS", "ns")
-	flags.Output(cmd, &t.format, "table", "json")
+	flags.Output(cmd, &t.format, "table", "json", "jsonl")
 	return cmd
 }
 
@@ -110,6 +110,15 @@ func (t *tracer) run(cmd *cobra.Command, args []string) error {
 		defer cancel()
 	}
 	switch {
+	case t.events && t.format == "json":
+		d := output.StartDocument(t.out, "events")
+		err = t.each(ctx, func(e *trace.Event) error {
+			d.Add(calls.EventJSON(e, t.here))
+			return nil
+		})
+		if err == nil {
+			err = t.endEvents(d)
+		}
 	case t.events:
 		err = t.each(ctx, t.line)
 	case t.graph, t.contention:
@@ -139,8 +148,11 @@ func (t *tracer) choose(cmd *cobra.Command, args []string) error {
 	if err := t.namespace(); err != nil {
 		return err
 	}
-	if t.graph && t.format == "json" {
+	switch {
+	case t.graph && t.format != "table":
 		return cli.Usage("--graph writes a graph for dot(1): use --contention -o json")
+	case t.format == "jsonl" && !t.events:
+		return cli.Usage("-o jsonl writes each call on a line: use it with --events")
 	}
 	if len(args) == 0 {
 		return nil
@@ -308,7 +320,7 @@ func (t *tracer) each(ctx context.Context, f func(*trace.Event) error) error {
 // line writes an event.
 func (t *tracer) line(e *trace.Event) error {
 	var err error
-	if t.format == "json" {
+	if t.format == "jsonl" {
 		_, err = t.out.Write(output.AppendLine(nil, calls.EventJSON(e, t.here)))
 		return err
 	}
@@ -343,15 +355,20 @@ func (t *tracer) handovers(ctx context.Context) error {
 		for i := range list {
 			d.Add(&list[i])
 		}
-		sum, err := t.t.Read()
-		if err != nil {
-			return err
-		}
-		d.Field("lost", sum.LostEvents)
-		return d.End(nil)
+		return t.endEvents(d)
 	default:
 		return calls.HandoverTable(t.out, list)
 	}
+}
+
+// endEvents ends a document that was made of events.
+func (t *tracer) endEvents(d *output.Document) error {
+	sum, err := t.t.Read()
+	if err != nil {
+		return err
+	}
+	d.Field("lost", sum.LostEvents)
+	return d.End(nil)
 }
 
 // count shows what is counted: every second on a terminal, and at the end.

@@ -131,7 +131,7 @@ func TestTraceEvents(t *testing.T) {
 	if got := len(regexp.MustCompile(`(?m)^[0-9:.]+ [0-9/]+ \S+ semt?i?m?e?d?op\(`+name+`, 0-5:nowait.*\) = -1 EAGAIN <`).FindAllString(text, -1)); got != 10 {
 		t.Errorf("%d lines, want 10:\n%s", got, text)
 	}
-	text = captured(t, []string{name, "--events", "-o", "json"}, func() { pairs(t, set, 10) })
+	text = captured(t, []string{name, "--events", "-o", "jsonl"}, func() { pairs(t, set, 10) })
 	lines := 0
 	for line := range strings.Lines(text) {
 		var e output.CallEvent
@@ -242,6 +242,7 @@ func TestTraceRefuses(t *testing.T) {
 		{[]string{"--ns", "all", "--owner", "0"}, 2, "give one of them"},
 		{[]string{"--events", "--graph"}, 2, ""},
 		{[]string{"--graph", "-o", "json"}, 2, "--contention -o json"},
+		{[]string{"-o", "jsonl"}, 2, "use it with --events"},
 		{[]string{"foo"}, 2, "names no object"},
 	} {
 		out, err := command(t, append([]string{"trace"}, c.args...)...).CombinedOutput()

@@ -37,8 +37,10 @@ var notRun = map[string]string{
 	"sysvipcd bridge":               "needs three NATS servers; the tests of cmd/sysvipcd have them",
 	"sysvipcd run --cluster":        "needs three NATS servers; the tests of cmd/sysvipcd have them",
 	"sysvipcd serve":                "serves until it is stopped; the tests of cmd/sysvipcd and dashboard ask it",
+	"sysvipc trace":                 "needs CAP_BPF; the tests of cmd/sysvipc and trace have it",
 	"SYSVIPC_KILLPOINTS=all go":     "takes two minutes",
 	"SYSVIPC_PLOT=$PWD/docs/img":    "measures for minutes, and writes pictures",
+	"t, err := trace.Start(":        "needs CAP_BPF; the tests of trace have it",
 	`conn, err := cluster.Connect(`: "needs three NATS servers; the tests of cluster have them",
 }
 
@@ -80,7 +82,7 @@ func must(err error) {
 `
 
 // imported are the packages that a Go block may use.
-var imported = []string{"", "shared", "cluster"}
+var imported = []string{"", "shared", "cluster", "trace"}
 
 // block is a fenced block of a page.
 type block struct {

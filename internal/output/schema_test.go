@@ -48,8 +48,18 @@ var documents = []struct {
 	{"region-ls", "regions", Region{}},
 	{"region-show", "regions", Region{}},
 	{"region-get", "values", Value{}},
+	{"trace", "calls", Call{}},
+	{"trace-events", "events", CallEvent{}},
+	{"trace-contention", "handovers", Handover{}},
 	{"ftok", "keys", Key{}},
 	{"version", "versions", Version{}},
+}
+
+// afterList are the fields that documents have besides, by [Document.Field].
+var afterList = map[string][]struct{ name, kind, what string }{
+	"trace":            {{"lost", "integer", "calls that found no room to be counted"}, {"seconds", "number", "how long calls were counted"}},
+	"trace-events":     {{"lost", "integer", "calls that came too quickly to be written"}},
+	"trace-contention": {{"lost", "integer", "calls that came too quickly to be looked at"}},
 }
 
 // lines are what -o jsonl, or --jsonl, writes.
@@ -59,6 +69,7 @@ var lines = []struct {
 }{
 	{"ls", Object{}},
 	{"watch", Event{}},
+	{"trace-events", CallEvent{}},
 	{"msg-recv", Message{}},
 	{"msg-peek", Message{}},
 	{"msg-tail", Message{}},
@@ -75,15 +86,19 @@ func TestSchema(t *testing.T) {
 	s := schema{comments: comments(t), structs: map[string]object{}}
 	var defs object
 	for _, d := range documents {
+		properties := object{
+			{"schema", object{{"const", Schema}}},
+			{d.list, object{{"type", "array"}, {"items", s.ref(reflect.TypeOf(d.element))}}},
+		}
+		required := []string{"schema", d.list}
+		for _, f := range afterList[d.verb] {
+			properties.add(f.name, object{{"type", f.kind}, {"description", f.what}})
+			required = append(required, f.name)
+		}
+		properties.add("complete", object{{"type", "boolean"}})
+		properties.add("warnings", object{{"type", "array"}, {"items", object{{"type", "string"}}}})
 		defs.add(d.verb, object{
-			{"type", "object"},
-			{"properties", object{
-				{"schema", object{{"const", Schema}}},
-				{d.list, object{{"type", "array"}, {"items", s.ref(reflect.TypeOf(d.element))}}},
-				{"complete", object{{"type", "boolean"}}},
-				{"warnings", object{{"type", "array"}, {"items", object{{"type", "string"}}}}},
-			}},
-			{"required", []string{"schema", d.list, "complete", "warnings"}},
+			{"type", "object"}, {"properties", properties}, {"required", append(required, "complete", "warnings")},
 		})
 	}
 	for _, l := range lines {
