@@ -30,7 +30,7 @@ type regionQuote struct {
 	Legs     [2]regionLeg
 }
 
-// makeRegion makes a region of every kind of thing.
+// makeRegion makes a region with every kind of structure.
 func makeRegion(name string) (r *shared.Region, err error) {
 	ctx := context.Background()
 	ensure := shared.Ensure
@@ -93,7 +93,7 @@ func TestRegionScripts(t *testing.T) {
 	}
 }
 
-// What the header says compiles without a warning, whatever the things are called.
+// What the header says compiles without a warning, whatever the names are.
 func TestRegionHeaderCompiles(t *testing.T) {
 	t.Parallel()
 	cc := ipctest.NeedCompiler(t, "gcc")
