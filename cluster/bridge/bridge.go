@@ -161,11 +161,20 @@ func fingerprint(m sysvipc.Message) uint64 {
 // waits 10 s.
 const grace = 5 * time.Second
 
+// patience is d, or less if the servers are away: what they did not acknowledge stays where it
+// is, for the next bridge.
+func (b *Bridge) patience(d time.Duration) time.Duration {
+	if !b.Remote.Conn().NATS().IsConnected() {
+		return min(d, time.Second)
+	}
+	return d
+}
+
 // finishing returns a context that outlives ctx by grace.
-func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+func (b *Bridge) finishing(ctx context.Context) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		timer := time.AfterFunc(grace, cancel)
+		timer := time.AfterFunc(b.patience(grace), cancel)
 		context.AfterFunc(out, func() { timer.Stop() })
 	})
 	return out, func() { stop(); cancel() }

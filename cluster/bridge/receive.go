@@ -82,7 +82,7 @@ func (b *Bridge) receiveAlone(ctx context.Context, j *journal) error {
 		return err
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.patience(attempt))
 		defer cancel()
 		set.Close(ctx)
 	}()

@@ -57,7 +57,7 @@ func (b *Bridge) Send(ctx context.Context) error {
 	}
 	defer s.batch.close()
 	s.restore()
-	work, cancel := finishing(ctx)
+	work, cancel := b.finishing(ctx)
 	defer cancel()
 	for ctx.Err() == nil || len(s.inFlight) > 0 {
 		err := s.run(ctx, work)

@@ -51,9 +51,10 @@ below --state.
 
 It waits for servers that are away, also when it starts, and connects again.
 
-SIGTERM and Ctrl-C finish what was begun; the exit code is then 0. If the servers are away
-or hang, that takes up to 10 s: what they did not acknowledge stays on its queue and in
-the journal, and the next bridge goes on with it. A second signal ends it at once.`,
+SIGTERM and Ctrl-C finish what was begun; the exit code is then 0. That takes some 2 s if
+the servers are away, and up to 10 s if they hang: what they did not acknowledge stays on
+its queue and in the journal, and the next bridge goes on with it. A second signal ends it
+at once.`,
 		Example: `  sysvipcd bridge --queue msg:name=orders --subject orders --send --embedded --listen :4222
   sysvipcd bridge --queue msg:key=0x4d2 --subject orders --recv --nats nats://first:4222
   sysvipcd bridge --queue msg:ftok=/srv/app:R --subject app --both --type 1 --nats nats://a,nats://b,nats://c`,
