@@ -62,7 +62,7 @@ var lateVictim = ipctest.Register("late victim", func(c *ipctest.ChildEnv) {
 	}
 	i := 0
 	core.Of(r).EachLock(core.Of(r).View.Load(), func(n *core.Node) {
-		n.Word = core.RobustOwners.All[i%core.RobustOwnerCount].Tid
+		n.Word = core.RobustOwners.All[i%core.RobustOwnerCount].TID
 		if i++; i%2 == 0 {
 			n.Word |= core.Waiters
 		}
@@ -160,19 +160,19 @@ func TestLateLocksOfOthers(t *testing.T) {
 	}{
 		{"nobody else's", func(*testing.T, *Region, *core.Slot, *core.Node) {}, true},
 		{"a thread that exists", func(t *testing.T, _ *Region, s *core.Slot, lock *core.Node) {
-			s.Tids[0] = alive(t)
-			lock.Word = s.Tids[0]
+			s.TIDs[0] = alive(t)
+			lock.Word = s.TIDs[0]
 		}, false},
-		{"a dead participant of another PID namespace", func(_ *testing.T, _ *Region, s *core.Slot, _ *core.Node) { s.Pidns++ }, false},
-		{"a dead participant that did not know its PID namespace", func(_ *testing.T, _ *Region, s *core.Slot, _ *core.Node) { s.Pidns = 0 }, false},
+		{"a dead participant of another PID namespace", func(_ *testing.T, _ *Region, s *core.Slot, _ *core.Node) { s.PIDNS++ }, false},
+		{"a dead participant that did not know its PID namespace", func(_ *testing.T, _ *Region, s *core.Slot, _ *core.Node) { s.PIDNS = 0 }, false},
 		{"a living participant of another PID namespace", func(_ *testing.T, r *Region, s *core.Slot, lock *core.Node) {
 			other := core.Of(r).View.Load().Slot(core.Of(r).Plan, 5)
-			other.Pidns, other.Tids = 1, [4]uint32{lock.Word & core.TIDMask, 7}
+			other.PIDNS, other.TIDs = 1, [4]uint32{lock.Word & core.TIDMask, 7}
 			other.Life.Word = 7
 		}, false},
 		{"a participant of another PID namespace that has left", func(_ *testing.T, r *Region, s *core.Slot, lock *core.Node) {
 			other := core.Of(r).View.Load().Slot(core.Of(r).Plan, 5)
-			other.Pidns, other.Tids = 1, [4]uint32{lock.Word & core.TIDMask, 7}
+			other.PIDNS, other.TIDs = 1, [4]uint32{lock.Word & core.TIDMask, 7}
 		}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -225,7 +225,7 @@ var firstThread = ipctest.Register("first thread", func(c *ipctest.ChildEnv) {
 	runtime.UnlockOSThread()
 	c.Check(core.StartRobustOwners())
 	for _, g := range core.RobustOwners.All {
-		if !onFirst || int(g.Tid) == os.Getpid() {
+		if !onFirst || int(g.TID) == os.Getpid() {
 			c.Say("the first thread is one")
 			return
 		}

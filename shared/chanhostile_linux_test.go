@@ -143,7 +143,7 @@ func TestChanHostileEntry(t *testing.T) {
 		if ring, ok := structure.RingOf(w); ok && (ring.Start < w.Offset || ring.Start+(ring.Mask+1)*ring.Stride > w.Offset+w.Size) {
 			t.Fatalf("a ring of %d messages of %d bytes lies outside", ring.Mask+1, ring.Size)
 		}
-		structure.RepairChan(core.Of(r).View.Load(), w, core.Of(r).Id)
+		structure.RepairChan(core.Of(r).View.Load(), w, core.Of(r).ID)
 	}
 }
 

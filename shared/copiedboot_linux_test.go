@@ -36,7 +36,7 @@ func TestRegionCopiedUnderItsID(t *testing.T) {
 		v := core.Of(r).View.Load()
 		const tid = core.TIDMask - 1 // no thread has it
 		s := v.Slot(core.Of(r).Plan, 3)
-		s.Life.Word, s.Pid, s.Tids[0], s.Pidns = tid, tid, tid, core.RobustOwners.Pidns+c.ns
+		s.Life.Word, s.PID, s.TIDs[0], s.PIDNS = tid, tid, tid, core.RobustOwners.PIDNS+c.ns
 		(*core.Node)(v.At(m.lock.Offset)).Word = tid
 		v.Header().Boot[0] ^= c.boot
 		v.Done()

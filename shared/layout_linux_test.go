@@ -47,7 +47,7 @@ func TestLayoutIsPinned(t *testing.T) {
 		{"entry", unsafe.Sizeof(core.Entry{}), core.EntryLen},
 		{"slot", unsafe.Sizeof(core.Slot{}), core.SlotLen},
 		{"slot.bell", unsafe.Offsetof(core.Slot{}.Wakes), 64},
-		{"slot.tids", unsafe.Offsetof(core.Slot{}.Tids), 128},
+		{"slot.tids", unsafe.Offsetof(core.Slot{}.TIDs), 128},
 		{"header.init", unsafe.Offsetof(core.Header{}.Init), 16},
 		{"header.sum", unsafe.Offsetof(core.Header{}.Sum), 216},
 		{"header.dir", unsafe.Offsetof(core.Header{}.Dir), 256},

@@ -19,7 +19,7 @@ import (
 //
 // A writer that is killed, at any instant, leaves the entry as it was before its write or
 // after it. It may leave a cell that belongs to nothing, a key whose index entry was on its
-// way, and [Map.Len] off by one: readers do not notice, and whoever sees the writer's end,
+// way, and [Map.Len] off by one: readers do not notice, and the process that sees the writer's end,
 // or takes the same stripe next, puts it in order.
 type Map[K, V comparable] struct{ table *structure.Table }
 

@@ -113,7 +113,7 @@ func OpenFile(ctx context.Context, path string) (*Region, error) {
 // those that are just writing it waits; if one of them does so for a second, in a function
 // that it was given, Close fails.
 //
-// What other goroutines do in the region meanwhile is done, and they are told so, or is not
+// What other goroutines do in the region meanwhile is done, and their calls return nil, or is not
 // done and returns fs.ErrClosed.
 func (r *Region) Close() error { return core.Of(r).Close() }
 

@@ -12,10 +12,10 @@ import (
 // cache line. A writer that waits keeps new readers out, so that they cannot starve it;
 // readers and writers then stand in one line, so that writers cannot starve them either.
 // So a goroutine that holds it for reading must not take it again. Its methods may be
-// called by any goroutine; [RWMutex.Unlock] and [RWMutex.MarkConsistent] are for whoever
+// called by any goroutine; [RWMutex.Unlock] and [RWMutex.MarkConsistent] are for the goroutine that
 // holds it for writing.
 //
-// A reader that is killed, at any instant, is counted out by whoever notices first: a
+// A reader that is killed, at any instant, is counted out by the process that notices first: a
 // writer that waits for it is woken by the kernel, and no other sees anything of it. A
 // writer that is killed while it waits has changed nothing, and the next one goes on. A
 // writer that is killed while it holds the lock may have left half a change: the next

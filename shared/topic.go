@@ -17,7 +17,7 @@ import (
 // [Subscription].
 //
 // The topic keeps the last messages, as many as its capacity. A [Lossy] subscription that
-// falls further behind goes on nearer to the end, and is told how many messages it has
+// falls further behind goes on nearer to the end, and gets the number of messages that it has
 // lost; publishers never wait for it. For a [Gated] one they do, so that it loses nothing.
 //
 // A process may be killed at any instant:

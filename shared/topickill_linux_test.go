@@ -50,7 +50,7 @@ var topicKillPoints = []struct {
 		g.Unlock(&c.Head(v).Lock)
 	}, []int64{1, 2, 3}},
 	{"subscriber has taken a gate", func(c *structure.Topic, v *core.View) {
-		atomic.StoreUint64(&c.Gate(v, 1).Owner, uint64(c.Region.Id))
+		atomic.StoreUint64(&c.Gate(v, 1).Owner, uint64(c.Region.ID))
 	}, []int64{1, 3}},
 	{"subscriber has joined", func(c *structure.Topic, v *core.View) {
 		s := &structure.Subscription{Topic: c}

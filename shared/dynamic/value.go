@@ -42,7 +42,7 @@ func (x *Var) Watch(ctx context.Context) iter.Seq2[[]byte, error] {
 // watch yields what next waits for, which is given the number of the last value.
 func watch(d *Description, next func(seen uint64, first bool) ([]byte, uint64, error)) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		if err := d.writable(); err != nil { // whoever waits says so in the region
+		if err := d.writable(); err != nil { // a process that waits writes so into the region
 			yield(nil, err)
 			return
 		}

@@ -60,7 +60,7 @@ func (r *Region) someAlive(v *View) bool {
 		if tid == 0 {
 			continue
 		}
-		if ns := atomic.LoadUint64(&s.Pidns); ns != 0 && ns != pidns || threadOf(s.Pid, tid) {
+		if ns := atomic.LoadUint64(&s.PIDNS); ns != 0 && ns != pidns || threadOf(s.PID, tid) {
 			return true
 		}
 	}

@@ -91,7 +91,7 @@ func (r *Region) Declare(ctx context.Context, w Declaration) (Structure, error) 
 }
 
 // Find returns the entry with this name, or nil. Room, if not nil, is set to an entry that
-// can be taken for it: one that is free, or that somebody was killed at.
+// can be taken for it: one that is free, or at which a process was killed.
 func (r *Region) Find(v *View, name string, room **Entry) (*Entry, error) {
 	hash := HashName(name)
 	mask := uint64(r.Config.entries - 1)

@@ -25,15 +25,15 @@ type Header struct {
 	magic   [8]byte
 	Version uint32
 	state   uint32 // of the region: stateRaw to statePoisoned
-	Init    Node   // the lock of whoever initialises the region
+	Init    Node   // held to initialise the region
 	Config         // nothing below changes once the region is ready
 	Sum     uint64 // of config
 	_       [32]byte
 
-	Dir  Node   // the lock of whoever adds an entry
+	Dir  Node   // held to add an entry
 	free uint64 // where the heap's unused part begins
 
-	Removed uint32 // not 0 if somebody has removed the region; see removed.go
+	Removed uint32 // not 0 once the region was removed; see removed.go
 
 	_     [12]byte
 	Wakes uint64   // how often everybody who waits was asked to look again
@@ -112,7 +112,7 @@ type Entry struct {
 
 const (
 	entryFree    = 0
-	entryStarted = 1 // whoever holds the directory lock is at it, or was killed at it
+	entryStarted = 1 // the owner of the directory lock fills it, or was killed at that
 	EntryReady   = 2
 )
 

@@ -12,7 +12,7 @@ import (
 )
 
 // A lock is the robust lock of one node. Its word is 0, or the TID of the robust owner that
-// holds it; FUTEX_WAITERS asks whoever releases it to wake one; FUTEX_OWNER_DIED is set
+// holds it; FUTEX_WAITERS asks its owner to wake one at the release; FUTEX_OWNER_DIED is set
 // by the kernel when the holder's process ends. So it is taken by a compare-and-swap
 // from 0 or from a dead owner's word, and a kill at any instant leaves it free or
 // marked: the node is in the robust owner's list, or pending, whenever the word carries the
@@ -39,7 +39,7 @@ func (g *RobustOwner) TryLock(n *Node, waiters uint32, in Door) (ok, died bool) 
 	}
 	g.begin(n)
 	// A dead owner's word keeps its waiters bit: others may be asleep.
-	ok = atomic.CompareAndSwapUint32(&n.Word, word, g.Tid|word&Waiters|waiters)
+	ok = atomic.CompareAndSwapUint32(&n.Word, word, g.TID|word&Waiters|waiters)
 	if ok {
 		g.insert(n)
 	}
@@ -52,7 +52,7 @@ func (g *RobustOwner) TryLock(n *Node, waiters uint32, in Door) (ok, died bool) 
 }
 
 // Door is the region in which a lock lies, as its taker has seen it. Close shuts the door
-// and then looks at the list of each robust owner, under its mutex; so whoever takes a lock is
+// and then looks at the list of each robust owner, under its mutex; so a new owner of a lock is
 // in the list when Close looks, and Close waits for it, or finds the door shut. Between
 // Close's look and the end of the memory nobody takes a lock there that nobody could
 // release. The zero door is always open.
@@ -71,7 +71,7 @@ func (g *RobustOwner) Unlock(n *Node) {
 	for {
 		// Not a swap: a thread that is exiting must not release another's lock.
 		word := atomic.LoadUint32(&n.Word)
-		if word&TIDMask != g.Tid {
+		if word&TIDMask != g.TID {
 			break
 		}
 		if atomic.CompareAndSwapUint32(&n.Word, word, 0) {

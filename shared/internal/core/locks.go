@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// Where the locks of a region are, for whoever has to look at all of them. Two bitmaps say
+// Where the locks of a region are. Two bitmaps say
 // which entries have to do with the death of a participant, so that the others, however many,
 // need not be looked at.
 

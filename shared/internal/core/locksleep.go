@@ -6,9 +6,9 @@ import (
 	"unsafe"
 )
 
-// A wake-up is lost if whoever it woke is killed before it has taken the lock: others may
+// A wake-up is lost if the process that it woke is killed before it has taken the lock: others may
 // sleep on, and the word no longer says that they do. So who sleeps on a lock says so in its
-// participant's slot, and whoever looks after a dead participant wakes all who sleep there.
+// participant's slot, and the process that reaps a dead participant wakes all that sleep there.
 // And who sleeps on a lock is woken by the death of any participant, to look after it.
 
 // SleepOnLock notes in this participant's slot that it sleeps on n, until awake is called.

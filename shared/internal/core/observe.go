@@ -131,7 +131,7 @@ func (r *Region) Participants() ([]Participant, error) {
 			continue
 		}
 		all = append(all, Participant{
-			Slot: index, Incarnation: atomic.LoadUint32(&s.incarnation), PID: int(s.Pid), UID: int(s.uid),
+			Slot: index, Incarnation: atomic.LoadUint32(&s.incarnation), PID: int(s.PID), UID: int(s.uid),
 			Joined: time.Unix(0, s.started), Alive: word&TIDMask != 0 && !r.stale,
 		})
 	}

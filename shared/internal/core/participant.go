@@ -16,15 +16,15 @@ import (
 type Slot struct {
 	_           structs.HostLayout
 	Life        Node
-	Pid         int32
+	PID         int32
 	incarnation uint32 // counts the owners of the slot: changed before a slot is given on
 	uid         uint32
 	started     int64     // Unix nanoseconds
 	Wakes       uint32    // changed to wake the participant's waiting goroutines
 	Many        uint32    // it may sleep on locks that are not in the list
 	Asleep      [7]uint64 // the offsets of locks on which it sleeps
-	Tids        [RobustOwnerCount]uint32
-	Pidns       uint64 // the PID namespace of its robust owners' TIDs, or 0
+	TIDs        [RobustOwnerCount]uint32
+	PIDNS       uint64 // the PID namespace of its robust owners' TIDs, or 0
 	_           [40]byte
 }
 
@@ -72,7 +72,7 @@ func (r *Region) join(v *View) error {
 		}
 		// From here on nothing that the last owner wrote counts as a living one's.
 		n := atomic.AddUint32(&s.incarnation, 1)
-		s.Pid, s.uid, s.started = int32(os.Getpid()), uint32(os.Getuid()), time.Now().UnixNano()
+		s.PID, s.uid, s.started = int32(os.Getpid()), uint32(os.Getuid()), time.Now().UnixNano()
 		s.list()
 		// Of two who come at once from two PID namespaces, each says so and then looks.
 		if err := r.elsewhere(v); err != nil {
@@ -80,7 +80,7 @@ func (r *Region) join(v *View) error {
 			g.Unlock(&s.Life)
 			return err
 		}
-		r.Slot, r.Id, r.Owner = index, OwnerOf(index, n), g
+		r.Slot, r.ID, r.Owner = index, OwnerOf(index, n), g
 		// Whoever sleeps shall watch over this participant, too.
 		r.WakeAll(v)
 		return nil
@@ -107,7 +107,7 @@ func (r *Region) leave(v *View) error {
 	r.Owner.move(first, life)
 	err = r.memory.Close()
 	r.recover(w, r.Slot, false)
-	r.WakeAll(w) // also whoever of this process leads shall see it
+	r.WakeAll(w) // also for the leader of this process
 	r.Owner.Unlock(life)
 	return err
 }
@@ -138,7 +138,7 @@ func (r *Region) ReapDead(v *View) (found bool) {
 
 // recover brings into order what the owner of this slot has left at work. The slot's lock
 // is held: taken from the dead owner, or by the owner itself, which leaves. Each repair may
-// be made twice: whoever makes it can be killed too, and then the slot is as before. The last
+// be made twice: the process that makes it can be killed too, and then the slot is as before. The last
 // step makes the owner's name void.
 func (r *Region) recover(v *View, index int, died bool) {
 	s := v.Slot(r.Plan, index)

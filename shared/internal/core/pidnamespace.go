@@ -19,14 +19,14 @@ import (
 func (r *Region) elsewhere(v *View) error {
 	for index := range int(r.Config.Slots) {
 		s := v.Slot(r.Plan, index)
-		theirs := atomic.LoadUint64(&s.Pidns)
-		if atomic.LoadUint32(&s.Life.Word)&TIDMask == 0 || theirs == 0 || theirs == RobustOwners.Pidns {
+		theirs := atomic.LoadUint64(&s.PIDNS)
+		if atomic.LoadUint32(&s.Life.Word)&TIDMask == 0 || theirs == 0 || theirs == RobustOwners.PIDNS {
 			continue // free, or dead, or it comes just now and looks after this
 		}
-		if RobustOwners.Pidns == 0 {
+		if RobustOwners.PIDNS == 0 {
 			return fmt.Errorf("others have it open, and whether they are in the PID namespace of this process cannot be known, as all who share a region must be: mount /proc")
 		}
-		return fmt.Errorf("it is open in another PID namespace (pid:[%d], by process %d there), and the kernel's locks carry thread IDs, which hold for one only: run all who share it in one PID namespace, such as by shareProcessNamespace: true for the containers of a pod, or --pid=container:NAME", theirs, s.Pid)
+		return fmt.Errorf("it is open in another PID namespace (pid:[%d], by process %d there), and the kernel's locks carry thread IDs, which hold for one only: run all who share it in one PID namespace, such as by shareProcessNamespace: true for the containers of a pod, or --pid=container:NAME", theirs, s.PID)
 	}
 	return nil
 }

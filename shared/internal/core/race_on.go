@@ -8,7 +8,7 @@ import (
 )
 
 // The race detector does not see memory that Go has not allocated. So locks that lie in a
-// region are told to it by an address in the heap: that of the region's local lock.
+// region are announced to it by an address in the heap: that of the region's local lock.
 
 func RaceAcquire(lock chan struct{}) { runtime.RaceAcquire(*(*unsafe.Pointer)(unsafe.Pointer(&lock))) }
 

@@ -8,11 +8,11 @@ import (
 )
 
 // A thread that is exiting may take a lock with the TID of a robust owner whose list the
-// kernel has already walked: nobody marks that lock any more. So whoever looks after a dead
+// kernel has already walked: nobody marks that lock any more. So the process that reaps a dead
 // participant marks the locks that carry the TIDs of its robust owners, once none of its threads
 // runs any more.
 //
-// A TID may belong to somebody else by then: long after the death, or where nobody but C
+// A TID may belong to another thread by then: long after the death, or where nothing but C
 // programs was there to see it. So a lock is marked only if, after its word was read, no
 // thread had that TID. The robust owners of another handle of a process that lives, or has just
 // left, exist, and so do the threads of C programs, which hold locks with TIDs of their own.
@@ -26,20 +26,20 @@ import (
 // of the region but the slot's own.
 func (s *Slot) list() {
 	for i, g := range RobustOwners.All {
-		atomic.StoreUint32(&s.Tids[i], g.Tid)
+		atomic.StoreUint32(&s.TIDs[i], g.TID)
 	}
-	atomic.StoreUint64(&s.Pidns, RobustOwners.Pidns)
+	atomic.StoreUint64(&s.PIDNS, RobustOwners.PIDNS)
 }
 
 // unlist says that nobody is there whose TIDs mean anything.
-func (s *Slot) unlist() { atomic.StoreUint64(&s.Pidns, 0) }
+func (s *Slot) unlist() { atomic.StoreUint64(&s.PIDNS, 0) }
 
 // Listed returns the TIDs of the robust owners in a slot, and their PID namespace.
 func (s *Slot) Listed() (tids [RobustOwnerCount]uint32, pidns uint64) {
-	for i := range s.Tids {
-		tids[i] = atomic.LoadUint32(&s.Tids[i])
+	for i := range s.TIDs {
+		tids[i] = atomic.LoadUint32(&s.TIDs[i])
 	}
-	return tids, atomic.LoadUint64(&s.Pidns)
+	return tids, atomic.LoadUint64(&s.PIDNS)
 }
 
 // How long to wait at most for a process that was killed to be gone. Its threads do not run
@@ -55,12 +55,12 @@ const (
 func (r *Region) reapThreads(v *View, index int, slept bool) {
 	s := v.Slot(r.Plan, index)
 	tids, pidns := s.Listed()
-	if pidns == 0 || pidns != RobustOwners.Pidns {
+	if pidns == 0 || pidns != RobustOwners.PIDNS {
 		return
 	}
-	if slept && slices.ContainsFunc(tids[:], func(tid uint32) bool { return tid != 0 && threadOf(s.Pid, tid) }) {
+	if slept && slices.ContainsFunc(tids[:], func(tid uint32) bool { return tid != 0 && threadOf(s.PID, tid) }) {
 		r.WakeAll(v) // what was repaired until now need not wait
-		awaitEnd(s.Pid, waitForSleep)
+		awaitEnd(s.PID, waitForSleep)
 		r.WakeOthers(v, s)
 	}
 	end := time.Now().Add(waitForLock)
@@ -70,10 +70,10 @@ func (r *Region) reapThreads(v *View, index int, slept bool) {
 			return false
 		case !ThreadExists(tid):
 			return true
-		case !threadOf(s.Pid, tid):
+		case !threadOf(s.PID, tid):
 			return false
 		}
-		awaitEnd(s.Pid, time.Until(end))
+		awaitEnd(s.PID, time.Until(end))
 		return !ThreadExists(tid)
 	}
 	r.EachLock(v, func(n *Node) { n.markDead(ended) })
@@ -91,7 +91,7 @@ func (r *Region) foreign(v *View, tid uint32) bool {
 		tids, pidns := s.Listed()
 		// Whoever reaps a slot holds its lock, too, and is not listed there.
 		holder := atomic.LoadUint32(&s.Life.Word) & TIDMask
-		if pidns != RobustOwners.Pidns && holder != 0 && slices.Contains(tids[:], holder) && slices.Contains(tids[:], tid) {
+		if pidns != RobustOwners.PIDNS && holder != 0 && slices.Contains(tids[:], holder) && slices.Contains(tids[:], tid) {
 			return true
 		}
 	}
@@ -107,7 +107,7 @@ func (n *Node) markDead(ended func(tid uint32) bool) {
 	for range markTries {
 		word := atomic.LoadUint32(&n.Word)
 		if word == OwnerDied|Waiters {
-			break // whoever marked it may have been killed before it woke anybody
+			break // the process that marked it may have been killed before it woke a sleeper
 		}
 		if tid := word & TIDMask; tid == 0 || !ended(tid) {
 			return

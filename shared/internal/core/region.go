@@ -24,7 +24,7 @@ type Region struct {
 	View     atomic.Pointer[View] // nil once closed
 	last     atomic.Pointer[View] // nil once the memory is given back, which is later
 	closing  atomic.Bool
-	removed  atomic.Bool // its users are told: see removed.go
+	removed  atomic.Bool // its users get ErrRemoved: see removed.go
 	stale    bool        // it lies in a file that nobody has opened since the system was started, or is a copy
 	kinds    Kinds
 	blank    bool                // this process has made the segment
@@ -33,7 +33,7 @@ type Region struct {
 	Config   Config // this process's own copy, checked
 	Plan     plan
 	Slot     int
-	Id       Owner
+	ID       Owner
 	Owner    *RobustOwner // of the slot
 	Waker    *waker
 	Sleepers sleepers
@@ -201,7 +201,7 @@ type words struct {
 	_       [Line - 8]byte
 }
 
-// BeginWord is use for whoever writes a word of the structure: Close waits until EndWord, or
+// BeginWord is Use for writers of a word of the structure: Close waits until EndWord, or
 // BeginWord finds the region closed.
 func (t *Structure) BeginWord() (*View, error) {
 	t.wordsOf().writers.Add(1)
@@ -221,7 +221,7 @@ func (t *Structure) wordsOf() *words {
 	return &t.Region.words[t.Offset/Line%uint64(len(t.Region.words))]
 }
 
-// Inside is use for whoever gives back what Close waits for.
+// Inside is Use for calls that give back what Close waits for.
 func (r *Region) Inside() (*View, error) {
 	if v := r.last.Load(); v != nil {
 		return v, nil

@@ -96,7 +96,7 @@ func (r *Region) Sync() error {
 	return r.File.sync(v)
 }
 
-// outlive marks each lock that somebody held when the system went down as the kernel marks
+// outlive marks each lock that was held when the system went down as the kernel marks
 // the locks of the dead. Nobody else has the region open.
 func (r *Region) outlive(v *View) {
 	died(&v.Header().Dir)

@@ -19,7 +19,7 @@ import (
 )
 
 // regionFile is the file of a region. Whoever has the region open has a shared lock on the
-// file, flock(2); whoever makes it, or opens it first after a reboot, an exclusive one
+// file, flock(2); the process that makes it, or opens it first after a reboot, an exclusive one
 // meanwhile. So who has to do that is alone.
 type regionFile struct {
 	*os.File
@@ -128,7 +128,7 @@ func (f *regionFile) ready(boot [16]byte, make bool) (bool, error) {
 }
 
 // owned returns the file's owner and mode. In a directory that gives its group to new files,
-// whoever makes one need not be a member of it.
+// the user who makes one need not be a member of it.
 func (f *regionFile) owned() (o sysvipc.Object, err error) {
 	var file, dir unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &file); err != nil {
@@ -168,7 +168,7 @@ func (f *regionFile) isThere() error {
 }
 
 // prepare gives the file its size, if it is new. The magic comes first: an empty file may
-// be taken by whoever wants to make a region in it, and another that does not begin so
+// be taken to make a region in it, and another that does not begin so
 // may not.
 func (f *regionFile) prepare(fresh *Config) error {
 	st, err := f.Stat()
@@ -303,7 +303,7 @@ func (f *regionFile) lock(ctx context.Context, how int) error {
 }
 
 // bootID returns what tells this boot of the system from all others, and this file from a
-// copy that was made while somebody had it open: by random(4) and statx(2).
+// copy that was made while a process had it open: by random(4) and statx(2).
 func (f *regionFile) bootID() (id [16]byte, err error) {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // lock word that this process holds carries the TID of a robust owner, and stands in its
 // list: when the process ends, however it ends, so does the robust owner.
 type RobustOwner struct {
-	Tid  uint32
+	TID  uint32
 	head *robustHead
 
 	Mu   sync.Mutex  // orders changes of the list
@@ -54,7 +54,7 @@ var RobustOwners struct {
 	once  sync.Once
 	err   error
 	All   [RobustOwnerCount]*RobustOwner
-	Pidns uint64 // the PID namespace in which their TIDs are these, or 0 if it cannot be known
+	PIDNS uint64 // the PID namespace in which their TIDs are these, or 0 if it cannot be known
 }
 
 const RobustOwnerCount = 4
@@ -66,7 +66,7 @@ func StartRobustOwners() error {
 	}
 	RobustOwners.once.Do(func() {
 		registerExiting()
-		RobustOwners.Pidns = pidNamespace()
+		RobustOwners.PIDNS = pidNamespace()
 		for i := range RobustOwners.All {
 			if RobustOwners.All[i], RobustOwners.err = newRobustOwner(); RobustOwners.err != nil {
 				return
@@ -144,7 +144,7 @@ func (g *RobustOwner) Abandon(n *Node) {
 
 // Keep notes in a lock that a [Mutex] or an [RWMutex] is who holds it.
 func Keep(n *Node, g *RobustOwner) {
-	atomic.StoreUint32(&n.Owner, g.Tid)
+	atomic.StoreUint32(&n.Owner, g.TID)
 	Closes.Wake() // a Close need not wait for it any longer
 }
 
@@ -158,7 +158,7 @@ func heldIn(v *View) (all, kept int) {
 		for _, n := range g.list {
 			if at := uintptr(unsafe.Pointer(n)); at >= start && at-start < uintptr(len(v.Bytes)) {
 				all++
-				if atomic.LoadUint32(&n.Owner) == g.Tid {
+				if atomic.LoadUint32(&n.Owner) == g.TID {
 					kept++
 				}
 			}

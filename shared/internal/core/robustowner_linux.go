@@ -44,7 +44,7 @@ func (g *RobustOwner) live(started chan<- error) {
 		started <- fmt.Errorf("shared: set_robust_list: %w (a sandbox may forbid it)", errno)
 		return
 	}
-	g.Tid = uint32(unix.Gettid())
+	g.TID = uint32(unix.Gettid())
 	started <- nil
 	select {}
 }

@@ -71,7 +71,7 @@ func (e *Spinner) Budget() uint64 {
 }
 
 // Hit notes that it took so many rounds. What follows from that is left to the next wait,
-// since here somebody has what he waited for.
+// since here a goroutine has what it waited for.
 func (e *Spinner) Hit(used uint64) { StoreOwn(&e.used, used+1) }
 
 func (e *Spinner) Miss() {

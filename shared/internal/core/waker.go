@@ -25,7 +25,7 @@ import (
 
 // waker is the process's side of it, for one region.
 type waker struct {
-	Lead chan struct{} // holds a token: whoever takes it leads
+	Lead chan struct{} // holds a token: the goroutine that takes it leads
 
 	Mu      sync.Mutex
 	Waiters map[uint64][]*waiter // by the offset of their event
@@ -49,7 +49,7 @@ func (r *Region) EventWords() uint64 { return (uint64(r.Config.Slots) + 63) / 64
 // EventSize is how many bytes an event takes.
 func (r *Region) EventSize() uint64 { return 8 * r.EventWords() }
 
-// Notify wakes whoever waits for the event. Call it after the change is published.
+// Notify wakes all that wait for the event. Call it after the change is published.
 func (r *Region) Notify(v *View, event uint64) {
 	for i := range r.EventWords() {
 		word := (*uint64)(v.At(event + 8*i))

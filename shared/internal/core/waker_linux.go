@@ -34,7 +34,7 @@ func soon() *unix.Timespec {
 	return &at
 }
 
-// listen sleeps while *word is val, until somebody wakes it, or another participant ends,
+// listen sleeps while *word is val, until it is woken, or another participant ends,
 // which it reports. It may return for no reason.
 func (r *Region) listen(v *View, word *uint32, val uint32) (ended bool) {
 	var words [maxWaitv]waitv

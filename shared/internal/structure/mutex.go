@@ -166,7 +166,7 @@ func (m *Mutex) Unlock() error {
 	}
 	defer v.Done()
 	n, g := (*core.Node)(v.At(m.Offset)), m.holder
-	if g == nil || atomic.LoadUint32(&n.Word)&core.TIDMask != g.Tid {
+	if g == nil || atomic.LoadUint32(&n.Word)&core.TIDMask != g.TID {
 		return fmt.Errorf("shared: unlock mutex %q: this process does not hold it", m.Name)
 	}
 	n.Owner = 0

@@ -345,7 +345,7 @@ func RepairRecords(v *core.View, t core.Structure, dead core.Owner) {
 		}
 		p += span
 	}
-	// Always: whoever began this repair may have been killed just before.
+	// Always: the process that began this repair may have been killed just before.
 	atomic.AddUint64(&h.epoch, 1)
 	c.Advance(v)
 }

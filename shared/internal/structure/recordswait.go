@@ -89,7 +89,7 @@ func (c *Records) mayTake(v *core.View) bool {
 
 // await returns when it is worth another try, where the record at p is in the way.
 func (c *Records) await(ctx context.Context, v *core.View, event uint64, e *core.Spinner, p uint64, ready func() bool) error {
-	// Those who sleep are told of a death by the kernel; those who only try are not.
+	// The kernel wakes sleepers at a death; processes that only try see it here.
 	slot := atomic.LoadUint64(&c.At(v, p).State) >> RecordSlot & recordSlots
 	if slot < uint64(c.Region.Config.Slots) && atomic.LoadUint32(&v.Slot(c.Region.Plan, int(slot)).Life.Word)&core.OwnerDied != 0 && c.Region.ReapDead(v) {
 		return nil

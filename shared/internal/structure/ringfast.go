@@ -11,7 +11,7 @@ import (
 // full, or becomes so while one spins. They do what Ring.Put and Ring.Take do, in one
 // function each that knows T, with as few instructions as can be:
 //
-//   - Between a claim and its end, so that whoever spins on the cell hardly ever looks in
+//   - Between a claim and its end, so that a process that spins on the cell hardly ever looks in
 //     between, which would cost both sides the cell's line once more.
 //   - Between the look that finds a message and the end of Receive. While a processor waits
 //     for the line with the message, which comes from another one, it works ahead, a hundred

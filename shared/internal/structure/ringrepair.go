@@ -96,7 +96,7 @@ func RepairChan(v *core.View, t core.Structure, dead core.Owner) {
 		}
 		p++
 	}
-	// Always: whoever began this repair may have been killed just before.
+	// Always: the process that began this repair may have been killed just before.
 	atomic.AddUint64(&h.epoch, 1)
 }
 
@@ -112,8 +112,8 @@ func (c *Ring) disown(v *core.View, p, w uint64) {
 }
 
 // orphan looks after the owner of a cell that blocks a try, and reports whether it was
-// dead and its work has been brought into order. Those who sleep are told of a death by
-// the kernel; those who only try are not.
+// dead and its work has been brought into order. The kernel wakes sleepers at a
+// death; processes that only try see it here.
 func (c *Ring) orphan(v *core.View, at place) bool {
 	slot := at.word >> SlotShift & slotMask
 	if state := at.word & StateMask; state != cellWriting && state != cellReading || slot >= uint64(c.Region.Config.Slots) {

@@ -39,8 +39,8 @@ const RwHeadSize = 128
 
 const (
 	rwFree   = 0
-	rwWanted = 1 // whoever holds the lock waits for the readers to leave
-	RwHeld   = 2 // whoever holds the lock may be changing what it guards
+	rwWanted = 1 // the owner of the lock waits for the readers to leave
+	RwHeld   = 2 // the owner of the lock may be changing what it guards
 	rwBroken = 3 // a writer was killed when it held it; with the lock held, as wanted
 	rwLost   = 4 // a writer gave it back unrepaired
 )
@@ -63,7 +63,7 @@ func DeclareRWMutex(r *core.Region, name string) (*RwMutex, error) {
 	// The count bears the participant's incarnation: an earlier owner's is void.
 	for own := m.count(v); ; {
 		n := atomic.LoadUint64(own)
-		if n>>32 == uint64(r.Id)>>32 || atomic.CompareAndSwapUint64(own, n, uint64(r.Id)>>32<<32) {
+		if n>>32 == uint64(r.ID)>>32 || atomic.CompareAndSwapUint64(own, n, uint64(r.ID)>>32<<32) {
 			break
 		}
 	}

@@ -83,7 +83,7 @@ func (m *RwMutex) enter(v *core.View) (bool, error) {
 func (m *RwMutex) add(v *core.View) error {
 	n := atomic.AddUint64(m.count(v), 1)
 	switch {
-	case n>>32 == uint64(m.Region.Id)>>32:
+	case n>>32 == uint64(m.Region.ID)>>32:
 		return nil
 	case m.Region.View.Load() != v:
 		return m.Region.Closed()

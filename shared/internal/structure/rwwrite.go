@@ -184,7 +184,7 @@ func (m *RwMutex) Unlock() error {
 	}
 	defer v.Done()
 	h, g := m.Head(v), m.holder
-	if g == nil || atomic.LoadUint32(&h.lock.Word)&core.TIDMask != g.Tid {
+	if g == nil || atomic.LoadUint32(&h.lock.Word)&core.TIDMask != g.TID {
 		return fmt.Errorf("shared: unlock rwmutex %q: this process does not hold it for writing", m.Name)
 	}
 	state := uint32(rwFree)

@@ -21,7 +21,7 @@ import (
 // is not written to while a word points to it. A writer fills a free cell and publishes it
 // by one word, so that it is never half there: a reader copies the cell, and knows that it
 // was whole if the word is still the same. If the writer is killed, the cell is in no word
-// and not on the stack, or the number of entries is off by one: whoever takes the lock next
+// and not on the stack, or the number of entries is off by one: the next owner of the lock
 // learns from the kernel that its holder died, and counts anew.
 //
 // A deleted entry's word is a hole, which the probes go over. The entries behind it move

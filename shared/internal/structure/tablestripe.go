@@ -95,7 +95,7 @@ func (s Stripe) read(hash uint64, key, value unsafe.Pointer) (bool, error) {
 	return false, errBusy
 }
 
-// readInTurn is read for whoever got errBusy: it takes its turn with the writers.
+// readInTurn is read after errBusy: it takes its turn with the writers.
 func (s Stripe) readInTurn(ctx context.Context, hash uint64, key, value unsafe.Pointer) (bool, error) {
 	lock, err := s.lock(ctx)
 	if err != nil {
@@ -170,7 +170,7 @@ func (s Stripe) put(hash, slot, word uint64, exists bool, key, value unsafe.Poin
 }
 
 // room reports whether there may be one more entry than the stripe's count. One cell must
-// be left for whoever replaces a value, and far below its share a stripe need not ask how
+// be left for a replacement of a value, and far below its share a stripe need not ask how
 // many the others have.
 func (s Stripe) room(count uint64) bool {
 	return count < s.Cells-1 && (count*s.Stripes < s.Capacity/2 || s.Table.count(s.v) < s.Capacity)

@@ -13,7 +13,7 @@ import (
 
 // A Topic without its type. The protocol is that of model/topic.pml, in its form FIXED: a
 // message has a position, counted from 0, and lies in cell position mod N. All below tail
-// is published. All below intent may have been written, or is being written by whoever
+// is published. All below intent may have been written, or is being written by the process that
 // holds the lock: so what is at position p is whole if, after it was copied, intent is not
 // beyond p+N. Intent never goes back, since a publisher that was killed may have written up
 // to its own (I13). Each message keeps its position, so that a subscriber who counts

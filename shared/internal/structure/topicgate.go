@@ -60,7 +60,7 @@ type Subscription struct {
 	Missed  uint64 // messages lost in all
 	Gate    uint64 // number of its gate; math.MaxUint64 if it is lossy
 	ended   atomic.Bool
-	mu      sync.Mutex // held to write to the gate: after Close it is somebody else's
+	mu      sync.Mutex // held to write to the gate: after Close it is another subscription's
 	spinner core.Spinner
 }
 
@@ -111,7 +111,7 @@ func (s *Subscription) Join(v *core.View) error {
 	for again := range 2 {
 		for i := range c.Count {
 			g := c.Gate(v, i)
-			if atomic.LoadUint64(&g.Owner) != 0 || !atomic.CompareAndSwapUint64(&g.Owner, 0, uint64(r.Id)) {
+			if atomic.LoadUint64(&g.Owner) != 0 || !atomic.CompareAndSwapUint64(&g.Owner, 0, uint64(r.ID)) {
 				continue
 			}
 			for upTo := atomic.LoadUint32(&h.gates); uint64(upTo) <= i; upTo = atomic.LoadUint32(&h.gates) {
@@ -241,7 +241,7 @@ func (s *Subscription) Close() error {
 func (s *Subscription) release(v *core.View) {
 	if s.gated() {
 		g := s.Topic.Gate(v, s.Gate)
-		if atomic.LoadUint64(&g.Owner) == uint64(s.Topic.Region.Id) {
+		if atomic.LoadUint64(&g.Owner) == uint64(s.Topic.Region.ID) {
 			g.free()
 		}
 		s.Topic.Region.Notify(v, s.Topic.room)

@@ -14,7 +14,7 @@ import (
 // A C program uses it with the operations of stdatomic.h.
 //
 // The value has a line of its own. The event of a change, which is written only where
-// somebody waits for one, lies in the next.
+// a goroutine waits for one, lies in the next.
 type Word struct{ core.Structure }
 
 const wordSize = 8
