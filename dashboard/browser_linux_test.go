@@ -119,7 +119,7 @@ func crowd(n int) *inspect.Snapshot {
 
 // A user looks, filters, opens, goes back, by keyboard alone too, in both themes, on a telephone and on a large screen;
 // the machine stops to answer; the server is killed and comes back. Nothing is asked for elsewhere, and nothing
-// that somebody else wrote becomes code.
+// that another program wrote becomes code.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	const n = 43_900
