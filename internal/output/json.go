@@ -15,7 +15,7 @@ import (
 
 // Append appends a value as JSON. It differs from encoding/json in what the reader of a list at a terminal
 // needs: characters that do not print are escaped, times are RFC 3339 in seconds, and a list that is nil is
-// empty, unless the tag of its field says nullable.
+// empty, unless its field has the tag nullable.
 func Append(dst []byte, v any) []byte { return appendValue(dst, reflect.ValueOf(v)) }
 
 var (
@@ -124,7 +124,7 @@ func fieldsOf(t reflect.Type) []field {
 		}
 		name, option, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name != "-" {
-			fields = append(fields, field{name, `"` + name + `":`, []int{i}, option == "omitempty", option == "nullable"})
+			fields = append(fields, field{name, `"` + name + `":`, []int{i}, option == "omitempty", f.Tag.Get("nullable") != ""})
 		}
 	}
 	fieldCache.Store(t, fields)

@@ -33,7 +33,7 @@ func MessageOf(msg sysvipc.Message, index int) *Message {
 // Contents are what "show" counts of the messages of a queue; both are nil if this user may not read them.
 type Contents struct {
 	Counted *int          `json:"counted"`
-	Types   []MessageType `json:"types,nullable"`
+	Types   []MessageType `json:"types" nullable:"yes"`
 }
 
 // MessageType are the messages of one type. Bytes, Smallest and Largest are bytes.

@@ -231,7 +231,7 @@ func (s *schema) fields(t reflect.Type, add func(string, object), required *[]st
 		if name == "-" {
 			continue
 		}
-		value := s.value(f.Type, option == "nullable")
+		value := s.value(f.Type, f.Tag.Get("nullable") != "")
 		if words := f.Tag.Get("enum"); words != "" {
 			value = object{{"enum", strings.Split(words, ",")}}
 		}

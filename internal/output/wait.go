@@ -19,7 +19,7 @@ type Wait struct {
 	ID      int           `json:"id"`
 	SemNum  *int          `json:"semnum"`                         // at which semaphore the operations are stuck
 	Op      string        `json:"op" enum:"operate,send,receive"` // "operate", "send" or "receive"
-	Ops     []SemaphoreOp `json:"ops,nullable"`                   // they are done together or not at all
+	Ops     []SemaphoreOp `json:"ops" nullable:"yes"`             // they are done together or not at all
 	MsgType *int64        `json:"msgtype"`                        // as in msgrcv(2)
 	Except  *bool         `json:"except"`
 	Size    *int          `json:"size"` // bytes of the message, or of the receiver's buffer
@@ -30,7 +30,7 @@ type Wait struct {
 	Holders []Holder      `json:"holders"`
 	Cycle   *int          `json:"cycle"`
 	Stuck   bool          `json:"stuck"`
-	Queued  []TypeCount   `json:"types_on_queue,nullable"`
+	Queued  []TypeCount   `json:"types_on_queue" nullable:"yes"`
 	Unknown []string      `json:"unknown"`
 }
 
