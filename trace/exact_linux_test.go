@@ -540,6 +540,7 @@ func semop2(id int, op sembuf) syscall.Errno {
 // Who may not use bpf(2) learns which capabilities are missing.
 func TestDenied(t *testing.T) {
 	t.Parallel()
+	ipctest.NeedBPF(t) // then it is the capabilities that are missing, and not bpf(2)
 	p := ipctest.Start(t, denied, &ipctest.Options{UID: ipctest.Nobody})
 	if got := p.Line(); !strings.Contains(got, "lacks CAP_BPF and CAP_PERFMON") || !strings.HasPrefix(got, "true true trace: ") {
 		t.Errorf("nobody gets: %s", got)
