@@ -129,7 +129,7 @@ func (p *program) readUser(to int16, size int32, mark int32) {
 }
 
 // Next returns the next call that has ended; the trace was started with [Options.Events]. It waits for one until ctx ends,
-// and then returns its error when no more are in the buffer; after [Trace.Close] it returns os.ErrClosed. Calls that end while the buffer of 4 MiB is full
+// and then returns its error when no more are in the buffer; after [Trace.Close] it returns os.ErrClosed. Calls that end while the buffer of 16 MiB is full
 // are counted in [Summary.LostEvents].
 func (t *Trace) Next(ctx context.Context) (*Event, error) {
 	if t.reader == nil {
@@ -154,6 +154,14 @@ func (t *Trace) Next(ctx context.Context) (*Event, error) {
 		return nil, fmt.Errorf("trace: next event: it has %d bytes, not %d", len(record.RawSample), recordSize)
 	}
 	return t.eventOf(record.RawSample), nil
+}
+
+// Buffered is how many bytes of events are in the buffer: 0 means that [Trace.Next] would wait.
+func (t *Trace) Buffered() int {
+	if t.reader == nil {
+		return 0
+	}
+	return t.reader.AvailableBytes()
 }
 
 // eventOf reads a record.

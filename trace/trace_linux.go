@@ -47,7 +47,7 @@ type kernelMaps struct {
 const (
 	defaultRows  = 1 << 16
 	attachesKept = 1 << 12
-	eventsMemory = 4 << 20
+	eventsMemory = 16 << 20
 )
 
 // Start attaches to the kernel; a nil opts is that of all defaults. It takes some milliseconds. Where that cannot be, the

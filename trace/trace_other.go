@@ -24,6 +24,9 @@ func (*Trace) Read() (*Summary, error) { return nil, ErrUnsupported }
 // Next returns [ErrUnsupported].
 func (*Trace) Next(context.Context) (*Event, error) { return nil, ErrUnsupported }
 
+// Buffered returns 0.
+func (*Trace) Buffered() int { return 0 }
+
 // Close does nothing.
 func (*Trace) Close() error { return nil }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +46,7 @@ type tracer struct {
 	t      *trace.Trace
 	out    io.Writer
 	errOut io.Writer
+	idle   func() error // nil, or what is done when no event waits
 }
 
 func newTraceCommand() *cobra.Command {
@@ -120,7 +123,7 @@ func (t *tracer) run(cmd *cobra.Command, args []string) error {
 			err = t.endEvents(d)
 		}
 	case t.events:
-		err = t.each(ctx, t.line)
+		err = t.lines(ctx)
 	case t.graph, t.contention:
 		err = t.handovers(ctx)
 	default:
@@ -308,20 +311,31 @@ func (t *tracer) each(ctx context.Context, f func(*trace.Event) error) error {
 		if err != nil {
 			return err
 		}
-		if want = t.wanted(); want != nil && !want(e.Object) {
-			continue
+		if want = t.wanted(); want == nil || want(e.Object) {
+			err = f(e)
 		}
-		if err := f(e); err != nil {
+		if err == nil && t.idle != nil && t.t.Buffered() == 0 {
+			err = t.idle()
+		}
+		if err != nil {
 			return err
 		}
 	}
 }
 
+// lines writes all events: each at once, or many together while they come quickly.
+func (t *tracer) lines(ctx context.Context) error {
+	w := bufio.NewWriterSize(t.out, 64<<10)
+	t.idle = w.Flush
+	err := t.each(ctx, func(e *trace.Event) error { return t.line(w, e) })
+	return cmp.Or(err, w.Flush())
+}
+
 // line writes an event.
-func (t *tracer) line(e *trace.Event) error {
+func (t *tracer) line(w io.Writer, e *trace.Event) error {
 	var err error
 	if t.format == "jsonl" {
-		_, err = t.out.Write(output.AppendLine(nil, calls.EventJSON(e, t.here)))
+		_, err = w.Write(output.AppendLine(nil, calls.EventJSON(e, t.here)))
 		return err
 	}
 	ns := ""
@@ -332,7 +346,7 @@ func (t *tracer) line(e *trace.Event) error {
 	if e.TID != e.PID {
 		thread += "/" + strconv.Itoa(e.TID)
 	}
-	_, err = fmt.Fprintf(t.out, "%s %s%s %s %s\n", e.Time.Format("15:04:05.000000"), ns, thread, terminal.Escape(e.Comm), e.Text(t.names[e.Ref()]))
+	_, err = fmt.Fprintf(w, "%s %s%s %s %s\n", e.Time.Format("15:04:05.000000"), ns, thread, terminal.Escape(e.Comm), e.Text(t.names[e.Ref()]))
 	return err
 }
 
