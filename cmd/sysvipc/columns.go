@@ -58,7 +58,7 @@ func (e *entry) object(v *view) *output.Object {
 	return e.shown
 }
 
-func (v *view) look(e *entry) *output.Look {
+func (v *view) look(e *entry) output.Look {
 	ns, own := v.ns, v.own
 	if e.ns != 0 {
 		ns = e.ns
@@ -66,7 +66,7 @@ func (v *view) look(e *entry) *output.Look {
 	if v.beside {
 		own = ns
 	}
-	return &output.Look{Time: v.now, Namespace: ns, Own: own, User: v.users.Name, Group: v.groups.Name}
+	return output.Look{Time: v.now, Namespace: ns, Own: own, User: v.users.Name, Group: v.groups.Name}
 }
 
 // columns are those of the table, JSON and CSV, in the order of JSON and CSV.

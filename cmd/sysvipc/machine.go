@@ -100,7 +100,8 @@ func writeNames(w io.Writer, v *view, all entries) error {
 		if err != nil {
 			return errors.Join(err, out.Flush())
 		}
-		out.WriteString(v.look(e).Ref(e.Object) + "\n")
+		look := v.look(e)
+		out.WriteString(look.Ref(e.Object) + "\n")
 	}
 	return out.Flush()
 }

@@ -149,16 +149,30 @@ func (l *Look) Inspected(seen *inspect.Object) *Object {
 }
 
 func (l *Look) object(st *sysvipc.Object, used time.Time) *Object {
-	o := &Object{Ref: l.Ref(st), Type: Type(st.Kind)}
-	o.NS = known(o, "ns", l.Namespace, l.Namespace != 0)
-	user, group := l.User(st.UID), l.Group(st.GID)
+	// All that it points to is in one piece, since there may be many objects.
+	o := &struct {
+		Object
+		ns           uint64
+		owner, group string
+		changed      time.Time
+		age, idle    int64
+	}{ns: l.Namespace, owner: l.User(st.UID), group: l.Group(st.GID), changed: st.Changed}
+	o.Ref, o.Type = l.Ref(st), Type(st.Kind)
+	o.NS = knownAt(&o.Object, "ns", &o.ns, o.ns != 0)
 	o.Common = Common{
 		ID: st.ID, Key: int32(st.Key), KeyHex: keyText(st.Key), Mode: uint32(st.Mode), ModeStr: modeText(st.Mode),
-		UID: st.UID, Owner: known(o, "owner", user, user != ""), GID: st.GID, Group: known(o, "group", group, group != ""),
-		CUID: st.CUID, CGID: st.CGID, Changed: stamp(st.Changed),
+		UID: st.UID, Owner: knownAt(&o.Object, "owner", &o.owner, o.owner != ""), GID: st.GID, Group: knownAt(&o.Object, "group", &o.group, o.group != ""),
+		CUID: st.CUID, CGID: st.CGID,
 	}
-	o.Age, o.Idle = l.since(st.Changed), l.since(used)
-	return o
+	if !st.Changed.IsZero() {
+		o.Changed, o.Age = &o.changed, &o.age
+		o.age = l.since(st.Changed)
+	}
+	if !used.IsZero() {
+		o.Idle = &o.idle
+		o.idle = l.since(used)
+	}
+	return &o.Object
 }
 
 // keyText is the key as [sysvipc.Key.String] has it, for lists of many.
@@ -173,22 +187,19 @@ func keyText(key sysvipc.Key) string {
 // modeText is permissions as "rw-r-----".
 func modeText(mode fs.FileMode) string { return mode.String()[1:] }
 
-// since is how many seconds ago a time was, or nil for none.
-func (l *Look) since(t time.Time) *int64 {
-	if t.IsZero() {
-		return nil
-	}
-	sec := int64(max(0, l.Time.Sub(t)) / time.Second)
-	return &sec
-}
+// since is how many seconds ago a time was.
+func (l *Look) since(t time.Time) int64 { return int64(max(0, l.Time.Sub(t)) / time.Second) }
 
 // known is a value, or nil with its name in Unknown.
-func known[T any](o *Object, name string, value T, ok bool) *T {
+func known[T any](o *Object, name string, value T, ok bool) *T { return knownAt(o, name, &value, ok) }
+
+// knownAt is known of a value that has its place.
+func knownAt[T any](o *Object, name string, value *T, ok bool) *T {
 	if !ok {
 		o.Unknown = append(o.Unknown, name)
 		return nil
 	}
-	return &value
+	return value
 }
 
 // missing appends to a list each name after which true stands.
