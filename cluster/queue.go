@@ -54,6 +54,9 @@ type Queue struct {
 	done      bool
 }
 
+// queuePrefix is how the names of queues' streams begin.
+const queuePrefix = "SYSVIPC_Q_"
+
 // QueueOptions are the choices that are made when a queue is made. Nil and the zero
 // value are right for most.
 type QueueOptions struct {
@@ -104,7 +107,7 @@ func (c *Conn) queue(ctx context.Context, op, name string, opts *QueueOptions) (
 	if err != nil {
 		return nil, err
 	}
-	q.stream, q.subject = "SYSVIPC_Q_"+tok, "sysvipc.q."+tok+"."
+	q.stream, q.subject = queuePrefix+tok, "sysvipc.q."+tok+"."
 	var info *jetstream.StreamInfo
 	err = c.Retry(ctx, func(ctx context.Context) error {
 		s, err := c.js.Stream(ctx, q.stream)

@@ -3,9 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"runtime"
-	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,28 +32,8 @@ func newVersionCommand() *cobra.Command {
 }
 
 func printVersion(w io.Writer) error {
-	v := builtVersion()
-	words := []string{v.Program, "unknown", v.Go, v.OS + "/" + v.Arch}
-	if v.Version != nil {
-		words[1] = *v.Version
-	}
-	if v.Revision != nil {
-		words[1] += " " + *v.Revision
-	}
-	_, err := fmt.Fprintln(w, strings.Join(words, " "))
+	_, err := fmt.Fprintln(w, builtVersion())
 	return err
 }
 
-// builtVersion is what this program was built of.
-func builtVersion() *output.Version {
-	v := &output.Version{Program: "sysvipc", Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		v.Version = output.OrNil(info.Main.Version)
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				v.Revision = output.OrNil(s.Value)
-			}
-		}
-	}
-	return v
-}
+func builtVersion() *output.Version { return output.BuiltVersion("sysvipc") }

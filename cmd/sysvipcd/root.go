@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 // newRoot returns the command with all its verbs.
@@ -18,12 +19,15 @@ func newRoot() *cobra.Command {
 		Use:   "sysvipcd VERB [FLAGS]",
 		Short: "Carry System V IPC past one machine",
 		Long: `Sysvipcd serves what is on this machine as metrics (serve), joins message queues of several
-machines (bridge) and runs commands under a lock that several machines share (run). The last
-two need NATS servers with JetStream, from version 2.12, or bring one (--embedded).`,
+machines (bridge), runs commands under a lock that several machines share (run), and lists what
+a cluster keeps (ls). The last three need NATS servers with JetStream, from version 2.12; a
+bridge can bring one (--embedded).`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newBridgeCommand(), newRunCommand(), newServeCommand())
+	root.AddCommand(newBridgeCommand(), newRunCommand(), newServeCommand(), newLsCommand(), newVersionCommand())
+	root.Version = output.BuiltVersion("sysvipcd").String()
+	root.SetVersionTemplate("{{.Version}}\n")
 	return root
 }
 

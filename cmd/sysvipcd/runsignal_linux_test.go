@@ -95,7 +95,7 @@ func TestRunHandsSignalsOn(t *testing.T) {
 // Ctrl-C at a terminal reaches the command once: for many, two mean something else.
 func TestRunAtATerminal(t *testing.T) {
 	t.Parallel()
-	master, slave := terminal(t)
+	master, slave := newTerminal(t)
 	p := command(t, "run", "--cluster", nats(t), "--name", "a", "sh", "-c",
 		`n=0; trap 'n=$((n+1))' INT; echo ready; while [ $n = 0 ]; do sleep 0.01; done; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.01; done; exit $n`)
 	p.Stdin, p.Stdout, p.Stderr = slave, slave, slave
@@ -119,8 +119,8 @@ func TestRunAtATerminal(t *testing.T) {
 	p.code(t, 1)
 }
 
-// terminal makes a pseudoterminal.
-func terminal(t *testing.T) (master, slave *os.File) {
+// newTerminal makes a pseudoterminal.
+func newTerminal(t *testing.T) (master, slave *os.File) {
 	t.Helper()
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -26,8 +26,16 @@ type servers struct {
 	embedded, syncAlway bool
 }
 
-// add adds the flags. The flag for the URL is called nats or cluster.
+// add adds the flags of a connection, and those for what is made and held over it.
 func (s *servers) add(cmd *cobra.Command, url string) {
+	s.addConnection(cmd, url)
+	f := cmd.Flags()
+	f.IntVar(&s.replicas, "replicas", 0, "on how many servers new objects are kept (default: 3 in a cluster, else 1)")
+	f.Var(&s.lease, "lease", "for how long one may be silent before others take its place (default 10s)")
+}
+
+// addConnection adds the flags of a connection. That for the URL is called nats or cluster.
+func (s *servers) addConnection(cmd *cobra.Command, url string) {
 	f := cmd.Flags()
 	f.StringVar(&s.url, url, "", "`URL` of the servers, several with commas between")
 	f.StringVar(&s.creds, "creds", "", "`FILE` with NATS credentials")
@@ -35,9 +43,7 @@ func (s *servers) add(cmd *cobra.Command, url string) {
 	f.StringVar(&s.ca, "tls-ca", "", "`FILE` with the certificates that the servers' must go back to")
 	f.StringVar(&s.cert, "tls-cert", "", "`FILE` with this client's certificate")
 	f.StringVar(&s.key, "tls-key", "", "`FILE` with its key")
-	f.IntVar(&s.replicas, "replicas", 0, "on how many servers new objects are kept (default: 3 in a cluster, else 1)")
 	f.StringVar(&s.log, "log", "text", "`FORMAT` of what is logged to the standard error: text, json or none")
-	f.Var(&s.lease, "lease", "for how long one may be silent before others take its place (default 10s)")
 }
 
 // addEmbedded adds the flags for a server of our own.

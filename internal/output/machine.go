@@ -46,13 +46,3 @@ type Key struct {
 	Proj   *int    `json:"proj"` // the project byte
 	Name   *string `json:"name"` // nil for the key of a file
 }
-
-// Version is what "version" tells. What the program was not built with is nil.
-type Version struct {
-	Program  string  `json:"program"`
-	Version  *string `json:"version"`
-	Revision *string `json:"revision"`
-	Go       string  `json:"go"`
-	OS       string  `json:"os"`
-	Arch     string  `json:"arch"`
-}

@@ -53,6 +53,7 @@ var documents = []struct {
 	{"trace-contention", "handovers", Handover{}},
 	{"ftok", "keys", Key{}},
 	{"version", "versions", Version{}},
+	{"cluster-ls", "objects", ClusterObject{}},
 }
 
 // afterList are the fields that documents have besides, by [Document.Field].
