@@ -13,6 +13,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/cli/arg"
@@ -94,7 +95,7 @@ func (o *dumpOptions) run(cmd *cobra.Command) error {
 	if o.file == "-" && !o.dryRun && terminal.Is(cmd.OutOrStdout()) {
 		return cli.Usage("-f -: standard output is a terminal, which a dump would confuse")
 	}
-	d := &dumping{dumpOptions: o, Tally: verb.Tally{Cmd: cmd}, v: newView()}
+	d := &dumping{dumpOptions: o, Tally: verb.Tally{Cmd: cmd}, v: listing.NewView()}
 	targets, err := d.targets()
 	if err != nil {
 		return err
@@ -125,7 +126,7 @@ func (o *dumpOptions) run(cmd *cobra.Command) error {
 type dumping struct {
 	*dumpOptions
 	verb.Tally
-	v     *view
+	v     *listing.View
 	kinds map[sysvipc.Kind]int
 	bytes int64
 }
@@ -138,7 +139,7 @@ func (d *dumping) targets() (targets []target, err error) {
 			return nil, err
 		}
 		d.First = verb.Each(d.Cmd, refs, d.Note, func(r ref.Ref, id int) error {
-			e, err := stat(r.Kind, id)
+			e, err := listing.Stat(r.Kind, id)
 			if err == nil {
 				targets = append(targets, targetOf(&e, true))
 			}
@@ -150,11 +151,11 @@ func (d *dumping) targets() (targets []target, err error) {
 		return targets, nil
 	}
 	removed := 0
-	for e, err := range list(ref.AnyKind) {
+	for e, err := range listing.List(ref.AnyKind) {
 		if err != nil {
 			return nil, err
 		}
-		if e.seg != nil && e.seg.Destroyed {
+		if e.Segment != nil && e.Segment.Destroyed {
 			removed++
 			continue
 		}
@@ -166,15 +167,15 @@ func (d *dumping) targets() (targets []target, err error) {
 	return targets, nil
 }
 
-func targetOf(e *entry, named bool) target {
+func targetOf(e *listing.Entry, named bool) target {
 	t := target{kind: e.Kind, id: e.ID, named: named}
 	switch {
-	case e.seg != nil:
-		t.bytes = e.seg.Size
-	case e.set != nil:
-		t.bytes = 2 * int64(e.set.Len)
+	case e.Segment != nil:
+		t.bytes = e.Segment.Size
+	case e.Set != nil:
+		t.bytes = 2 * int64(e.Set.Len)
 	default:
-		t.bytes = int64(e.queue.Bytes)
+		t.bytes = int64(e.Queue.Bytes)
 	}
 	return t
 }
@@ -182,14 +183,14 @@ func targetOf(e *entry, named bool) target {
 // tell says what would be saved.
 func (d *dumping) tell(w io.Writer, targets []target) {
 	for _, t := range targets {
-		e, err := stat(t.kind, t.id)
+		e, err := listing.Stat(t.kind, t.id)
 		switch {
 		case err != nil:
 			continue // gone
 		case d.Doc != nil:
-			d.Doc.Add(&output.DumpedObject{Archived: e.object(d.v).Archived()})
+			d.Doc.Add(&output.DumpedObject{Archived: e.Published(d.v).Archived()})
 		default:
-			fmt.Fprintf(w, "would save %s (%s)\n", ref.Name(t.kind, t.id), d.v.describe(&e))
+			fmt.Fprintf(w, "would save %s (%s)\n", ref.Name(t.kind, t.id), d.v.Describe(&e))
 		}
 	}
 }
@@ -255,7 +256,7 @@ func (d *dumping) tellSaved(s archive.Saved) {
 	}
 	if d.Doc != nil {
 		d.Doc.Add(&output.DumpedObject{
-			Archived: archivedObject(d.v, &s.Object), Saved: true, DumpedState: &output.DumpedState{WasAttached: s.Attached, InUse: s.InUse},
+			Archived: listing.ArchivedObject(d.v, &s.Object), Saved: true, DumpedState: &output.DumpedState{WasAttached: s.Attached, InUse: s.InUse},
 		})
 	}
 }

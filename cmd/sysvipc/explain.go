@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -44,7 +45,7 @@ func runExplain(cmd *cobra.Command, args []string) error {
 	first := verb.Each(cmd, refs, nil, func(r ref.Ref, id int) error {
 		o := snap.Object(r.Kind, id)
 		if o == nil {
-			e, err := stat(r.Kind, id)
+			e, err := listing.Stat(r.Kind, id)
 			if err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/removal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
@@ -91,7 +92,7 @@ the pid. What is in use, protected, unknown or has data is never removed;
 type collection struct {
 	*gcOptions
 	cmd   *cobra.Command
-	v     *view
+	v     *listing.View
 	doc   *output.Document
 	kept  map[inspect.Class]int
 	first error // of an object that should have gone
@@ -116,7 +117,7 @@ func (o *gcOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	c := &collection{gcOptions: o, cmd: cmd, v: newView(), kept: map[inspect.Class]int{}}
+	c := &collection{gcOptions: o, cmd: cmd, v: listing.NewView(), kept: map[inspect.Class]int{}}
 	if o.output == "json" {
 		c.doc = output.StartDocument(cmd.OutOrStdout(), "objects")
 	}
@@ -171,14 +172,14 @@ func (c *collection) keep(o *inspect.Object, why string) {
 
 // add writes an object to the JSON.
 func (c *collection) add(o *inspect.Object, action, why string) {
-	e := entry{Object: &o.Object, seg: o.Segment, set: o.Set, queue: o.Queue, users: o}
-	c.doc.Add(&output.CollectedObject{Object: e.object(c.v), Action: strings.ReplaceAll(action, " ", "-"), Why: output.OrNil(why)})
+	e := listing.Entry{Object: &o.Object, Segment: o.Segment, Set: o.Set, Queue: o.Queue, Users: o}
+	c.doc.Add(&output.CollectedObject{Object: e.Published(c.v), Action: strings.ReplaceAll(action, " ", "-"), Why: output.OrNil(why)})
 }
 
 // tell writes a line about an object.
 func (c *collection) tell(action string, o *inspect.Object, why string) {
-	e := entry{Object: &o.Object, seg: o.Segment, set: o.Set, queue: o.Queue}
-	fmt.Fprintf(c.cmd.OutOrStdout(), "%s %s (%s), %s: %s%s\n", action, o.Ref(), c.v.describe(&e), o.Verdict.Class, why, terminal.Escape(strings.Join(o.Verdict.Reasons, "; ")))
+	e := listing.Entry{Object: &o.Object, Segment: o.Segment, Set: o.Set, Queue: o.Queue}
+	fmt.Fprintf(c.cmd.OutOrStdout(), "%s %s (%s), %s: %s%s\n", action, o.Ref(), c.v.Describe(&e), o.Verdict.Class, why, terminal.Escape(strings.Join(o.Verdict.Reasons, "; ")))
 }
 
 // remove removes objects, or tells that it would.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
@@ -429,7 +430,7 @@ func (w *world) gc() (idle bool) {
 	}
 	os.Remove(args[5])
 	for _, o := range slices.Clone(w.objects) {
-		_, err := stat(o.kind, o.id)
+		_, err := listing.Stat(o.kind, o.id)
 		there, why := err == nil, o.inUse()
 		switch {
 		case !there && why != "":

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -23,7 +24,7 @@ import (
 )
 
 type lsOptions struct {
-	format  format
+	format  listing.Format
 	columns string
 	sort    string
 	filter  string
@@ -72,9 +73,9 @@ tells: who uses each object, and whether it may be removed.`,
 		ValidArgs: []string{"shm", "sem", "msg"},
 		RunE:      func(cmd *cobra.Command, args []string) error { return runLs(cmd, args, &o) },
 	}
-	flags.Output(cmd, &o.format.name, formatNames...)
+	flags.Output(cmd, &o.format.Name, listing.FormatNames...)
 	f := cmd.Flags()
-	f.BoolVarP(&o.format.exact, "bytes", "b", false, "sizes in bytes, not shortened")
+	f.BoolVarP(&o.format.Exact, "bytes", "b", false, "sizes in bytes, not shortened")
 	f.StringVarP(&o.columns, "columns", "O", "", "COLUMNS to show, with commas between them")
 	f.StringVarP(&o.sort, "sort", "s", "", "COLUMN to sort by; -COLUMN for largest first")
 	f.StringVar(&o.filter, "filter", "", "only objects for which CONDITION holds")
@@ -94,18 +95,18 @@ tells: who uses each object, and whether it may be removed.`,
 }
 
 func runLs(cmd *cobra.Command, args []string, o *lsOptions) error {
-	if o.users && (o.columns != "" || !slices.Contains([]string{"json", "jsonl", "csv"}, o.format.name)) {
+	if o.users && (o.columns != "" || !slices.Contains([]string{"json", "jsonl", "csv"}, o.format.Name)) {
 		return cli.Usage("--users is for -o json, jsonl and csv with all columns: otherwise name class, explained or waiters with -O")
 	}
-	o.format.judged = o.needsUsers()
+	o.format.Judged = o.needsUsers()
 	kinds := kindsOf(args)
-	v := newView()
+	v := listing.NewView()
 	keep, err := o.condition(v)
 	if err != nil {
 		return err
 	}
 	if o.columns != "" {
-		if o.format.cols, err = columnList(o.columns); err != nil {
+		if o.format.Cols, err = listing.ColumnList(o.columns); err != nil {
 			return err
 		}
 	}
@@ -113,12 +114,12 @@ func runLs(cmd *cobra.Command, args []string, o *lsOptions) error {
 	if err != nil {
 		return err
 	}
-	write := func(all entries) error {
-		all = where(all, keep)
+	write := func(all listing.Entries) error {
+		all = listing.Where(all, keep)
 		if order != nil {
 			all = sorted(all, order)
 		}
-		err := o.format.write(cmd, v, all)
+		err := o.format.Write(cmd, v, all)
 		if err == nil && len(o.hidden) > 0 {
 			fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: not all users can be seen: "+terminal.Escape(strings.Join(o.hidden, "; ")))
 		}
@@ -136,8 +137,8 @@ func runLs(cmd *cobra.Command, args []string, o *lsOptions) error {
 	}
 	return inside(o.ns, func() error {
 		here := inspect.CurrentNamespace()
-		v.ns = here
-		o.format.manyNamespaces = here != v.own
+		v.NS = here
+		o.format.ManyNamespaces = here != v.Own
 		all, err := o.list(cmd, v, kinds)
 		if err != nil {
 			return err
@@ -148,9 +149,9 @@ func runLs(cmd *cobra.Command, args []string, o *lsOptions) error {
 
 // list yields the objects of the namespace that this thread is in, with their users if anything that
 // is asked for needs them.
-func (o *lsOptions) list(cmd *cobra.Command, v *view, kinds []sysvipc.Kind) (entries, error) {
+func (o *lsOptions) list(cmd *cobra.Command, v *listing.View, kinds []sysvipc.Kind) (listing.Entries, error) {
 	if !o.needsUsers() {
-		return list(kinds), nil
+		return listing.List(kinds), nil
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(30) // all users of 44,000 objects would take more than 64 MiB
@@ -161,13 +162,13 @@ func (o *lsOptions) list(cmd *cobra.Command, v *view, kinds []sysvipc.Kind) (ent
 	}
 	if slices.ContainsFunc(snap.Objects, func(o inspect.Object) bool { return len(o.Unknown) > 0 }) {
 		for _, text := range unseen(snap) {
-			v.warnings = append(v.warnings, text)
-			if o.format.name != "json" && !slices.Contains(o.hidden, text) { // JSON has the warnings in it
+			v.Warnings = append(v.Warnings, text)
+			if o.format.Name != "json" && !slices.Contains(o.hidden, text) { // JSON has the warnings in it
 				o.hidden = append(o.hidden, text)
 			}
 		}
 	}
-	return listInspected(snap), nil
+	return listing.ListInspected(snap), nil
 }
 
 // needsUsers reports whether it takes a look at every process: some columns are about users.
@@ -175,19 +176,19 @@ func (o *lsOptions) needsUsers() bool {
 	if o.orphans || o.users {
 		return true
 	}
-	return slices.ContainsFunc(userColumns, func(name string) bool {
+	return slices.ContainsFunc(listing.UserColumns, func(name string) bool {
 		return strings.Contains(strings.ToLower(o.columns+" "+o.sort+" "+o.filter), name)
 	})
 }
 
 // everywhere lists the objects of all namespaces. One that cannot be entered is reported.
-func (o *lsOptions) everywhere(cmd *cobra.Command, v *view, kinds []sysvipc.Kind, write func(entries) error) error {
+func (o *lsOptions) everywhere(cmd *cobra.Command, v *listing.View, kinds []sysvipc.Kind, write func(listing.Entries) error) error {
 	spaces, err := inspect.Namespaces(cmd.Context(), nil)
 	if err != nil {
 		return err
 	}
-	v.warnings = append(v.warnings, spaces.Warnings...)
-	var all []entry
+	v.Warnings = append(v.Warnings, spaces.Warnings...)
+	var all []listing.Entry
 	var failed error
 	for i := range spaces.All {
 		ns := &spaces.All[i]
@@ -202,8 +203,8 @@ func (o *lsOptions) everywhere(cmd *cobra.Command, v *view, kinds []sysvipc.Kind
 				if err != nil {
 					return err
 				}
-				held := e.clone()
-				held.ns = ns.Inode
+				held := e.Clone()
+				held.NS = ns.Inode
 				all = append(all, held)
 			}
 			return nil
@@ -225,13 +226,13 @@ func (o *lsOptions) everywhere(cmd *cobra.Command, v *view, kinds []sysvipc.Kind
 		if err != nil {
 			err = cli.Fail(cli.ExitCode(err), "IPC namespace %d: %w", ns.Inode, err)
 			verb.Report(cmd.ErrOrStderr(), cmd, err)
-			v.warnings = append(v.warnings, cli.Text(err))
+			v.Warnings = append(v.Warnings, cli.Text(err))
 			failed = cmp.Or(failed, error(&cli.Error{Code: cli.ExitCode(err)}))
 		}
 	}
-	v.warnings = slices.Compact(v.warnings)
-	o.format.manyNamespaces = true
-	err = write(func(yield func(*entry, error) bool) {
+	v.Warnings = slices.Compact(v.Warnings)
+	o.format.ManyNamespaces = true
+	err = write(func(yield func(*listing.Entry, error) bool) {
 		for i := range all {
 			if !yield(&all[i], nil) {
 				return
@@ -242,17 +243,17 @@ func (o *lsOptions) everywhere(cmd *cobra.Command, v *view, kinds []sysvipc.Kind
 }
 
 // sorted yields the same objects in another order.
-func sorted(all entries, order func(a, b *entry) int) entries {
-	return func(yield func(*entry, error) bool) {
-		var held []entry
+func sorted(all listing.Entries, order func(a, b *listing.Entry) int) listing.Entries {
+	return func(yield func(*listing.Entry, error) bool) {
+		var held []listing.Entry
 		for e, err := range all {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			held = append(held, e.clone())
+			held = append(held, e.Clone())
 		}
-		slices.SortStableFunc(held, func(a, b entry) int { return order(&a, &b) })
+		slices.SortStableFunc(held, func(a, b listing.Entry) int { return order(&a, &b) })
 		for i := range held {
 			if !yield(&held[i], nil) {
 				return
@@ -270,40 +271,40 @@ func kindsOf(args []string) []sysvipc.Kind {
 }
 
 // condition is what an object must meet to be listed.
-func (o *lsOptions) condition(v *view) (func(*entry) bool, error) {
-	filter := func(*entry) bool { return true }
+func (o *lsOptions) condition(v *listing.View) (func(*listing.Entry) bool, error) {
+	filter := func(*listing.Entry) bool { return true }
 	if o.filter != "" {
-		f, err := parseFilter(o.filter)
+		f, err := listing.ParseFilter(o.filter)
 		if err != nil {
 			return nil, err
 		}
-		filter = func(e *entry) bool { return f.holds(v, e) == yes }
+		filter = func(e *listing.Entry) bool { return f.Holds(v, e) == listing.Yes }
 	}
 	me := os.Geteuid()
-	return func(e *entry) bool {
+	return func(e *listing.Entry) bool {
 		return (!o.mine || e.UID == me) &&
-			(!o.orphans || e.users != nil && e.users.Verdict.Class == inspect.Orphan) &&
+			(!o.orphans || e.Users != nil && e.Users.Verdict.Class == inspect.Orphan) &&
 			(o.owner.UID < 0 || e.UID == o.owner.UID) && (o.owner.GID < 0 || e.GID == o.owner.GID) &&
 			filter(e)
 	}, nil
 }
 
 // order returns how to sort, or nil for the kernel's order. What has no value comes last.
-func (o *lsOptions) order(v *view) (func(a, b *entry) int, error) {
+func (o *lsOptions) order(v *listing.View) (func(a, b *listing.Entry) int, error) {
 	if o.sort == "" {
 		return nil, nil
 	}
 	name, down := strings.CutPrefix(o.sort, "-")
-	c, err := columnNamed(strings.ToLower(name))
+	c, err := listing.ColumnNamed(strings.ToLower(name))
 	if err != nil {
 		return nil, err
 	}
-	return func(a, b *entry) int {
-		x, y := c.of(v, a), c.of(v, b)
-		if x.state != known || y.state != known {
-			return cmp.Compare(x.state, y.state)
+	return func(a, b *listing.Entry) int {
+		x, y := c.Of(v, a), c.Of(v, b)
+		if x.State != listing.Known || y.State != listing.Known {
+			return cmp.Compare(x.State, y.State)
 		}
-		n := cmp.Or(cmp.Compare(x.n, y.n), strings.Compare(x.s, y.s))
+		n := cmp.Or(cmp.Compare(x.N, y.N), strings.Compare(x.S, y.S))
 		if down {
 			return -n
 		}
@@ -315,9 +316,9 @@ func (o *lsOptions) order(v *view) (func(a, b *entry) int, error) {
 func completeColumns(_ *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	before := begun[:strings.LastIndexByte(begun, ',')+1]
 	var offers []cobra.Completion
-	for _, c := range columns {
-		if !slices.Contains(strings.Split(before, ","), c.name) {
-			offers = append(offers, cobra.CompletionWithDesc(before+c.name, c.help))
+	for _, c := range listing.Columns {
+		if !slices.Contains(strings.Split(before, ","), c.Name) {
+			offers = append(offers, cobra.CompletionWithDesc(before+c.Name, c.Help))
 		}
 	}
 	return offers, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveKeepOrder

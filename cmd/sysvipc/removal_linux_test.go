@@ -13,6 +13,7 @@ import (
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/removal"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
@@ -90,7 +91,7 @@ func TestComesDuringSave(t *testing.T) {
 		if kept[o] == nil {
 			t.Errorf("%s is removed, and was used meanwhile", o.Ref())
 		}
-		if _, err := stat(o.Kind, o.ID); o != &gone && err != nil {
+		if _, err := listing.Stat(o.Kind, o.ID); o != &gone && err != nil {
 			t.Errorf("%s: %v", o.Ref(), err)
 		}
 	}

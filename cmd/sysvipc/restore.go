@@ -15,6 +15,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -75,7 +76,7 @@ func (o *restoreOptions) run(cmd *cobra.Command) error {
 	if o.file == "" {
 		return cli.Usage("from which file? Give -f FILE, or -f - for standard input")
 	}
-	d := &restoring{restoreOptions: o, Tally: verb.Tally{Cmd: cmd}, v: newView()}
+	d := &restoring{restoreOptions: o, Tally: verb.Tally{Cmd: cmd}, v: listing.NewView()}
 	for _, text := range o.only {
 		r, err := ref.Parse(text)
 		if err != nil {
@@ -104,7 +105,7 @@ func (o *restoreOptions) run(cmd *cobra.Command) error {
 type restoring struct {
 	*restoreOptions
 	verb.Tally
-	v      *view
+	v      *listing.View
 	wanted []wanted
 }
 
@@ -196,7 +197,7 @@ func (d *restoring) one(r *archive.Reader, o *archive.Object) (int, error) {
 		return -1, fs.ErrExist
 	}
 	if d.sameID {
-		if _, err := stat(o.SysvKind(), o.ID); err == nil {
+		if _, err := listing.Stat(o.SysvKind(), o.ID); err == nil {
 			return -1, fs.ErrExist
 		}
 	}
@@ -213,7 +214,7 @@ func (d *restoring) half(o *archive.Object) (ref.Object, error) {
 	if !found {
 		return nil, nil
 	}
-	if e, err := stat(o.SysvKind(), id); err != nil || e.Mode != inspect.Unfinished || e.Key != o.SysvKey() {
+	if e, err := listing.Stat(o.SysvKind(), id); err != nil || e.Mode != inspect.Unfinished || e.Key != o.SysvKey() {
 		return nil, nil
 	}
 	snap, err := inspect.Take(d.Cmd.Context(), &inspect.Options{Only: []sysvipc.Kind{o.SysvKind()}, MinAge: -1})
@@ -243,7 +244,7 @@ func (d *restoring) tell(o *archive.Object, id int, err error) error {
 	}
 	if d.Doc != nil {
 		d.Doc.Add(&output.RestoredObject{
-			Archived: archivedObject(d.v, o), Outcome: strings.ReplaceAll(outcome, " ", "-"), RestoredAs: output.OrNil(as),
+			Archived: listing.ArchivedObject(d.v, o), Outcome: strings.ReplaceAll(outcome, " ", "-"), RestoredAs: output.OrNil(as),
 		})
 		return d.Doc.Flush()
 	}
@@ -258,7 +259,7 @@ func (d *restoring) tell(o *archive.Object, id int, err error) error {
 	if outcome == "skipped" {
 		line += ": " + d.taken(o)
 	}
-	_, err = fmt.Fprintf(d.Cmd.OutOrStdout(), "%s (%s)\n", line, describeArchived(d.v, o))
+	_, err = fmt.Fprintf(d.Cmd.OutOrStdout(), "%s (%s)\n", line, listing.DescribeArchived(d.v, o))
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/removal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
@@ -169,16 +170,16 @@ func existing(refs []ref.Ref) []ref.Ref {
 
 // doomed is the object that is to be removed: nil if there is nothing to do.
 func (o *rmOptions) doomed(cmd *cobra.Command, r ref.Ref, id int) (*inspect.Object, error) {
-	e, err := stat(r.Kind, id)
+	e, err := listing.Stat(r.Kind, id)
 	if err != nil {
 		return nil, err
 	}
-	if e.seg != nil && e.seg.Destroyed {
+	if e.Segment != nil && e.Segment.Destroyed {
 		const why = "is removed already, and goes with its last detach"
 		return nil, o.tell(cmd, r.Kind, id, "removed", "it "+why, r.Named(id)+" "+why)
 	}
 	if o.force {
-		return &inspect.Object{Object: *e.Object, Segment: e.seg, Set: e.set, Queue: e.queue}, nil
+		return &inspect.Object{Object: *e.Object, Segment: e.Segment, Set: e.Set, Queue: e.Queue}, nil
 	}
 	if err := o.guard(r, id); err != nil {
 		return nil, guard.OrForce(fmt.Errorf("%s is kept: %w", r.Named(id), err), "removes")

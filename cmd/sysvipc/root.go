@@ -116,7 +116,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 	root.SetCompletionCommandGroupID(verb.GroupOther)
 	root.AddCommand(
 		newLsCommand(), newShowCommand(), newExplainCommand(), newWhoCommand(), newWaitsCommand(), newTraceCommand(), newTopCommand(), newNsCommand(), newWatchCommand(), newLimitsCommand(), newDoctorCommand(),
-		mk.Command(shown), newSetCommand(), newRmCommand(), newGcCommand(), newUndoCommand(),
+		mk.Command(), newSetCommand(), newRmCommand(), newGcCommand(), newUndoCommand(),
 		shm.Command(), sem.Command(), msg.Command(), region.Command(),
 		newRunCommand(), newDumpCommand(), newRestoreCommand(), newDemoCommand(),
 		newFtokCommand(), newVersionCommand(),

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/sem"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -113,14 +114,14 @@ func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 			return err
 		})
 	}
-	d, v := output.StartDocument(cmd.OutOrStdout(), "objects"), newView()
+	d, v := output.StartDocument(cmd.OutOrStdout(), "objects"), listing.NewView()
 	var warnings []string
 	note := func(err error) { warnings = append(warnings, cli.Text(err)) }
 	first := verb.Each(cmd, refs, note, func(r ref.Ref, id int) error {
 		done, err := apply(changes, r.Kind, id)
-		e, statErr := stat(r.Kind, id)
+		e, statErr := listing.Stat(r.Kind, id)
 		if statErr == nil {
-			d.Add(&output.ChangedObject{Object: e.object(v), Done: done})
+			d.Add(&output.ChangedObject{Object: e.Published(v), Done: done})
 		}
 		return cmp.Or(err, statErr)
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -50,7 +51,7 @@ exit code is 4.`,
 
 // details are an object with all that can be found out about it.
 type details struct {
-	entry
+	listing.Entry
 	semaphores []output.Semaphore
 	contents   *queueContents // nil if this user may not read them
 }
@@ -60,7 +61,7 @@ func runShow(cmd *cobra.Command, args []string, format string) error {
 	if err != nil {
 		return err
 	}
-	v := newView()
+	v := listing.NewView()
 	w := cmd.OutOrStdout()
 	var d *output.Document
 	if format == "json" {
@@ -78,7 +79,7 @@ func runShow(cmd *cobra.Command, args []string, format string) error {
 		if err != nil {
 			return err
 		}
-		if o.queue != nil {
+		if o.Queue != nil {
 			if o.contents, err = countMessages(cmd.Context(), sysvipc.QueueByID(id), mostCounted); errors.Is(err, sysvipc.ErrRemoved) || cmd.Context().Err() != nil {
 				return err
 			} else if err != nil {
@@ -88,7 +89,7 @@ func runShow(cmd *cobra.Command, args []string, format string) error {
 		if o.hidden() {
 			warnings = append(warnings, fmt.Sprintf("%s: its mode does not let this user read its values", ref.Name(r.Kind, id)))
 		}
-		if o.users == nil || len(o.users.Unknown) > 0 {
+		if o.Users == nil || len(o.Users.Unknown) > 0 {
 			hidden = true
 		}
 		if shown++; d != nil {
@@ -117,14 +118,14 @@ func runShow(cmd *cobra.Command, args []string, format string) error {
 
 // detail asks for everything. What came after the snapshot was taken has no users yet.
 func detail(snap *inspect.Snapshot, kind sysvipc.Kind, id int) (*details, error) {
-	e, err := stat(kind, id)
+	e, err := listing.Stat(kind, id)
 	if err != nil {
 		return nil, err
 	}
-	e.users = snap.Object(kind, id)
-	o := &details{entry: e}
-	if e.set != nil {
-		o.semaphores, err = readSemaphores(e.set)
+	e.Users = snap.Object(kind, id)
+	o := &details{Entry: e}
+	if e.Set != nil {
+		o.semaphores, err = readSemaphores(e.Set)
 	}
 	return o, err
 }
@@ -166,12 +167,12 @@ func (o *details) hidden() bool {
 }
 
 // shown is the JSON of the object.
-func (o *details) shown(v *view) *output.ShownObject {
-	shown := &output.ShownObject{Object: o.object(v)}
+func (o *details) shown(v *listing.View) *output.ShownObject {
+	shown := &output.ShownObject{Object: o.Published(v)}
 	switch {
-	case o.set != nil:
+	case o.Set != nil:
 		shown.Semaphores = &output.Semaphores{Semaphores: o.semaphores}
-	case o.queue != nil:
+	case o.Queue != nil:
 		shown.Contents = o.contents.counted()
 		if o.contents == nil {
 			shown.Unknown = append([]string{"counted", "types"}, shown.Unknown...)
@@ -181,41 +182,41 @@ func (o *details) shown(v *view) *output.ShownObject {
 }
 
 // write shows the object to eyes: a paragraph, a line for each field, and tables of the semaphores or messages.
-func (o *details) write(w io.Writer, v *view, snap *inspect.Snapshot) error {
+func (o *details) write(w io.Writer, v *listing.View, snap *inspect.Snapshot) error {
 	var b strings.Builder
-	if o.users != nil {
-		b.WriteString(paragraph(snap, o.users) + "\n\n")
+	if o.Users != nil {
+		b.WriteString(paragraph(snap, o.Users) + "\n\n")
 	}
-	for i := range columns {
-		c := &columns[i]
-		val := c.of(v, &o.entry)
-		if val.state == absent {
+	for i := range listing.Columns {
+		c := &listing.Columns[i]
+		val := c.Of(v, &o.Entry)
+		if val.State == listing.Absent {
 			continue
 		}
-		shown := c.typ.forEyes(val, true)
-		if c.typ == typeTime && val.state == known {
-			shown += " (" + arg.FormatAge(int64(v.now.Sub(time.Unix(val.n, 0)).Seconds())) + " ago)"
+		shown := c.Type.ForEyes(val, true)
+		if c.Type == listing.TypeTime && val.State == listing.Known {
+			shown += " (" + arg.FormatAge(int64(v.Now.Sub(time.Unix(val.N, 0)).Seconds())) + " ago)"
 		}
-		if c.typ == typeSize && val.state == known && val.n >= 10000 {
-			shown += " (" + arg.FormatSize(val.n) + ")"
+		if c.Type == listing.TypeSize && val.State == listing.Known && val.N >= 10000 {
+			shown += " (" + arg.FormatSize(val.N) + ")"
 		}
-		fmt.Fprintf(&b, "%-10s %s\n", c.name, shown)
+		fmt.Fprintf(&b, "%-10s %s\n", c.Name, shown)
 	}
-	if o.users != nil {
-		writeVerdict(&b, o.users)
+	if o.Users != nil {
+		writeVerdict(&b, o.Users)
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return err
 	}
-	if o.users != nil && len(o.users.Users) > 0 {
-		if err := writeUsers(w, v, o.users); err != nil {
+	if o.Users != nil && len(o.Users.Users) > 0 {
+		if err := writeUsers(w, v, o.Users); err != nil {
 			return err
 		}
 	}
 	switch {
-	case o.queue != nil:
-		return o.contents.write(w, o.queue.Messages)
-	case o.set == nil:
+	case o.Queue != nil:
+		return o.contents.write(w, o.Queue.Messages)
+	case o.Set == nil:
 		return nil
 	}
 	t := output.NewTable(output.Right("INDEX"), output.Right("VALUE"), output.Right("PID"), output.Right("NCNT"), output.Right("ZCNT"))

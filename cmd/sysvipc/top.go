@@ -16,6 +16,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/removal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/segread"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/top"
@@ -116,7 +117,7 @@ func (o *topOptions) run(cmd *cobra.Command, args []string) error {
 		}
 		id, err := refs[0].Find()
 		if err == nil {
-			_, err = stat(refs[0].Kind, id)
+			_, err = listing.Stat(refs[0].Kind, id)
 		}
 		if err != nil {
 			return err
@@ -184,7 +185,7 @@ func screenSize(w io.Writer) (width, height int) {
 
 // theMachine is what top looks at.
 func theMachine() *top.Machine {
-	v := newView()
+	v := listing.NewView()
 	host, _ := os.Hostname()
 	return &top.Machine{
 		Name:   host,
@@ -199,18 +200,18 @@ func theMachine() *top.Machine {
 		},
 		Remove: removeShown,
 		Filter: func(text string) (func(*inspect.Snapshot, *inspect.Object) bool, error) {
-			c, err := parseFilter(text)
+			c, err := listing.ParseFilter(text)
 			if err != nil {
 				return nil, err
 			}
 			return func(s *inspect.Snapshot, o *inspect.Object) bool {
-				v.now = s.Time
-				e := inspected(s, o)
-				return c.holds(v, &e) == yes
+				v.Now = s.Time
+				e := listing.Inspected(s, o)
+				return c.Holds(v, &e) == listing.Yes
 			}, nil
 		},
 		Waits: waitTreeLines,
-		Owner: v.users.Text,
+		Owner: v.Users.Text,
 		Size:  arg.FormatSize,
 		Age:   arg.FormatAge,
 		Text:  terminal.Escape,

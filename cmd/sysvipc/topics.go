@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 )
 
 // newTopics returns the pages of help that are about no verb.
@@ -23,8 +25,8 @@ func newTopics() []*cobra.Command {
 // columnHelp lists the columns.
 func columnHelp() string {
 	var b strings.Builder
-	for _, c := range columns {
-		fmt.Fprintf(&b, "  %-10s %s\n", c.name, c.help)
+	for _, c := range listing.Columns {
+		fmt.Fprintf(&b, "  %-10s %s\n", c.Name, c.Help)
 	}
 	return b.String()
 }

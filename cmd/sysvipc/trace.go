@@ -16,6 +16,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/calls"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
@@ -167,7 +168,7 @@ func (t *tracer) choose(cmd *cobra.Command, args []string) error {
 	t.names = map[string]string{}
 	return verb.Each(cmd, refs, nil, func(r ref.Ref, id int) error {
 		if t.opts.Namespace == 0 {
-			if _, err := stat(r.Kind, id); err != nil {
+			if _, err := listing.Stat(r.Kind, id); err != nil {
 				return err
 			}
 		}
@@ -288,7 +289,7 @@ func (t *tracer) wanted() func(trace.Object) bool {
 
 // lookUp notes whose the objects are that there are now.
 func (t *tracer) lookUp() {
-	for e, err := range list([]sysvipc.Kind{sysvipc.KindSegment, sysvipc.KindSemaphores, sysvipc.KindQueue}) {
+	for e, err := range listing.List([]sysvipc.Kind{sysvipc.KindSegment, sysvipc.KindSemaphores, sysvipc.KindQueue}) {
 		if err != nil {
 			return // the trace goes on without
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli/arg"
@@ -85,7 +86,7 @@ func wantedObjects(cmd *cobra.Command, args []string) ([]string, error) {
 	}
 	names := []string{}
 	err = verb.Each(cmd, refs, nil, func(r ref.Ref, id int) error {
-		_, err := stat(r.Kind, id)
+		_, err := listing.Stat(r.Kind, id)
 		names = append(names, ref.Name(r.Kind, id))
 		return err
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -48,7 +49,7 @@ event. With --jsonl each line is a JSON object.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := pipe.WhileRead(cmd.Context(), cmd.OutOrStdout())
 			defer stop()
-			w := &watcher{w: cmd.OutOrStdout(), kinds: kindsOf(args), jsonl: jsonl, v: newView()}
+			w := &watcher{w: cmd.OutOrStdout(), kinds: kindsOf(args), jsonl: jsonl, v: listing.NewView()}
 			err := w.run(ctx, cmd.ErrOrStderr(), interval.D)
 			if gone := context.Cause(ctx); gone == pipe.ErrReaderGone {
 				return gone
@@ -67,8 +68,8 @@ type watcher struct {
 	w     io.Writer
 	kinds []sysvipc.Kind
 	jsonl bool
-	v     *view
-	seen  map[string]entry
+	v     *listing.View
+	seen  map[string]listing.Entry
 	order []string // of seen
 }
 
@@ -94,14 +95,14 @@ func (w *watcher) run(ctx context.Context, stderr io.Writer, interval time.Durat
 
 // look lists the objects and tells what is different.
 func (w *watcher) look(first bool) error {
-	now := make(map[string]entry, len(w.seen))
+	now := make(map[string]listing.Entry, len(w.seen))
 	order := make([]string, 0, len(w.order))
-	for e, err := range list(w.kinds) {
+	for e, err := range listing.List(w.kinds) {
 		if err != nil {
 			return err
 		}
 		ref := ref.Name(e.Kind, e.ID)
-		now[ref] = e.clone()
+		now[ref] = e.Clone()
 		order = append(order, ref)
 	}
 	if !first {
@@ -137,7 +138,7 @@ func (w *watcher) look(first bool) error {
 type alteration struct{ event, what string }
 
 // changes compares an object with what it was.
-func changes(a, b *entry) (all []alteration) {
+func changes(a, b *listing.Entry) (all []alteration) {
 	add := func(event, format string, args ...any) {
 		all = append(all, alteration{event, fmt.Sprintf(format, args...)})
 	}
@@ -154,8 +155,8 @@ func changes(a, b *entry) (all []alteration) {
 		add("mode", "from %04o to %04o", a.Mode, b.Mode)
 	}
 	switch {
-	case a.seg != nil && b.seg != nil:
-		x, y := a.seg, b.seg
+	case a.Segment != nil && b.Segment != nil:
+		x, y := a.Segment, b.Segment
 		if !x.Destroyed && y.Destroyed {
 			add("destroyed", "it goes with its last detach")
 		}
@@ -167,15 +168,15 @@ func changes(a, b *entry) (all []alteration) {
 		case !x.Attached.Equal(y.Attached) || x.LastPID != y.LastPID:
 			add("used", "attached and detached%s", by(y.LastPID))
 		}
-	case a.set != nil && b.set != nil:
-		if !a.set.Operated.Equal(b.set.Operated) {
+	case a.Set != nil && b.Set != nil:
+		if !a.Set.Operated.Equal(b.Set.Operated) {
 			add("operated", "")
 		}
 		if !a.Changed.Equal(b.Changed) && len(all) == 0 {
 			add("set", "values or permissions")
 		}
-	case a.queue != nil && b.queue != nil:
-		x, y := a.queue, b.queue
+	case a.Queue != nil && b.Queue != nil:
+		x, y := a.Queue, b.Queue
 		if !x.Sent.Equal(y.Sent) || y.Messages > x.Messages {
 			add("sent", "%s on it%s", plural.Of(y.Messages, "message"), by(y.LastSendPID))
 		}
@@ -187,14 +188,14 @@ func changes(a, b *entry) (all []alteration) {
 }
 
 // tell writes an event.
-func (w *watcher) tell(e *entry, event, what string) error {
+func (w *watcher) tell(e *listing.Entry, event, what string) error {
 	now := time.Now()
 	if w.jsonl {
-		line := output.AppendLine(nil, &output.Event{Time: now, Event: event, What: output.OrNil(what), Archived: e.object(w.v).Archived()})
+		line := output.AppendLine(nil, &output.Event{Time: now, Event: event, What: output.OrNil(what), Archived: e.Published(w.v).Archived()})
 		_, err := w.w.Write(line)
 		return err
 	}
 	text := fmt.Sprintf("%s %s %s %s", now.Format("15:04:05"), ref.Name(e.Kind, e.ID), event, what)
-	_, err := fmt.Fprintf(w.w, "%s (%s)\n", strings.TrimRight(text, " "), w.v.describe(e))
+	_, err := fmt.Fprintf(w.w, "%s (%s)\n", strings.TrimRight(text, " "), w.v.Describe(e))
 	return err
 }

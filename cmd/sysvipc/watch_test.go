@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
@@ -17,7 +18,7 @@ func TestWatch(t *testing.T) {
 	t.Parallel()
 	key := sysvipc.Key(ipctest.Key(t))
 	var out bytes.Buffer
-	w := &watcher{w: &out, kinds: ref.AnyKind, v: newView()}
+	w := &watcher{w: &out, kinds: ref.AnyKind, v: listing.NewView()}
 	if err := w.look(true); err != nil {
 		t.Skip("needs the kernel's objects:", err)
 	}

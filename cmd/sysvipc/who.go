@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -54,7 +55,7 @@ func runWho(cmd *cobra.Command, args []string, format string) error {
 	if err != nil {
 		return err
 	}
-	v, w := newView(), cmd.OutOrStdout()
+	v, w := listing.NewView(), cmd.OutOrStdout()
 	var d *output.Document
 	if format == "json" {
 		d = output.StartDocument(w, "objects")
@@ -65,23 +66,23 @@ func runWho(cmd *cobra.Command, args []string, format string) error {
 	first := verb.Each(cmd, refs, note, func(r ref.Ref, id int) error {
 		o := snap.Object(r.Kind, id)
 		if o == nil {
-			e, err := stat(r.Kind, id)
+			e, err := listing.Stat(r.Kind, id)
 			if err != nil {
 				return err
 			}
 			return cli.Fail(cli.ExitFailed, "%s came while this was looking: try again", ref.Name(e.Kind, e.ID))
 		}
-		e := inspected(snap, o)
+		e := listing.Inspected(snap, o)
 		hidden = hidden || len(o.Unknown) > 0
 		if shown++; d != nil {
-			d.Add(e.object(v))
+			d.Add(e.Published(v))
 			return nil
 		}
 		if shown > 1 {
 			fmt.Fprintln(w)
 		}
 		var b strings.Builder
-		fmt.Fprintf(&b, "%s (%s)\n", o.Ref(), v.describe(&e))
+		fmt.Fprintf(&b, "%s (%s)\n", o.Ref(), v.Describe(&e))
 		writeVerdict(&b, o)
 		if _, err := io.WriteString(w, b.String()); err != nil {
 			return err
@@ -136,7 +137,7 @@ func writeVerdict(b *strings.Builder, o *inspect.Object) {
 }
 
 // writeUsers writes a table of the users of an object.
-func writeUsers(w io.Writer, v *view, o *inspect.Object) error {
+func writeUsers(w io.Writer, v *listing.View, o *inspect.Object) error {
 	t := output.NewTable(output.Right("PID"), output.Right("TID"), output.Left("COMMAND"), output.Left("USER"),
 		output.Left("ROLE"), output.Left("STATUS"), output.Left("WHERE"), output.Left("EVIDENCE"))
 	for i := range o.Users {
@@ -152,7 +153,7 @@ func writeUsers(w io.Writer, v *view, o *inspect.Object) error {
 			comm = terminal.Escape(u.Comm())
 		}
 		if u.Process != nil && u.Status != inspect.Reused && u.Process.UID >= 0 {
-			owner = v.users.Text(u.Process.UID)
+			owner = v.Users.Text(u.Process.UID)
 		}
 		for _, cell := range []string{pid, tid, comm, owner, string(u.Role), u.Status.String(), terminal.Escape(whereabouts(u)), terminal.Escape(u.Evidence())} {
 			t.Add(cell)

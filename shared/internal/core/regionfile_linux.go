@@ -14,8 +14,9 @@ import (
 	"syscall"
 	"unsafe"
 
-	"github.com/sysvipc/sysvipc"
 	"golang.org/x/sys/unix"
+
+	"github.com/sysvipc/sysvipc"
 )
 
 // regionFile is the file of a region. Whoever has the region open has a shared lock on the

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/cli/account"
@@ -20,9 +21,6 @@ import (
 	"github.com/sysvipc/sysvipc/internal/output"
 )
 
-// Show returns an object as it is published.
-type Show func(kind sysvipc.Kind, id int) (*output.Object, error)
-
 // options are those of every kind.
 type options struct {
 	key    ref.KeyFlags
@@ -31,11 +29,10 @@ type options struct {
 	owner  account.Owner
 	id     int
 	output string
-	show   Show
 }
 
 // Command returns the verb.
-func Command(show Show) *cobra.Command {
+func Command() *cobra.Command {
 	return verb.Parent(&cobra.Command{
 		Use:     "mk shm|sem|msg",
 		Aliases: []string{"create"},
@@ -50,7 +47,7 @@ Without a key each call makes a new object.
 An object that exists is refused (exit code 5) if it lets in anyone whom a new one would
 keep out: its owner or its creator is not this user, root or --owner, and --mode does not
 let them in; or --mode is given, and its mode lets in more.`,
-	}, newShm(show), newSem(show), newMsg(show))
+	}, newShm(), newSem(), newMsg())
 }
 
 func (o *options) add(cmd *cobra.Command) {
@@ -146,7 +143,7 @@ func (o *options) print(cmd *cobra.Command, kind sysvipc.Kind, id int, made bool
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), ref.Name(kind, id))
 		return err
 	}
-	shown, err := o.show(kind, id)
+	shown, err := listing.Show(kind, id)
 	if err != nil {
 		return err
 	}

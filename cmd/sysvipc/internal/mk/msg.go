@@ -10,8 +10,8 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 )
 
-func newMsg(show Show) *cobra.Command {
-	o := options{show: show}
+func newMsg() *cobra.Command {
+	var o options
 	var qbytes arg.Size
 	cmd := &cobra.Command{
 		Use:   "msg",

@@ -13,8 +13,8 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 )
 
-func newSem(show Show) *cobra.Command {
-	o := options{show: show}
+func newSem() *cobra.Command {
+	var o options
 	var init arg.Values
 	var nsems int
 	cmd := &cobra.Command{

@@ -11,8 +11,8 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 )
 
-func newShm(show Show) *cobra.Command {
-	o := options{show: show}
+func newShm() *cobra.Command {
+	var o options
 	var size arg.Size
 	var huge hugeFlag
 	var noReserve bool

@@ -1,4 +1,4 @@
-package main
+package listing
 
 import (
 	"fmt"
@@ -10,26 +10,27 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 )
 
-// format is how the objects of a listing are written.
-type format struct {
-	name  string
-	exact bool      // sizes in bytes
-	cols  []*column // as chosen; nil for those of the format
+// Format is how the objects of a listing are written.
+type Format struct {
+	Name  string
+	Exact bool      // sizes in bytes
+	Cols  []*column // as chosen; nil for those of the format
 
-	judged         bool // the users of objects were looked for
-	manyNamespaces bool // tables begin with the namespace
+	Judged         bool // the users of objects were looked for
+	ManyNamespaces bool // tables begin with the namespace
 }
 
-var formatNames = []string{"table", "wide", "json", "jsonl", "csv", "name"}
+// FormatNames are the choices of -o.
+var FormatNames = []string{"table", "wide", "json", "jsonl", "csv", "name"}
 
 // What tables show, of each kind.
 var (
-	tableColumns = map[sysvipc.Kind]string{
+	narrow = map[sysvipc.Kind]string{
 		sysvipc.KindSegment:    "ref,key,owner,mode,size,nattch,cpid,lpid,age",
 		sysvipc.KindSemaphores: "ref,key,owner,mode,nsems,operated,age",
 		sysvipc.KindQueue:      "ref,key,owner,mode,messages,bytes,max_bytes,lspid,lrpid,age",
 	}
-	wideColumns = map[sysvipc.Kind]string{
+	wide = map[sysvipc.Kind]string{
 		sysvipc.KindSegment:    "ref,key,owner,group,mode_str,size,nattch,rss,swap,cpid,lpid,attached,detached,changed,destroyed,locked",
 		sysvipc.KindSemaphores: "ref,key,owner,group,mode_str,nsems,operated,changed",
 		sysvipc.KindQueue:      "ref,key,owner,group,mode_str,messages,bytes,max_bytes,lspid,lrpid,sent,received,changed",
@@ -43,10 +44,10 @@ var titles = map[sysvipc.Kind]string{
 	sysvipc.KindQueue:      "QUEUE",
 }
 
-// write writes the objects.
-func (f *format) write(cmd *cobra.Command, v *view, all entries) error {
+// Write writes the objects.
+func (f *Format) Write(cmd *cobra.Command, v *View, all Entries) error {
 	w := cmd.OutOrStdout()
-	switch f.name {
+	switch f.Name {
 	case "json":
 		return f.writeJSON(w, v, all)
 	case "jsonl":
@@ -56,7 +57,7 @@ func (f *format) write(cmd *cobra.Command, v *view, all entries) error {
 	case "name":
 		return writeNames(w, v, all)
 	}
-	v.beside = f.manyNamespaces && f.cols == nil
+	v.beside = f.ManyNamespaces && f.Cols == nil
 	n, err := f.writeTables(w, v, all)
 	if err == nil && n == 0 {
 		fmt.Fprintln(cmd.ErrOrStderr(), "no objects")
@@ -66,12 +67,12 @@ func (f *format) write(cmd *cobra.Command, v *view, all entries) error {
 
 // writeTables writes one table for each kind of which there are objects, or one for all
 // if columns are chosen. It returns the number of objects.
-func (f *format) writeTables(w io.Writer, v *view, all entries) (int, error) {
-	lists := tableColumns
-	if f.name == "wide" {
-		lists = wideColumns
+func (f *Format) writeTables(w io.Writer, v *View, all Entries) (int, error) {
+	lists := narrow
+	if f.Name == "wide" {
+		lists = wide
 	}
-	tables := map[sysvipc.Kind]*objectTable{}
+	tables := map[sysvipc.Kind]*table{}
 	n := 0
 	for e, err := range all {
 		if err != nil {
@@ -79,26 +80,26 @@ func (f *format) writeTables(w io.Writer, v *view, all entries) (int, error) {
 		}
 		n++
 		kind := e.Kind
-		if f.cols != nil {
+		if f.Cols != nil {
 			kind = 0
 		}
 		t := tables[kind]
 		if t == nil {
-			cols := f.cols
+			cols := f.Cols
 			if cols == nil {
 				list := lists[kind]
-				if f.manyNamespaces {
+				if f.ManyNamespaces {
 					list = "ns," + list
 				}
-				if cols, err = columnList(list); err != nil {
+				if cols, err = ColumnList(list); err != nil {
 					return n, err
 				}
 			}
 			title := titles[kind]
-			if f.manyNamespaces {
+			if f.ManyNamespaces {
 				title = ""
 			}
-			t = newObjectTable(title, cols, f.exact)
+			t = newTable(title, cols, f.Exact)
 			tables[kind] = t
 		}
 		t.add(v, e)

@@ -1,4 +1,4 @@
-package main
+package listing
 
 import (
 	"testing"
@@ -8,18 +8,18 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli"
 )
 
-func filterEntries() (*view, map[string]*entry) {
+func filterEntries() (*View, map[string]*Entry) {
 	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.Local)
-	v := &view{now: now, ns: 1, own: 1}
-	v.users.Lookup = func(string) (string, error) { return "someone", nil }
-	v.groups.Lookup = v.users.Lookup
+	v := &View{Now: now, NS: 1, Own: 1}
+	v.Users.Lookup = func(string) (string, error) { return "someone", nil }
+	v.groups.Lookup = v.Users.Lookup
 	seg := segmentEntry(&sysvipc.SegmentStat{
 		Object: sysvipc.Object{Kind: sysvipc.KindSegment, ID: 5, Key: -2, Mode: 0o640, UID: 7, Changed: now.Add(-48 * time.Hour)},
 		Size:   2 << 20, Attaches: 0, Resident: -1, Detached: now.Add(-time.Hour),
 	})
 	set := setEntry(&sysvipc.SemaphoreSetStat{Object: sysvipc.Object{Kind: sysvipc.KindSemaphores, ID: 0, Key: 1234, Changed: now}, Len: 3})
 	queue := queueEntry(&sysvipc.QueueStat{Object: sysvipc.Object{Kind: sysvipc.KindQueue, ID: 9}, Messages: 2, Bytes: 10, MaxBytes: -1})
-	return v, map[string]*entry{"seg": &seg, "set": &set, "queue": &queue}
+	return v, map[string]*Entry{"seg": &seg, "set": &set, "queue": &queue}
 }
 
 func TestFilter(t *testing.T) {
@@ -79,14 +79,14 @@ func TestFilter(t *testing.T) {
 		{"owner=7", "seg"}, // a number is a uid
 		{"owner~some", "seg set queue"},
 	} {
-		c, err := parseFilter(test.filter)
+		c, err := ParseFilter(test.filter)
 		if err != nil {
 			t.Errorf("%s: %v", test.filter, err)
 			continue
 		}
 		got := ""
 		for _, name := range []string{"seg", "set", "queue"} {
-			if c.holds(v, entries[name]) == yes {
+			if c.Holds(v, entries[name]) == Yes {
 				got += " " + name
 			}
 		}
@@ -103,7 +103,7 @@ func FuzzFilter(f *testing.F) {
 	}
 	v, entries := filterEntries()
 	f.Fuzz(func(t *testing.T, s string) {
-		c, err := parseFilter(s)
+		c, err := ParseFilter(s)
 		if err != nil {
 			if cli.ExitCode(err) != cli.ExitUsage {
 				t.Errorf("%q: got %v, want a usage error", s, err)
@@ -111,7 +111,7 @@ func FuzzFilter(f *testing.F) {
 			return
 		}
 		for _, e := range entries {
-			c.holds(v, e)
+			c.Holds(v, e)
 		}
 	})
 }

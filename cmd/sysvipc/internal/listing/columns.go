@@ -1,4 +1,4 @@
-package main
+package listing
 
 import (
 	"reflect"
@@ -15,62 +15,63 @@ import (
 // column is one property of an object: a column of the table, a field of
 // the JSON and CSV, and a word of --filter, all under one name.
 type column struct {
-	name  string
-	typ   valueType
-	help  string
+	Name  string
+	Type  valueType
+	Help  string
 	field output.Field
 }
 
-// view is what a listing knows beside the objects.
-type view struct {
-	now    time.Time
-	users  account.Names
+// View is what a listing knows beside the objects.
+type View struct {
+	Now    time.Time
+	Users  account.Names
 	groups account.Names
-	ns     uint64 // the IPC namespace of the objects; 0 if it is not known
-	own    uint64 // that of this process
+	NS     uint64 // the IPC namespace of the objects; 0 if it is not known
+	Own    uint64 // that of this process
 	// beside is true if the namespace stands in a column of its own.
 	beside bool
-	// warnings say what could not be seen of the users of the objects.
-	warnings []string
+	// Warnings say what could not be seen of the users of the objects.
+	Warnings []string
 }
 
-func newView() *view {
+// NewView is a view of the IPC namespace of this process, now.
+func NewView() *View {
 	own := inspect.CurrentNamespace()
-	return &view{now: time.Now(), users: account.Names{Lookup: account.User}, groups: account.Names{Lookup: account.Group}, ns: own, own: own}
+	return &View{Now: time.Now(), Users: account.Names{Lookup: account.User}, groups: account.Names{Lookup: account.Group}, NS: own, Own: own}
 }
 
-// object is the entry as it is published. It is made once.
-func (e *entry) object(v *view) *output.Object {
+// Published is the entry as it is published. It is made once.
+func (e *Entry) Published(v *View) *output.Object {
 	if e.shown != nil {
 		return e.shown
 	}
 	look := v.look(e)
 	switch {
-	case e.users != nil:
-		e.shown = look.Inspected(e.users)
-	case e.seg != nil:
-		e.shown = look.Segment(e.seg)
-	case e.set != nil:
-		e.shown = look.Set(e.set)
+	case e.Users != nil:
+		e.shown = look.Inspected(e.Users)
+	case e.Segment != nil:
+		e.shown = look.Segment(e.Segment)
+	case e.Set != nil:
+		e.shown = look.Set(e.Set)
 	default:
-		e.shown = look.Queue(e.queue)
+		e.shown = look.Queue(e.Queue)
 	}
 	return e.shown
 }
 
-func (v *view) look(e *entry) output.Look {
-	ns, own := v.ns, v.own
-	if e.ns != 0 {
-		ns = e.ns
+func (v *View) look(e *Entry) output.Look {
+	ns, own := v.NS, v.Own
+	if e.NS != 0 {
+		ns = e.NS
 	}
 	if v.beside {
 		own = ns
 	}
-	return output.Look{Time: v.now, Namespace: ns, Own: own, User: v.users.Name, Group: v.groups.Name}
+	return output.Look{Time: v.Now, Namespace: ns, Own: own, User: v.Users.Name, Group: v.groups.Name}
 }
 
-// columns are those of the table, JSON and CSV, in the order of JSON and CSV.
-var columns = []column{
+// Columns are those of the table, JSON and CSV, in the order of JSON and CSV.
+var Columns = []column{
 	columnOf("ref", typeText, "how to name the object: shm:5"),
 	columnOf("type", typeText, "shm, sem or msg"),
 	columnOf("ns", typeNumber, "IPC namespace: the inode of /proc/self/ns/ipc"),
@@ -85,28 +86,28 @@ var columns = []column{
 	columnOf("group", typeText, "owner's group's name"),
 	columnOf("cuid", typeNumber, "user who made it"),
 	columnOf("cgid", typeNumber, "group of the user who made it"),
-	columnOf("changed", typeTime, "made, or owner or mode changed (for sets also SETVAL and SETALL)"),
+	columnOf("changed", TypeTime, "made, or owner or mode changed (for sets also SETVAL and SETALL)"),
 	columnOf("age", typeAge, "seconds since changed"),
 	columnOf("idle", typeAge, "seconds since the last use that the kernel noted"),
-	columnOf("size", typeSize, "bytes of a segment"),
+	columnOf("size", TypeSize, "bytes of a segment"),
 	columnOf("nattch", typeNumber, "attaches of a segment (mappings, not processes)"),
-	columnOf("rss", typeSize, "bytes of a segment in memory"),
-	columnOf("swap", typeSize, "bytes of a segment in swap"),
+	columnOf("rss", TypeSize, "bytes of a segment in memory"),
+	columnOf("swap", TypeSize, "bytes of a segment in swap"),
 	columnOf("cpid", typeNumber, "process that made the segment"),
 	columnOf("lpid", typeNumber, "process that attached or detached last"),
-	columnOf("attached", typeTime, "last attach"),
-	columnOf("detached", typeTime, "last detach"),
+	columnOf("attached", TypeTime, "last attach"),
+	columnOf("detached", TypeTime, "last detach"),
 	columnOf("destroyed", typeBool, "removed, and gone with its last detach"),
 	columnOf("locked", typeBool, "never swapped out (SHM_LOCK)"),
 	columnOf("nsems", typeNumber, "semaphores in the set"),
-	columnOf("operated", typeTime, "last operation on the set; none: perhaps not initialised"),
+	columnOf("operated", TypeTime, "last operation on the set; none: perhaps not initialised"),
 	columnOf("messages", typeNumber, "messages on the queue"),
-	columnOf("bytes", typeSize, "bytes of the messages on the queue"),
-	columnOf("max_bytes", typeSize, "capacity of the queue in bytes (msg_qbytes)"),
+	columnOf("bytes", TypeSize, "bytes of the messages on the queue"),
+	columnOf("max_bytes", TypeSize, "capacity of the queue in bytes (msg_qbytes)"),
 	columnOf("lspid", typeNumber, "process that sent last"),
 	columnOf("lrpid", typeNumber, "process that received last"),
-	columnOf("sent", typeTime, "last send"),
-	columnOf("received", typeTime, "last receive"),
+	columnOf("sent", TypeTime, "last send"),
+	columnOf("received", TypeTime, "last receive"),
 	columnOf("class", typeText, "in-use, protected, unknown, has-data, orphan or candidate: see \"sysvipc gc --help\""),
 	columnOf("explained", typeNumber, "attaches of a segment that belong to users who can be seen"),
 	columnOf("waiters", typeNumber, "threads that are seen to wait on a set or queue"),
@@ -116,16 +117,16 @@ func columnOf(name string, typ valueType, help string) column {
 	return column{name, typ, help, output.ObjectField(name)}
 }
 
-// of is what the column says of an object.
-func (c *column) of(v *view, e *entry) value {
-	o := e.object(v)
+// Of is what the column says of an object.
+func (c *column) Of(v *View, e *Entry) value {
+	o := e.Published(v)
 	field, ok := c.field.Of(o)
 	if !ok {
-		return value{state: absent}
+		return value{State: Absent}
 	}
 	if field.Kind() == reflect.Pointer {
 		if field.IsNil() {
-			return stateIf(slices.Contains(o.Unknown, c.name), unknown, value{state: none})
+			return stateIf(slices.Contains(o.Unknown, c.Name), unknown, value{State: none})
 		}
 		field = field.Elem()
 	}
@@ -135,26 +136,26 @@ func (c *column) of(v *view, e *entry) value {
 	case reflect.Bool:
 		return boolean(field.Bool())
 	case reflect.Struct:
-		return value{n: field.Interface().(time.Time).Unix()}
+		return value{N: field.Interface().(time.Time).Unix()}
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		return number64(field.Int())
 	}
 	return number64(int64(field.Uint()))
 }
 
-// userColumns are about the users of an object, and need a look at every process.
-var userColumns = []string{"class", "explained", "waiters"}
+// UserColumns are about the users of an object, and need a look at every process.
+var UserColumns = []string{"class", "explained", "waiters"}
 
-// columnNamed finds a column.
-func columnNamed(name string) (*column, error) {
-	for i := range columns {
-		if columns[i].name == name {
-			return &columns[i], nil
+// ColumnNamed finds a column.
+func ColumnNamed(name string) (*column, error) {
+	for i := range Columns {
+		if Columns[i].Name == name {
+			return &Columns[i], nil
 		}
 	}
 	hint := ""
-	for i := range columns {
-		if near := columns[i].name; strings.HasPrefix(near, name) || strings.HasPrefix(name, near) || distance(name, near) <= 2 {
+	for i := range Columns {
+		if near := Columns[i].Name; strings.HasPrefix(near, name) || strings.HasPrefix(name, near) || distance(name, near) <= 2 {
 			hint = ": did you mean " + near + "?"
 			break
 		}
@@ -166,18 +167,18 @@ func columnNamed(name string) (*column, error) {
 }
 
 func columnNames() []string {
-	names := make([]string, len(columns))
-	for i := range columns {
-		names[i] = columns[i].name
+	names := make([]string, len(Columns))
+	for i := range Columns {
+		names[i] = Columns[i].Name
 	}
 	return names
 }
 
-// columnList finds the columns of a list with commas.
-func columnList(list string) ([]*column, error) {
+// ColumnList finds the columns of a list with commas.
+func ColumnList(list string) ([]*column, error) {
 	var cols []*column
 	for _, name := range strings.Split(list, ",") {
-		c, err := columnNamed(strings.ToLower(strings.TrimSpace(name)))
+		c, err := ColumnNamed(strings.ToLower(strings.TrimSpace(name)))
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package main
+package listing
 
 import (
 	"bufio"
@@ -14,33 +14,33 @@ import (
 )
 
 // append appends an object as JSON: whole, or the columns that are chosen.
-func (f *format) append(dst []byte, v *view, e *entry) []byte {
-	if f.cols == nil {
-		return output.Append(dst, e.object(v))
+func (f *Format) append(dst []byte, v *View, e *Entry) []byte {
+	if f.Cols == nil {
+		return output.Append(dst, e.Published(v))
 	}
-	fields := make([]output.Field, len(f.cols))
-	for i, c := range f.cols {
+	fields := make([]output.Field, len(f.Cols))
+	for i, c := range f.Cols {
 		fields[i] = c.field
 	}
-	return output.Select(dst, e.object(v), fields)
+	return output.Select(dst, e.Published(v), fields)
 }
 
 // columns are those that CSV has: all that are known, unless some are chosen.
-func (f *format) columns() []*column {
-	if f.cols != nil {
-		return f.cols
+func (f *Format) columns() []*column {
+	if f.Cols != nil {
+		return f.Cols
 	}
 	var all []*column
-	for i := range columns {
-		if f.judged || !slices.Contains(userColumns, columns[i].name) {
-			all = append(all, &columns[i])
+	for i := range Columns {
+		if f.Judged || !slices.Contains(UserColumns, Columns[i].Name) {
+			all = append(all, &Columns[i])
 		}
 	}
 	return all
 }
 
 // writeJSON completes the document also when an error ends the list.
-func (f *format) writeJSON(w io.Writer, v *view, all entries) error {
+func (f *Format) writeJSON(w io.Writer, v *View, all Entries) error {
 	d := output.StartDocument(w, "objects")
 	for e, err := range all {
 		if err != nil {
@@ -48,10 +48,10 @@ func (f *format) writeJSON(w io.Writer, v *view, all entries) error {
 		}
 		d.AddFunc(func(dst []byte) []byte { return f.append(dst, v, e) })
 	}
-	return d.End(v.warnings)
+	return d.End(v.Warnings)
 }
 
-func (f *format) writeJSONLines(w io.Writer, v *view, all entries) error {
+func (f *Format) writeJSONLines(w io.Writer, v *View, all Entries) error {
 	out := bufio.NewWriterSize(w, outputBuffer)
 	var line []byte
 	for e, err := range all {
@@ -65,12 +65,12 @@ func (f *format) writeJSONLines(w io.Writer, v *view, all entries) error {
 }
 
 // writeCSV writes what JSON has. What is null there, or does not exist, is empty.
-func (f *format) writeCSV(w io.Writer, v *view, all entries) error {
+func (f *Format) writeCSV(w io.Writer, v *View, all Entries) error {
 	out := csv.NewWriter(w)
 	cols := f.columns()
 	row := make([]string, len(cols))
 	for i, c := range cols {
-		row[i] = c.name
+		row[i] = c.Name
 	}
 	out.Write(row)
 	for e, err := range all {
@@ -79,7 +79,7 @@ func (f *format) writeCSV(w io.Writer, v *view, all entries) error {
 			return errors.Join(err, out.Error())
 		}
 		for j, c := range cols {
-			switch val := c.typ.forPrograms(c.of(v, e)).(type) {
+			switch val := c.Type.forPrograms(c.Of(v, e)).(type) {
 			case nil:
 				row[j] = ""
 			case time.Time:
@@ -94,7 +94,7 @@ func (f *format) writeCSV(w io.Writer, v *view, all entries) error {
 	return out.Error()
 }
 
-func writeNames(w io.Writer, v *view, all entries) error {
+func writeNames(w io.Writer, v *View, all Entries) error {
 	out := bufio.NewWriterSize(w, outputBuffer)
 	for e, err := range all {
 		if err != nil {

@@ -1,4 +1,4 @@
-package main
+package listing
 
 import (
 	"cmp"
@@ -14,19 +14,19 @@ type truth int8
 const (
 	no truth = iota - 1
 	maybe
-	yes
+	Yes
 )
 
 func truthOf(b bool) truth {
 	if b {
-		return yes
+		return Yes
 	}
 	return no
 }
 
 // condition is a parsed --filter.
 type condition interface {
-	holds(v *view, e *entry) truth
+	Holds(v *View, e *Entry) truth
 }
 
 type (
@@ -35,23 +35,23 @@ type (
 	not    struct{ c condition }
 )
 
-func (c both) holds(v *view, e *entry) truth {
-	a := c.a.holds(v, e)
+func (c both) Holds(v *View, e *Entry) truth {
+	a := c.a.Holds(v, e)
 	if a == no {
 		return no
 	}
-	return min(a, c.b.holds(v, e))
+	return min(a, c.b.Holds(v, e))
 }
 
-func (c either) holds(v *view, e *entry) truth {
-	a := c.a.holds(v, e)
-	if a == yes {
-		return yes
+func (c either) Holds(v *View, e *Entry) truth {
+	a := c.a.Holds(v, e)
+	if a == Yes {
+		return Yes
 	}
-	return max(a, c.b.holds(v, e))
+	return max(a, c.b.Holds(v, e))
 }
 
-func (c not) holds(v *view, e *entry) truth { return -c.c.holds(v, e) }
+func (c not) Holds(v *View, e *Entry) truth { return -c.c.Holds(v, e) }
 
 // comparison compares a column with a value.
 type comparison struct {
@@ -61,33 +61,33 @@ type comparison struct {
 	match  *regexp.Regexp // for ~
 }
 
-func (c *comparison) holds(v *view, e *entry) truth {
-	got := c.column.of(v, e)
-	if c.want.state == none { // "detached=none"
-		if got.state == unknown || got.state == absent {
+func (c *comparison) Holds(v *View, e *Entry) truth {
+	got := c.column.Of(v, e)
+	if c.want.State == none { // "detached=none"
+		if got.State == unknown || got.State == Absent {
 			return maybe
 		}
-		return truthOf((got.state == none) == (c.op == "="))
+		return truthOf((got.State == none) == (c.op == "="))
 	}
 	switch {
-	case got.state == none && c.op == "!=":
-		return yes
-	case got.state == none:
+	case got.State == none && c.op == "!=":
+		return Yes
+	case got.State == none:
 		return no
-	case got.state != known:
+	case got.State != Known:
 		return maybe
 	case c.match != nil:
-		return truthOf(c.match.MatchString(c.column.typ.forFilter(got)))
+		return truthOf(c.match.MatchString(c.column.Type.forFilter(got)))
 	}
-	return truthOf(compares(cmp.Or(cmp.Compare(got.n, c.want.n), strings.Compare(got.s, c.want.s)), c.op))
+	return truthOf(compares(cmp.Or(cmp.Compare(got.N, c.want.N), strings.Compare(got.S, c.want.S)), c.op))
 }
 
 // forFilter is the text that ~ looks at.
 func (t valueType) forFilter(v value) string {
 	if t == typeText {
-		return v.s
+		return v.S
 	}
-	return t.forEyes(v, true)
+	return t.ForEyes(v, true)
 }
 
 func compares(order int, op string) bool {

@@ -1,4 +1,4 @@
-package main
+package listing
 
 import (
 	"io/fs"
@@ -13,7 +13,7 @@ import (
 )
 
 // archived is an object in a file, as if it were there.
-func archived(o *archive.Object) entry {
+func archived(o *archive.Object) Entry {
 	kept := sysvipc.Object{
 		Kind: o.SysvKind(), ID: o.ID, Key: o.SysvKey(), Mode: fs.FileMode(o.Mode), UID: o.UID, GID: o.GID, CUID: o.CUID, CGID: o.CGID,
 	}
@@ -34,21 +34,21 @@ func archived(o *archive.Object) entry {
 	}
 }
 
-// archivedObject is the JSON of an object in a file.
-func archivedObject(v *view, o *archive.Object) *output.Archived {
+// ArchivedObject is the JSON of an object in a file.
+func ArchivedObject(v *View, o *archive.Object) *output.Archived {
 	e := archived(o)
-	return e.object(v).Archived()
+	return e.Published(v).Archived()
 }
 
-// describeArchived says in a few words which object it is.
-func describeArchived(v *view, o *archive.Object) string {
+// DescribeArchived says in a few words which object it is.
+func DescribeArchived(v *View, o *archive.Object) string {
 	e := archived(o)
 	what := plural.Of(o.Messages, "message")
 	switch {
-	case e.seg != nil:
+	case e.Segment != nil:
 		what = arg.FormatSize(o.Size) + " bytes"
-	case e.set != nil:
+	case e.Set != nil:
 		what = plural.Of(o.Len, "semaphore")
 	}
-	return what + ", " + ref.KeyText(o.SysvKey()) + ", " + v.users.Text(o.UID)
+	return what + ", " + ref.KeyText(o.SysvKey()) + ", " + v.Users.Text(o.UID)
 }

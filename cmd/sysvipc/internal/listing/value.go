@@ -1,4 +1,4 @@
-package main
+package listing
 
 import (
 	"strconv"
@@ -11,33 +11,33 @@ import (
 // value is what a column says of an object. Text is in s; everything else is in n:
 // numbers, times and ages in seconds, and 1 for true.
 type value struct {
-	state state
-	n     int64
-	s     string
+	State state
+	N     int64
+	S     string
 }
 
 // state keeps apart what must never look alike.
 type state uint8
 
 const (
-	known   state = iota
+	Known   state = iota
 	none          // the kernel says that there is none: never attached, no process
 	unknown       // not known here
-	absent        // objects of this kind have none
+	Absent        // objects of this kind have none
 )
 
-func number64(n int64) value { return value{n: n} }
-func text(s string) value    { return value{s: s} }
+func number64(n int64) value { return value{N: n} }
+func text(s string) value    { return value{S: s} }
 func stateIf(c bool, s state, v value) value {
 	if c {
-		return value{state: s}
+		return value{State: s}
 	}
 	return v
 }
 
 func boolean(b bool) value {
 	if b {
-		return value{n: 1}
+		return value{N: 1}
 	}
 	return value{}
 }
@@ -48,46 +48,46 @@ type valueType uint8
 const (
 	typeText   valueType = iota
 	typeNumber           // a count, a pid, a uid
-	typeSize             // bytes
-	typeTime
+	TypeSize             // bytes
+	TypeTime
 	typeAge
 	typeBool
 	typeMode // octal
 	typeKey
 )
 
-// forEyes writes a value for a table. With exact, sizes are in bytes.
-func (t valueType) forEyes(v value, exact bool) string { return string(t.appendForEyes(nil, v, exact)) }
+// ForEyes writes a value for a table. With exact, sizes are in bytes.
+func (t valueType) ForEyes(v value, exact bool) string { return string(t.appendForEyes(nil, v, exact)) }
 
 func (t valueType) appendForEyes(dst []byte, v value, exact bool) []byte {
-	switch v.state {
-	case none, absent:
+	switch v.State {
+	case none, Absent:
 		return append(dst, '-')
 	case unknown:
 		return append(dst, '?')
 	}
 	switch t {
 	case typeText:
-		return append(dst, terminal.Escape(v.s)...)
-	case typeSize:
+		return append(dst, terminal.Escape(v.S)...)
+	case TypeSize:
 		if !exact {
-			return append(dst, arg.FormatSize(v.n)...)
+			return append(dst, arg.FormatSize(v.N)...)
 		}
-	case typeTime:
-		return time.Unix(v.n, 0).AppendFormat(dst, "2006-01-02 15:04:05")
+	case TypeTime:
+		return time.Unix(v.N, 0).AppendFormat(dst, "2006-01-02 15:04:05")
 	case typeAge:
-		return append(dst, arg.FormatAge(v.n)...)
+		return append(dst, arg.FormatAge(v.N)...)
 	case typeBool:
-		if v.n != 0 {
+		if v.N != 0 {
 			return append(dst, "yes"...)
 		}
 		return append(dst, "no"...)
 	case typeMode:
-		return appendPadded(append(dst, '0'), uint64(v.n), 8, 3)
+		return appendPadded(append(dst, '0'), uint64(v.N), 8, 3)
 	case typeKey:
-		return appendPadded(append(dst, "0x"...), uint64(uint32(v.n)), 16, 8)
+		return appendPadded(append(dst, "0x"...), uint64(uint32(v.N)), 16, 8)
 	}
-	return strconv.AppendInt(dst, v.n, 10)
+	return strconv.AppendInt(dst, v.N, 10)
 }
 
 // appendPadded appends a number of at least so many digits.
@@ -102,16 +102,16 @@ func appendPadded(dst []byte, n uint64, base, digits int) []byte {
 
 // forPrograms is what JSON and CSV show: exact, and nil for what is not known.
 func (t valueType) forPrograms(v value) any {
-	if v.state != known {
+	if v.State != Known {
 		return nil
 	}
 	switch t {
 	case typeText:
-		return v.s
-	case typeTime:
-		return time.Unix(v.n, 0)
+		return v.S
+	case TypeTime:
+		return time.Unix(v.N, 0)
 	case typeBool:
-		return v.n != 0
+		return v.N != 0
 	}
-	return v.n
+	return v.N
 }

@@ -1,4 +1,4 @@
-package main
+package listing
 
 import (
 	"os/user"
@@ -12,7 +12,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 )
 
-// parseFilter reads the argument of --filter:
+// ParseFilter reads the argument of --filter:
 //
 //	either     = both { "||" both }
 //	both       = one { "&&" one }
@@ -20,7 +20,7 @@ import (
 //	comparison = COLUMN [ OP VALUE ]        OP is = == != < <= > >= ~
 //
 // A column of yes and no may stand alone.
-func parseFilter(s string) (condition, error) {
+func ParseFilter(s string) (condition, error) {
 	p := &filterParser{text: s}
 	c, err := p.either()
 	if err != nil {
@@ -101,14 +101,14 @@ func (p *filterParser) comparison() (condition, error) {
 	if name == "" {
 		return nil, p.bad("expected a column, as in nattch=0")
 	}
-	col, err := columnNamed(strings.ToLower(name))
+	col, err := ColumnNamed(strings.ToLower(name))
 	if err != nil {
 		p.at = start
 		return nil, p.bad("%w", err)
 	}
 	c := &comparison{column: col, op: p.operator()}
 	if c.op == "" {
-		if col.typ != typeBool {
+		if col.Type != typeBool {
 			return nil, p.bad("expected =, !=, <, <=, >, >= or ~ after %s", name)
 		}
 		c.op, c.want = "=", boolean(true)
@@ -182,33 +182,33 @@ func (c *comparison) read(s string, quoted bool) (err error) {
 		return nil
 	}
 	if !quoted && (s == "none" || s == "never") && (c.op == "=" || c.op == "!=") {
-		c.want.state = none
+		c.want.State = none
 		return nil
 	}
-	switch c.column.typ {
+	switch c.column.Type {
 	case typeText:
-		c.want.s = s
+		c.want.S = s
 		return c.readOwner(s)
 	case typeNumber:
-		c.want.n, err = strconv.ParseInt(s, 10, 64)
+		c.want.N, err = strconv.ParseInt(s, 10, 64)
 		if err != nil {
-			return cli.Usage("%q is no number, which %s needs", s, c.column.name)
+			return cli.Usage("%q is no number, which %s needs", s, c.column.Name)
 		}
-	case typeSize:
-		c.want.n, err = arg.ParseSize(s)
+	case TypeSize:
+		c.want.N, err = arg.ParseSize(s)
 	case typeAge:
 		d, parseErr := arg.ParseDuration(s)
-		c.want.n, err = int64(d/time.Second), parseErr
-	case typeTime:
-		c.want.n, err = parseTime(s)
+		c.want.N, err = int64(d/time.Second), parseErr
+	case TypeTime:
+		c.want.N, err = parseTime(s)
 	case typeMode:
 		mode, parseErr := arg.ParseMode(s)
-		c.want.n, err = int64(mode), parseErr
+		c.want.N, err = int64(mode), parseErr
 	case typeKey:
 		key, parseErr := ref.ParseKey(s)
-		c.want.n, err = int64(key), parseErr
+		c.want.N, err = int64(key), parseErr
 	case typeBool:
-		c.want.n, err = parseBool(s)
+		c.want.N, err = parseBool(s)
 	}
 	return err
 }
@@ -218,7 +218,7 @@ func (c *comparison) read(s string, quoted bool) (err error) {
 func (c *comparison) readOwner(s string) error {
 	what, byNumber := "user", "uid"
 	var err error
-	switch c.column.name {
+	switch c.column.Name {
 	case "owner":
 		_, err = user.Lookup(s)
 	case "group":
@@ -232,7 +232,7 @@ func (c *comparison) readOwner(s string) error {
 	if err != nil {
 		return cli.Usage("there is no %s %q", what, s)
 	}
-	c.column, err = columnNamed(byNumber)
+	c.column, err = ColumnNamed(byNumber)
 	c.want = number64(n)
 	return err
 }
