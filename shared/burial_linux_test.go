@@ -18,11 +18,11 @@ import (
 	"github.com/sysvipc/sysvipc/shared/internal/core"
 )
 
-// lateLocks are the locks of a region in which lateThings were declared: of the directory, a
+// lateLocks are the locks of a region in which lateStructures were declared: of the directory, a
 // mutex, a var, both ends of records, a document, a topic, and each stripe of a map.
 func lateLocks(t testing.TB, r *Region) (all []*core.Node) {
 	t.Helper()
-	mustNot(t, lateThings(r))
+	mustNot(t, lateStructures(r))
 	core.Of(r).EachLock(core.Of(r).View.Load(), func(n *core.Node) {
 		if n != &core.Of(r).View.Load().Header().Init {
 			all = append(all, n)
@@ -34,7 +34,7 @@ func lateLocks(t testing.TB, r *Region) (all []*core.Node) {
 	return all
 }
 
-func lateThings(r *Region) error {
+func lateStructures(r *Region) error {
 	_, e1 := MutexOf(r, "mutex")
 	_, e2 := VarOf[[2]int64](r, "var")
 	_, e3 := RecordsOf(r, "records", 256)
@@ -54,7 +54,7 @@ var lateVictim = ipctest.Register("late victim", func(c *ipctest.ChildEnv) {
 	c.Check(err)
 	r, err := EnsureKey(context.Background(), sysvipc.Key(key), nil)
 	c.Check(err)
-	c.Check(lateThings(r))
+	c.Check(lateStructures(r))
 	second := r
 	if c.Args[1] == "twice" {
 		second, err = EnsureKey(context.Background(), sysvipc.Key(key), nil)
@@ -140,7 +140,7 @@ func TestLateLocks(t *testing.T) {
 	}
 }
 
-// Locks with a TID of a dead robust owner are left alone if they may be somebody else's by now.
+// Locks with a TID of a dead robust owner are left alone if they may be another thread's by now.
 func TestLateLocksOfOthers(t *testing.T) {
 	t.Parallel()
 	alive := func(t *testing.T) uint32 { // a thread of ours, which is in no slot
@@ -211,7 +211,7 @@ func TestLateLocksOfTwoHandles(t *testing.T) {
 }
 
 // A thread of which the kernel keeps the TID, since the process is a zombie, is no robust owner.
-func TestGuardiansAreNotTheFirstThread(t *testing.T) {
+func TestRobustOwnersAreNotTheFirstThread(t *testing.T) {
 	t.Parallel()
 	p := ipctest.Start(t, firstThread, nil)
 	p.Expect("none")

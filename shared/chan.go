@@ -25,14 +25,14 @@ var ErrChanClosed = structure.ErrChanClosed
 //     What Send has returned nil for stays, also when all processes are gone.
 //   - A receiver that is killed in Receive before it has given the message's place back
 //     leaves the message to the next receiver. Once Receive returns, the message is gone
-//     from the channel: if it must not be lost with a process that is killed at work on
-//     it, use [Chan.Handle].
+//     from the channel: if it must not be lost with a process that is killed while it
+//     handles it, use [Chan.Handle].
 //   - So a message arrives twice only if a receiver was killed between taking and giving
 //     back: with Receive, inside of the call, when its program has not seen the message;
 //     with Handle, when it has. It then comes later than messages that were sent after it.
 //
-// Whoever sleeps in the region is woken by the kernel when a participant dies, and repairs
-// its work at once; if nobody sleeps, the next who would have to wait for it does, or the
+// A process that sleeps in the region is woken by the kernel when a participant dies, and repairs
+// its work at once; if none sleeps, the next that would wait for it does, or the
 // next who joins.
 //
 // A process that is stopped (SIGSTOP) is not dead. Stopped in the midst of a Send it holds

@@ -57,7 +57,7 @@ var chanSink = ipctest.Register("chan sink", func(c *ipctest.ChildEnv) {
 	c.Say("%d", sum)
 })
 
-// source sends as many messages as it is told.
+// source sends as many messages as it is asked for.
 var chanSource = ipctest.Register("chan source", func(c *ipctest.ChildEnv) {
 	ch := childChan[cellMessage](c, 1024)
 	c.Say("ready")

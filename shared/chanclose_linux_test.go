@@ -13,7 +13,7 @@ import (
 	"github.com/sysvipc/sysvipc/shared/internal/core"
 )
 
-// A goroutine that is at work in the channel when its region is closed leaves what one
+// A goroutine that uses the channel when its region is closed leaves what one
 // leaves that is killed.
 func TestChanCloseAmidst(t *testing.T) {
 	t.Parallel()

@@ -110,7 +110,7 @@ func TestChanHostileBytes(t *testing.T) {
 	}
 }
 
-// While the channel is used somebody writes into it all the time.
+// While the channel is used another goroutine writes into it all the time.
 func TestChanHostileWriter(t *testing.T) {
 	t.Parallel()
 	_, c, b := hostileChan(t)

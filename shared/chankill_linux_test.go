@@ -101,7 +101,7 @@ func TestChanKillFarBehindHead(t *testing.T) {
 	p := ipctest.Start(t, chanFarVictim, nil, strconv.Itoa(int(key)))
 	p.Expect("there")
 	p.Kill()
-	core.Of(r).ReapDead(core.Of(r).View.Load()) // as whoever sleeps in the region would at once
+	core.Of(r).ReapDead(core.Of(r).View.Load()) // as a sleeper in the region would at once
 	go func() {
 		for i := range int64(100) {
 			if err := c.Send(ctx, 64+i); err != nil {
@@ -117,7 +117,7 @@ func TestChanKillFarBehindHead(t *testing.T) {
 	}
 }
 
-// killAt kills a process at a point, while somebody sleeps in the channel or not.
+// killAt kills a process at a point, while a process sleeps in the channel or not.
 func killAt(t *testing.T, point int, want []int64, asleep bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

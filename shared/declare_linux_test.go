@@ -9,7 +9,7 @@ import (
 	"github.com/sysvipc/sysvipc/shared"
 )
 
-// Who declares a structure otherwise than it was made is told what differs.
+// A program that declares a structure otherwise than it was made learns what differs.
 func TestDeclaredOtherwise(t *testing.T) {
 	t.Parallel()
 	r := ensure(t, ipctest.Key(t))

@@ -35,7 +35,7 @@ var doer = ipctest.Register("doer", func(c *ipctest.ChildEnv) {
 	}))
 })
 
-// Whoever gets a dead holder's lock by Do repairs, and until one has, all are asked to: it
+// The next holder by Do of a dead holder's lock repairs, and until one has, all are asked to: it
 // never stays locked, and is never lost.
 func TestDo(t *testing.T) {
 	t.Parallel()

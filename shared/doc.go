@@ -6,7 +6,7 @@
 // named structures; each process that has it open is a participant. A [Mutex] or [RWMutex] is a
 // lock, a [Var] a variable of any type without pointers, a [Counter] an integer, a [Chan] a
 // queue of messages each of which one receiver gets, a [Topic] one of which all get each,
-// [Records] a queue of bytes, a [Map] a table, a [Doc] a value of any Go type. A thing is
+// [Records] a queue of bytes, a [Map] a table, a [Doc] a value of any Go type. A value is
 // made by the process that declares it first, and found by its name by all others.
 //
 //	r, err := shared.Ensure(ctx, "orders", nil)

@@ -13,7 +13,7 @@ import (
 
 // Doc is a value of any Go type, with maps, slices, strings and pointers, that all
 // processes see. It lies in the region as the bytes that a [Codec] makes of it: each Load
-// reads them anew, so that what it returns is the caller's own. Safe for concurrent use.
+// reads them again, so that what it returns is the caller's own. Safe for concurrent use.
 //
 // A reader never waits for a writer, and never sees half a value. Writers take turns. A
 // writer that is killed, at any instant, leaves the value as it was before its write or

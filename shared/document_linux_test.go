@@ -246,7 +246,7 @@ func TestDocKillPoints(t *testing.T) {
 			seen := make(chan []int, 1)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			go func() { // somebody sleeps
+			go func() { // a sleeper
 				for all, err := range d.Watch(ctx) {
 					if err == nil && all[0] == 3 {
 						seen <- all

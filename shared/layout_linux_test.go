@@ -46,7 +46,7 @@ func TestLayoutIsPinned(t *testing.T) {
 		{"header", unsafe.Sizeof(core.Header{}), core.HeaderLen},
 		{"entry", unsafe.Sizeof(core.Entry{}), core.EntryLen},
 		{"slot", unsafe.Sizeof(core.Slot{}), core.SlotLen},
-		{"slot.bell", unsafe.Offsetof(core.Slot{}.Wakes), 64},
+		{"slot.wakes", unsafe.Offsetof(core.Slot{}.Wakes), 64},
 		{"slot.tids", unsafe.Offsetof(core.Slot{}.TIDs), 128},
 		{"header.init", unsafe.Offsetof(core.Header{}.Init), 16},
 		{"header.sum", unsafe.Offsetof(core.Header{}.Sum), 216},

@@ -54,7 +54,7 @@ var lockWaiter = ipctest.Register("lock waiter", func(c *ipctest.ChildEnv) {
 	c.Listen()
 })
 
-var bellWaiter = ipctest.Register("bell waiter", func(c *ipctest.ChildEnv) {
+var wakeWaiter = ipctest.Register("wake waiter", func(c *ipctest.ChildEnv) {
 	key, err := strconv.Atoi(c.Args[0])
 	c.Check(err)
 	r, err := EnsureKey(context.Background(), sysvipc.Key(key), nil)
@@ -66,7 +66,7 @@ var bellWaiter = ipctest.Register("bell waiter", func(c *ipctest.ChildEnv) {
 	c.Check(err)
 })
 
-// Whoever an unlock has woken may be killed before it has taken the lock. The others that
+// A waiter that an unlock has woken may be killed before it has taken the lock. The others that
 // sleep on it are not forgotten, though the kernel tells others of the death, who were the
 // first to watch over the dead one.
 func TestLockWakeUpThatIsLost(t *testing.T) {
@@ -89,7 +89,7 @@ func TestLockWakeUpThatIsLost(t *testing.T) {
 	}
 	mustNot(t, ipctest.UntilInCall(ctx, first.PID, sleeps))
 	for range 2 { // the kernel tells the first one, and that one, when it has looked, the second
-		other := ipctest.Start(t, bellWaiter, nil, strconv.Itoa(int(key)))
+		other := ipctest.Start(t, wakeWaiter, nil, strconv.Itoa(int(key)))
 		other.Expect("there")
 		mustNot(t, ipctest.UntilInCall(ctx, other.PID, sleeps))
 	}

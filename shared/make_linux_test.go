@@ -104,7 +104,7 @@ func TestRegionLeavesWhatIsForeign(t *testing.T) {
 	mustDo(t, seg.Remove())
 }
 
-// A region with a name and one under the name's key are told apart.
+// A region with a name and one under the name's key are two.
 func TestRegionNameAndKey(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

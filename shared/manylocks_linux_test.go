@@ -68,7 +68,7 @@ func TestTooManyLocks(t *testing.T) {
 	p.Expect("done")
 }
 
-// A lock is the same whoever asked for it, so that any of them can give it back.
+// A lock is the same for all that asked for it, so that any of them can give it back.
 func TestLockIsOne(t *testing.T) {
 	t.Parallel()
 	ctx, r := t.Context(), ensure(t, ipctest.Key(t))

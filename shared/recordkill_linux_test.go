@@ -125,7 +125,7 @@ func TestRecordKillPoints(t *testing.T) {
 	}
 }
 
-// killRecordAt kills a process at a point, while somebody sleeps in the region or not.
+// killRecordAt kills a process at a point, while a process sleeps in the region or not.
 func killRecordAt(t *testing.T, point int, want string, asleep bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -134,7 +134,7 @@ func killRecordAt(t *testing.T, point int, want string, asleep bool) {
 	mustNot(t, q.Send(ctx, []byte("1")))
 	p := ipctest.Start(t, recordVictim, nil, strconv.Itoa(int(key)), strconv.Itoa(point))
 	p.Expect("there")
-	if asleep { // somebody leads and is told of the death
+	if asleep { // a process leads and learns of the death
 		x, err := VarOf[int64](r, "x")
 		mustNot(t, err)
 		first := make(chan struct{})
@@ -362,7 +362,7 @@ func TestRecordHostileBytes(t *testing.T) {
 	if string(around) != string(v.Bytes[core.Of(r).Plan.Heap:c.Offset]) {
 		t.Error("a write beside the records")
 	}
-	// While it is used somebody writes into it all the time.
+	// While it is used another goroutine writes into it all the time.
 	var stop atomic.Bool
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -25,8 +25,8 @@ import (
 //     a record can arrive twice, and late, if its receiver was killed in the midst of it;
 //     use Handle if none must be lost.
 //
-// Whoever sleeps in the region is woken by the kernel when a participant dies, and repairs
-// its work at once; if nobody sleeps, the next who would have to wait for it does.
+// A process that sleeps in the region is woken by the kernel when a participant dies, and repairs
+// its work at once; if none sleeps, the next that would wait for it does.
 //
 // A process that is stopped (SIGSTOP) is not dead: in the midst of Send or Fill it holds up
 // receivers at its record, in the midst of Receive or Handle senders when they come round

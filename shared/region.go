@@ -153,7 +153,7 @@ type Participant struct {
 	PID         int    // as the process knows itself
 	UID         int
 	Joined      time.Time
-	Alive       bool // if not, what it left at work waits for the next who joins or sleeps, or for Reap
+	Alive       bool // if not, what it left half done waits for the next who joins or sleeps, or for Reap
 }
 
 // Participants returns who has the region open, in the order of their slots. What it says
@@ -166,7 +166,7 @@ func (r *Region) Participants() (all []Participant, err error) {
 	return all, err
 }
 
-// Reap brings into order what participants that were killed have left at work, and reports
+// Reap brings into order what participants that were killed have left half done, and reports
 // whether there were any. It is needed only where nobody sleeps in the region and nobody
 // joins it, such as among C programs.
 func (r *Region) Reap() (bool, error) { return core.Of(r).Reap() }

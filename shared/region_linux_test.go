@@ -12,7 +12,7 @@ import (
 	"github.com/sysvipc/sysvipc/shared"
 )
 
-// A small region has fewer entries, unless it is told how many.
+// A small region has fewer entries, unless the options say how many.
 func TestRegionSizes(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int64{64 << 10, 1 << 20, 8 << 20} {

@@ -259,7 +259,7 @@ func TestFileRefuses(t *testing.T) {
 	}
 }
 
-// Where no region can be made, no file stays, and none that somebody else has made changes.
+// Where no region can be made, no file stays, and none of another program changes.
 func TestFileThatCannotBeMade(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "region")
@@ -291,7 +291,7 @@ func TestFileThatCannotBeMade(t *testing.T) {
 	}
 }
 
-// A file that is removed before there is a region in it is made anew.
+// A file that is removed before there is a region in it is made again.
 func TestFileRemovedMeanwhile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "region")
@@ -306,7 +306,7 @@ func TestFileRemovedMeanwhile(t *testing.T) {
 			}
 			done <- err
 		}()
-		for !flockAwaited(t, f) {
+		for !flockHasWaiter(t, f) {
 			select {
 			case err := <-done:
 				t.Fatalf("it did not wait for the lock: %v", err)
@@ -323,8 +323,8 @@ func createFile(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
-// flockAwaited reports whether somebody waits for the lock on a file: proc_locks(5).
-func flockAwaited(t *testing.T, f *os.File) bool {
+// flockHasWaiter reports whether a process waits for the lock on a file: proc_locks(5).
+func flockHasWaiter(t *testing.T, f *os.File) bool {
 	t.Helper()
 	st, err := f.Stat()
 	mustNot(t, err)
@@ -333,7 +333,7 @@ func flockAwaited(t *testing.T, f *os.File) bool {
 	return regexp.MustCompile(fmt.Sprintf(`-> FLOCK .*:%d `, st.Sys().(*syscall.Stat_t).Ino)).Match(locks)
 }
 
-// Who waits for somebody who makes the region gives up under a context.
+// A process that waits for the maker of the region gives up under a context.
 func TestFileContext(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "region")

@@ -172,9 +172,9 @@ func openIt(ctx context.Context, at string) (*Region, error) {
 	return EnsureFile(ctx, at, smallFile)
 }
 
-// All who wait in a region that is removed are told, and those who come later: by whomever it
-// was removed.
-func TestRemovedIsTold(t *testing.T) {
+// All waiters in a region that is removed get ErrRemoved, and so do later callers, whichever process
+// removed it.
+func TestRemovedIsNoticed(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"Remove", "ipcrm", "Remove of a file", "rm of a file"} {
 		t.Run(how, func(t *testing.T) {
@@ -209,7 +209,7 @@ func TestRemovedIsTold(t *testing.T) {
 			t.Logf("after %v", time.Since(start))
 			p.Expect("closed")
 			for err == nil {
-				_, err = n.Add(1) // does not wait, and is told too
+				_, err = n.Add(1) // does not wait, and fails too
 			}
 			if !errors.Is(err, sysvipc.ErrRemoved) {
 				t.Errorf("got %v", err)

@@ -33,7 +33,7 @@ func childRegion(c *ipctest.ChildEnv) *shared.Region {
 	return r
 }
 
-// rwHolder takes and gives the lock as it is told.
+// rwHolder takes and gives the lock on command.
 var rwHolder = ipctest.Register("rwHolder", func(c *ipctest.ChildEnv) {
 	ctx := context.Background()
 	m, err := shared.RWMutexOf(childRegion(c), "rw")

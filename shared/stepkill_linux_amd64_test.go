@@ -55,7 +55,7 @@ var stepVictim = ipctest.Register("step victim", func(c *ipctest.ChildEnv) {
 	try = func() {
 		runtime.LockOSThread()
 		if unix.Gettid() == os.Getpid() {
-			// The stops of a process's first thread would come to whoever waits for its end.
+			// The stops of a process's first thread would come to the one that waits for its end.
 			go try()
 			select {}
 		}
@@ -197,7 +197,7 @@ func TestStepKill(t *testing.T) {
 		mustNot(t, err)
 		for _, role := range stepRoles {
 			if row := "| " + strings.Replace(role.name, "/", " | ", 1) + " |"; !strings.Contains(string(text), row) {
-				t.Errorf("%s has no row for %s: SYSVIPC_KILLPOINTS=all makes it anew", table, role.name)
+				t.Errorf("%s has no row for %s: SYSVIPC_KILLPOINTS=all writes it", table, role.name)
 			}
 		}
 		return

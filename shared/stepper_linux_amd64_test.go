@@ -48,7 +48,7 @@ func (s *stepper) attach() error {
 		return err
 	}
 	// The process's other threads stand still, too: else Go's scheduler finds that the call takes
-	// too long, and preempts it for ever. Its first thread is waited for by somebody else.
+	// too long, and preempts it for ever. Its first thread is waited for by another goroutine.
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", s.pid))
 	if err != nil {
 		return err

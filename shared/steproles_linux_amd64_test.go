@@ -312,7 +312,7 @@ func checkAlone(_ context.Context, r *Region, _ kill) error {
 	return err
 }
 
-// creator is the role of whoever makes a region, out of a segment that has only been
+// creator is the role of a process that makes a region, out of a segment that has only been
 // created.
 var creator = stepRole{
 	name: "Region/Ensure: and make it",
@@ -339,7 +339,7 @@ var creator = stepRole{
 	victim: newcomer,
 }
 
-// joiner is the role of whoever opens a region that is there.
+// joiner is the role of a process that opens a region that is there.
 var joiner = func() stepRole {
 	role := roleOf("Region/Ensure", openNothing, nil, nil, checkAlone)
 	role.victim = newcomer
@@ -350,7 +350,7 @@ func newcomer(key sysvipc.Key) (call func() error, err error) {
 	return func() error { _, err := smallRegion(key); return err }, core.StartRobustOwners()
 }
 
-// reaper is the role of whoever looks after a dead participant, who was at work as dies says.
+// reaper is the role of a process that looks after a dead participant, which died as dies says.
 // The victim is both: it marks the one dead as the kernel does.
 func reaper(name string, dies func(r *Region, v *core.View) error, check func(ctx context.Context, r *Region, k kill) error) stepRole {
 	role := roleOf(name, openNothing, nil, func(_ context.Context, r *Region) error { _, err := r.Reap(); return err }, check)

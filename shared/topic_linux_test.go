@@ -46,7 +46,7 @@ func mustNot(t testing.TB, errs ...error) {
 	}
 }
 
-func TestTopicLossyIsToldWhatItLost(t *testing.T) {
+func TestTopicLossyLearnsWhatItLost(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	_, tp := topicAt[int64](t, ipctest.Key(t), 8)

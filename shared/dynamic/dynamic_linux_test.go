@@ -355,10 +355,10 @@ func TestLook(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	things, err := o.All()
+	values, err := o.All()
 	mustDo(t, err)
 	var got []string
-	for _, s := range things {
+	for _, s := range values {
 		d := s.Describe()
 		text := d.Kind + " " + d.Name
 		if d.Type != nil && d.Name != "x" {
@@ -370,8 +370,8 @@ func TestLook(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if things[1].Describe().Cap != 16 || things[2].Describe().Cap != 10 || things[2].Describe().Key.GoString() != "int64" {
-		t.Errorf("got %+v", things[1:3])
+	if values[1].Describe().Cap != 16 || values[2].Describe().Cap != 10 || values[2].Describe().Key.GoString() != "int64" {
+		t.Errorf("got %+v", values[1:3])
 	}
 	all, err := o.Participants()
 	if len(all) != 1 || all[0].PID != os.Getpid() || !all[0].Alive || all[0].UID != os.Getuid() || err != nil {
@@ -465,7 +465,7 @@ func TestLookFile(t *testing.T) {
 	if len(all) != 1 || !all[0].Alive || err != nil {
 		t.Errorf("got %+v (%v)", all, err)
 	}
-	// A copy was not opened yet: whoever stands in it has nothing to do with it.
+	// A copy was not opened yet: the participants that stand in it have nothing to do with it.
 	bytes, err := os.ReadFile(dir + "/region")
 	mustDo(t, err, os.WriteFile(dir+"/copy", bytes, 0o600), os.WriteFile(dir+"/other", []byte("text"), 0o600))
 	c, err := dynamic.LookFile(dir + "/copy")

@@ -312,7 +312,7 @@ func TestWatchTellsOfItsKeyOnly(t *testing.T) {
 	}
 }
 
-// Whoever follows the changes of a whole map comes to have what is in it.
+// A watcher that follows the changes of a whole map comes to have what is in it.
 func TestWatchEntries(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -355,7 +355,7 @@ func TestWatchEntries(t *testing.T) {
 		} else {
 			value := [2]int64{int64(binary.NativeEndian.Uint64(e.Value[:8])), int64(binary.NativeEndian.Uint64(e.Value[8:]))}
 			if old, ok := got[k]; ok && old == value {
-				t.Errorf("key %d: %v is told twice", k, value)
+				t.Errorf("key %d: %v arrives twice", k, value)
 			}
 			if got[k] = value; k >= 300 {
 				last++

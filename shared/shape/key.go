@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// OfKey checks that keys of type t can be told apart by their bytes. Floats cannot: 0
+// OfKey checks that keys of type t differ by their bytes. Floats cannot: 0
 // and -0 are equal, and NaN is not equal to itself.
 func OfKey(t reflect.Type) (Shape, error) {
 	s, err := Of(t)

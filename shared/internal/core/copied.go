@@ -15,7 +15,7 @@ import (
 // the original. In the copy those who had the original open stand as if they lived, and the
 // locks that they held as if they were held, for ever: the kernel marks the locks of the dead
 // in the memory that they had mapped. So a region's header says in which boot of the system,
-// and in which segment, it was made. Whoever finds itself elsewhere counts all of them as
+// and in which segment, it was made. A process that finds itself elsewhere counts all of them as
 // killed before it joins, as in a file that was open when the system went down.
 
 // bootStamp returns what tells this boot from others, or 0 if that cannot be known.
@@ -47,7 +47,7 @@ func (r *Region) copied(v *View) bool {
 	case [8]byte(is[8:]) != [8]byte(was[8:]):
 		return true
 	}
-	// IDs begin anew with each boot; but a container may say another boot than its host.
+	// IDs begin again with each boot; but a container may say another boot than its host.
 	return !r.someAlive(v)
 }
 

@@ -18,7 +18,7 @@ type Kind struct {
 	SameType func(a, b [4]uint64) bool
 	// Locks calls do with the offset of each robust lock in a structure; nil where there are none.
 	Locks func(t Structure, do func(at uint64))
-	// Repair brings into order what a participant has left at work in a structure that died; nil
+	// Repair brings into order what a participant that died has left half done in a structure; nil
 	// where there is nothing to do.
 	Repair func(v *View, t Structure, dead Owner)
 }
@@ -187,7 +187,7 @@ func (r *Region) shapeText(v *View, e *Entry, t Structure) string {
 func differs(text string, s shape.Shape) string {
 	theirs, err := shape.Parse(text)
 	if err != nil {
-		return "its fields are too many to be told"
+		return "its fields are too many to be listed"
 	}
 	return s.Differs(theirs)
 }

@@ -101,7 +101,7 @@ func (r *Region) check(v *View) error {
 	case h.magic != magic:
 		return errForeign
 	case h.Version != Version:
-		return fmt.Errorf("it was made by another release: its layout has version %d, and this program knows version %d; use programs of one release, or remove it when nobody uses it, to have it made anew", h.Version, Version)
+		return fmt.Errorf("it was made by another release: its layout has version %d, and this program knows version %d; use programs of one release, or remove it when nobody uses it, to have it made again", h.Version, Version)
 	case s != StateReady:
 		return fmt.Errorf("%w: state %d", ErrCorrupt, s)
 	}

@@ -77,7 +77,7 @@ type Config struct {
 // The states of a region. Fresh memory is zero, so that raw needs no writing.
 const (
 	stateRaw      = 0
-	StateStarted  = 1 // its creator is at work, or was killed at it
+	StateStarted  = 1 // its creator initialises it, or was killed at it
 	StateReady    = 2
 	statePoisoned = 3 // found damaged; nobody uses it any more
 )

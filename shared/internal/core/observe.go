@@ -138,7 +138,7 @@ func (r *Region) Participants() ([]Participant, error) {
 	return all, r.open(v)
 }
 
-// Reap brings into order what participants that were killed have left at work, and reports
+// Reap brings into order what participants that were killed have left half done, and reports
 // whether there were any.
 func (r *Region) Reap() (bool, error) {
 	v, err := r.Use()

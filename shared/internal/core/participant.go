@@ -29,7 +29,7 @@ type Slot struct {
 }
 
 // Owner names a participant for good: the number of its slot, and the slot's
-// incarnation. It is what structures store of who is at work on them. Never 0.
+// incarnation. It is what structures store of the process that changes them. Never 0.
 type Owner uint64
 
 func OwnerOf(index int, incarnation uint32) Owner {
@@ -81,15 +81,15 @@ func (r *Region) join(v *View) error {
 			return err
 		}
 		r.Slot, r.ID, r.Owner = index, OwnerOf(index, n), g
-		// Whoever sleeps shall watch over this participant, too.
+		// All sleepers watch over this participant, too.
 		r.WakeAll(v)
 		return nil
 	}
 	return fmt.Errorf("all %d participants are there: make it with more Participants", r.Config.Slots)
 }
 
-// leave gives the slot back and the memory away. Goroutines of this process may be at work
-// yet: so the memory is taken from under them first, and then what they have left is
+// leave gives the slot back and the memory away. Goroutines of this process may still
+// use it: so the memory is taken from under them first, and then what they have left is
 // brought into order like that of a dead owner, through a second mapping.
 func (r *Region) leave(v *View) error {
 	first := &v.Slot(r.Plan, r.Slot).Life
@@ -112,7 +112,7 @@ func (r *Region) leave(v *View) error {
 	return err
 }
 
-// ReapDead brings into order what participants that died have left at work, and reports
+// ReapDead brings into order what participants that died have left half done, and reports
 // whether there were any.
 func (r *Region) ReapDead(v *View) (found bool) {
 	for index := range int(r.Config.Slots) {
@@ -136,7 +136,7 @@ func (r *Region) ReapDead(v *View) (found bool) {
 	return found
 }
 
-// recover brings into order what the owner of this slot has left at work. The slot's lock
+// recover brings into order what the owner of this slot has left half done. The slot's lock
 // is held: taken from the dead owner, or by the owner itself, which leaves. Each repair may
 // be made twice: the process that makes it can be killed too, and then the slot is as before. The last
 // step makes the owner's name void.

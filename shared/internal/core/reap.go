@@ -89,7 +89,7 @@ func (r *Region) foreign(v *View, tid uint32) bool {
 	for i := range int(r.Config.Slots) {
 		s := v.Slot(r.Plan, i)
 		tids, pidns := s.Listed()
-		// Whoever reaps a slot holds its lock, too, and is not listed there.
+		// The reaper of a slot holds its lock, too, and is not listed there.
 		holder := atomic.LoadUint32(&s.Life.Word) & TIDMask
 		if pidns != RobustOwners.PIDNS && holder != 0 && slices.Contains(tids[:], holder) && slices.Contains(tids[:], tid) {
 			return true

@@ -58,7 +58,7 @@ func (r *Region) attach() (memory, error) {
 	return r.Segment.Attach(nil)
 }
 
-// View is the region's memory. Whoever has one may touch the memory: the address range
+// View is the region's memory. Its user may touch the memory: the address range
 // is not given back before the collector finds that nobody has it.
 type View struct {
 	Bytes []byte

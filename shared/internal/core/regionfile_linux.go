@@ -19,7 +19,7 @@ import (
 	"github.com/sysvipc/sysvipc"
 )
 
-// regionFile is the file of a region. Whoever has the region open has a shared lock on the
+// regionFile is the file of a region. A participant has a shared lock on the
 // file, flock(2); the process that makes it, or opens it first after a reboot, an exclusive one
 // meanwhile. So who has to do that is alone.
 type regionFile struct {

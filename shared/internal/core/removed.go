@@ -16,7 +16,7 @@ import (
 // [sysvipc.ErrRemoved] from then on, whatever they do.
 //
 // The kernel tells nobody that a segment was marked for removal. One goroutine of each process
-// asks it, once a second, for all regions that are open. Whoever removes a region by
+// asks it, once a second, for all regions that are open. A process that removes a region by
 // remove says so in its header, too, and has all who wait look there at once. What the
 // header says is not believed: it makes them ask the kernel.
 
@@ -134,7 +134,7 @@ func (r *Region) CheckRemoved(v *View) {
 // Closed is why nothing can be done in the region any more.
 func (r *Region) Closed() error {
 	if r.removed.Load() && r.last.Load() != nil {
-		return fmt.Errorf("shared: region %q: %w (close it, and open it anew)", r.Name, sysvipc.ErrRemoved)
+		return fmt.Errorf("shared: region %q: %w (close it, and open it again)", r.Name, sysvipc.ErrRemoved)
 	}
 	return fmt.Errorf("shared: region %q: %w", r.Name, fs.ErrClosed)
 }

@@ -3,7 +3,7 @@ package core
 import "unsafe"
 
 // Value is some bytes of this process, which the structures copy into the region and out of
-// it: a variable of some type, or several one behind the other. Whoever makes one keeps what
+// it: a variable of some type, or several one behind the other. Its maker keeps what
 // it points to alive.
 type Value struct {
 	At   unsafe.Pointer

@@ -22,7 +22,7 @@ import (
 // by one word, so that it is never half there: a reader copies the cell, and knows that it
 // was whole if the word is still the same. If the writer is killed, the cell is in no word
 // and not on the stack, or the number of entries is off by one: the next owner of the lock
-// learns from the kernel that its holder died, and counts anew.
+// learns from the kernel that its holder died, and counts again.
 //
 // A deleted entry's word is a hole, which the probes go over. The entries behind it move
 // up to close it: each is published in the hole first, then taken from its old place, so

@@ -12,7 +12,7 @@ import (
 // What the users of a Map do with it. Keys and values are bytes. What they promise is said at
 // Map.
 
-// DeclareMap finds the map, or makes it, empty. Keys of this shape are told apart by their
+// DeclareMap finds the map, or makes it, empty. Keys of this shape differ by their
 // bytes.
 func DeclareMap(r *core.Region, name string, key, val shape.Shape, capacity int) (*Table, error) {
 	l, ok := MapLayoutOf(uint64(max(capacity, 0)), uint64(key.Size), uint64(val.Size), r.EventSize())
