@@ -76,6 +76,11 @@ func runDoctor(cmd *cobra.Command, args []string, format string) error {
 	found := inspect.Diagnose(snap, "")
 	if format == "json" {
 		d := output.StartDocument(w, "findings")
+		for _, errno := range args {
+			for _, line := range inspect.ExplainErrno(snap.Limits, errno) {
+				d.Add(&output.Finding{Check: strings.ToUpper(errno), Severity: inspect.Fine.String(), Text: line})
+			}
+		}
 		for i := range found {
 			d.Add(output.FindingOf(&found[i]))
 		}

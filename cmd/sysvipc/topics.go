@@ -134,8 +134,8 @@ in msgrcv(2)), "except", "size", "stuck" and "types_on_queue".
 
 A namespace has "ns", "own", "processes", "pids", "mounts", "descriptors", "path",
 "container", "segments", "sets", "queues" and "unknown". A finding has "check",
-"severity" (warning or critical), "text" and "remedy". The lines of "watch --jsonl" have "time", "event" and
-"what", and the fields of an object.
+"severity" (warning or critical; ok for what an error can mean), "text" and "remedy". The
+lines of "watch --jsonl" have "time", "event" and "what", and the fields of an object.
 
 A file of "undo" has "file", "time", "size", "program", "namespace", "undone" and
 "unknown". A key has "key", "key_hex", "path", "proj" and "name". A version has "program",
