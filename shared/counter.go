@@ -10,7 +10,7 @@ import (
 
 // Counter is an integer that all processes change by single atomic operations. A kill
 // leaves it before or after an operation, never between. Safe for concurrent use.
-type Counter struct{ value *structure.Word }
+type Counter struct{ value structure.Word }
 
 // CounterOf returns the region's counter with this name, and makes it, with value 0, if
 // there is none.
@@ -19,7 +19,7 @@ func CounterOf(r *Region, name string) (*Counter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Counter{w}, nil
+	return &Counter{*w}, nil
 }
 
 // Add adds delta and returns the new value.

@@ -21,7 +21,7 @@ import (
 // after it. It may leave a cell that belongs to nothing, a key whose index entry was on its
 // way, and [Map.Len] off by one: readers do not notice, and the process that sees the writer's end,
 // or takes the same stripe next, puts it in order.
-type Map[K, V comparable] struct{ table *structure.Table }
+type Map[K, V comparable] struct{ table structure.Table }
 
 // ErrFull: a map has no room for one more entry. What was in it is unchanged.
 var ErrFull = structure.ErrFull
@@ -50,7 +50,7 @@ func MapOf[K, V comparable](r *Region, name string, capacity int) (*Map[K, V], e
 	if err != nil {
 		return nil, err
 	}
-	return &Map[K, V]{t}, nil
+	return &Map[K, V]{*t}, nil
 }
 
 // Load returns the value for k, and whether there is one.

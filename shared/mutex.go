@@ -23,7 +23,7 @@ var (
 //
 // It is a robust, process-shared pthread_mutex_t of glibc on 64-bit Linux, and C programs
 // may lock it as such.
-type Mutex struct{ lock *structure.Mutex }
+type Mutex struct{ lock structure.Mutex }
 
 // MutexOf returns the region's mutex with this name, and makes it if there is none. A
 // second call returns the same.
@@ -32,7 +32,7 @@ func MutexOf(r *Region, name string) (*Mutex, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Mutex{lock}
+	m := &Mutex{*lock}
 	return core.Once(core.Of(r), m.lock.Offset, m), nil
 }
 

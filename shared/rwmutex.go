@@ -21,7 +21,7 @@ import (
 // writer that is killed while it holds the lock may have left half a change: the next
 // [RWMutex.Lock] has the lock and gets [ErrOwnerDied], to repair what the lock guards, and
 // until one has done so [RWMutex.RLock] fails with ErrOwnerDied and does not take it.
-type RWMutex struct{ lock *structure.RwMutex }
+type RWMutex struct{ lock *structure.RWMutex }
 
 // RWMutexOf returns the region's reader and writer lock with this name, and makes it if
 // there is none. A second call returns the same.

@@ -90,7 +90,7 @@ var stepRoles = []stepRole{
 	}, checkRWMutex),
 	roleOf("RWMutex/Do: of a dead holder, and the repair fails", openRWMutex, func(_ context.Context, m *RWMutex) error {
 		dead((*core.Node)(m.lock.Region.View.Load().At(m.lock.Offset)))
-		m.lock.Head(m.lock.Region.View.Load()).State = structure.RwHeld
+		m.lock.Head(m.lock.Region.View.Load()).State = structure.RWHeld
 		return nil
 	}, func(ctx context.Context, m *RWMutex) error { return unrepaired(m.Do(ctx, nil, nothing)) }, checkRWMutex),
 	roleOf("RWMutex/RLock, RUnlock", openRWMutex, nil, func(ctx context.Context, m *RWMutex) error {

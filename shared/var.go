@@ -18,7 +18,7 @@ import (
 // anybody; writers of larger ones take turns. A writer that is killed, at any instant,
 // leaves the value as it was before its write or after it; the next writer finds its lock
 // and goes on.
-type Var[T comparable] struct{ value *structure.Variable }
+type Var[T comparable] struct{ value structure.Variable }
 
 // VarOf returns the region's variable with this name, and makes it, with the zero value,
 // if there is none. It fails if T cannot be shared, naming the field, and if another
@@ -32,32 +32,32 @@ func VarOf[T comparable](r *Region, name string) (*Var[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Var[T]{x}, nil
+	return &Var[T]{*x}, nil
 }
 
 // Load returns the value.
 func (x *Var[T]) Load() (value T, err error) {
-	_, err = structure.Load(x.value, &value)
+	_, err = structure.Load(&x.value, &value)
 	return value, err
 }
 
 // Store sets the value. It may wait for another writer, until ctx is done.
 func (x *Var[T]) Store(ctx context.Context, value T) error {
-	return structure.Store(ctx, x.value, &value)
+	return structure.Store(ctx, &x.value, &value)
 }
 
 // Update changes the value by change, which no other writer comes between. It must not
 // use x, and may be called again if another writer was faster. If it panics, the value
 // stays as it was. Update may wait for another writer, until ctx is done.
 func (x *Var[T]) Update(ctx context.Context, change func(*T)) error {
-	_, err := structure.Update(ctx, x.value, func(v *T) bool { change(v); return true })
+	_, err := structure.Update(ctx, &x.value, func(v *T) bool { change(v); return true })
 	return err
 }
 
 // CompareAndSwap sets the value to new if it is old, and reports whether it was. It may
 // wait for another writer, until ctx is done.
 func (x *Var[T]) CompareAndSwap(ctx context.Context, old, new T) (bool, error) {
-	return structure.Update(ctx, x.value, func(v *T) bool {
+	return structure.Update(ctx, &x.value, func(v *T) bool {
 		if *v != old {
 			return false
 		}
@@ -73,7 +73,7 @@ func (x *Var[T]) Watch(ctx context.Context) iter.Seq2[T, error] {
 		var value, none T
 		seen, first := uint64(0), true
 		for {
-			seq, err := structure.Next(ctx, x.value, seen, first, &value)
+			seq, err := structure.Next(ctx, &x.value, seen, first, &value)
 			if err != nil {
 				yield(none, err)
 				return

@@ -8,8 +8,8 @@ import (
 	"github.com/sysvipc/sysvipc/shared/internal/core"
 )
 
-// RwMutex is an RWMutex.
-type RwMutex struct {
+// RWMutex is an RWMutex.
+type RWMutex struct {
 	core.Structure
 	local  chan struct{}     // held by the one goroutine of this process that waits
 	left   chan struct{}     // stands for the readers, for the race detector
@@ -40,13 +40,13 @@ const RwHeadSize = 128
 const (
 	rwFree   = 0
 	rwWanted = 1 // the owner of the lock waits for the readers to leave
-	RwHeld   = 2 // the owner of the lock may be changing what it guards
+	RWHeld   = 2 // the owner of the lock may be changing what it guards
 	rwBroken = 3 // a writer was killed when it held it; with the lock held, as wanted
 	rwLost   = 4 // a writer gave it back unrepaired
 )
 
 // DeclareRWMutex finds the lock, or makes it.
-func DeclareRWMutex(r *core.Region, name string) (*RwMutex, error) {
+func DeclareRWMutex(r *core.Region, name string) (*RWMutex, error) {
 	t, err := r.Declare(context.Background(), core.Declaration{
 		Kind: KindRWMutex, Name: name, Size: rwCounts(r) + uint64(r.Config.Slots)*core.Line,
 		Init: func(v *core.View, t core.Structure) { (*RwHead)(v.At(t.Offset)).lock.Kind = core.RobustShared },
@@ -59,7 +59,7 @@ func DeclareRWMutex(r *core.Region, name string) (*RwMutex, error) {
 		return nil, err
 	}
 	defer v.Done()
-	m := &RwMutex{Structure: t, own: rwCount(t, r.Slot), local: r.LocalLock(t.Offset), left: r.LocalLock(t.Offset + RwHeadSize)}
+	m := &RWMutex{Structure: t, own: rwCount(t, r.Slot), local: r.LocalLock(t.Offset), left: r.LocalLock(t.Offset + RwHeadSize)}
 	// The count bears the participant's incarnation: an earlier owner's is void.
 	for own := m.count(v); ; {
 		n := atomic.LoadUint64(own)
@@ -89,12 +89,12 @@ func rwCount(t core.Structure, slot int) uint64 {
 // drained is the event that the last reader of a participant has left.
 func drained(t core.Structure) uint64 { return t.Offset + RwHeadSize }
 
-func (m *RwMutex) Head(v *core.View) *RwHead  { return (*RwHead)(v.At(m.Offset)) }
-func (m *RwMutex) count(v *core.View) *uint64 { return (*uint64)(v.At(m.own)) }
+func (m *RWMutex) Head(v *core.View) *RwHead  { return (*RwHead)(v.At(m.Offset)) }
+func (m *RWMutex) count(v *core.View) *uint64 { return (*uint64)(v.At(m.own)) }
 
 // repair brings the state into order that a dead writer has left, and says whether what
 // the lock guards is whole. The lock was just taken.
-func (m *RwMutex) repair(v *core.View) error {
+func (m *RWMutex) repair(v *core.View) error {
 	state := &m.Head(v).State
 	switch atomic.LoadUint32(state) {
 	case rwFree:

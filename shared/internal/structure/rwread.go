@@ -11,7 +11,7 @@ import (
 
 // RLock takes the lock for reading, and waits for it until ctx is done. With an error it
 // is not taken; ErrOwnerDied says that a writer must repair what it guards first.
-func (m *RwMutex) RLock(ctx context.Context) error {
+func (m *RWMutex) RLock(ctx context.Context) error {
 	v, err := m.Region.Use()
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (m *RwMutex) RLock(ctx context.Context) error {
 
 // TryRLock takes the lock for reading if no writer holds it or waits for it, and reports
 // whether it did.
-func (m *RwMutex) TryRLock() (bool, error) {
+func (m *RWMutex) TryRLock() (bool, error) {
 	v, err := m.Region.Use()
 	if err != nil {
 		return false, err
@@ -53,7 +53,7 @@ func (m *RwMutex) TryRLock() (bool, error) {
 	return true, nil
 }
 
-func (m *RwMutex) failedToRead(err error) error {
+func (m *RWMutex) failedToRead(err error) error {
 	if errors.Is(err, ErrOwnerDied) {
 		return fmt.Errorf("shared: rwmutex %q was not locked for reading: %w: a writer must repair what it guards (see Do and RDo)", m.Name, err)
 	}
@@ -62,7 +62,7 @@ func (m *RwMutex) failedToRead(err error) error {
 
 // enter counts a reader in if the state is free. It looks at the view last: Close shuts that
 // and then looks at the count, so that one of the two sees the other.
-func (m *RwMutex) enter(v *core.View) (bool, error) {
+func (m *RWMutex) enter(v *core.View) (bool, error) {
 	if err := m.add(v); err != nil {
 		return false, err
 	}
@@ -80,7 +80,7 @@ func (m *RwMutex) enter(v *core.View) (bool, error) {
 }
 
 // add counts a reader in.
-func (m *RwMutex) add(v *core.View) error {
+func (m *RWMutex) add(v *core.View) error {
 	n := atomic.AddUint64(m.count(v), 1)
 	switch {
 	case n>>32 == uint64(m.Region.ID)>>32:
@@ -93,7 +93,7 @@ func (m *RwMutex) add(v *core.View) error {
 
 // exit counts a reader out, and tells a writer that waits for it. It reports whether
 // there was one to count out.
-func (m *RwMutex) exit(v *core.View) bool {
+func (m *RWMutex) exit(v *core.View) bool {
 	for own := m.count(v); ; {
 		n := atomic.LoadUint64(own)
 		if uint32(n) == 0 {
@@ -110,7 +110,7 @@ func (m *RwMutex) exit(v *core.View) bool {
 }
 
 // queue stands in line with the writers, to be counted in.
-func (m *RwMutex) queue(ctx context.Context, v *core.View) error {
+func (m *RWMutex) queue(ctx context.Context, v *core.View) error {
 	select {
 	case m.local <- struct{}{}:
 		defer func() { <-m.local }()
@@ -130,7 +130,7 @@ func (m *RwMutex) queue(ctx context.Context, v *core.View) error {
 }
 
 // admit counts a reader in. The lock is held: a state that is set is a dead writer's.
-func (m *RwMutex) admit(v *core.View) error {
+func (m *RWMutex) admit(v *core.View) error {
 	if err := m.repair(v); err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (m *RwMutex) admit(v *core.View) error {
 }
 
 // RUnlock gives the lock back, which this process holds for reading.
-func (m *RwMutex) RUnlock() error {
+func (m *RWMutex) RUnlock() error {
 	v, err := m.Region.Inside()
 	if err != nil {
 		return err

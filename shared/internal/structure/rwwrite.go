@@ -12,7 +12,7 @@ import (
 
 // Lock takes the lock for writing, and waits for it until ctx is done. With ErrOwnerDied
 // it is taken too; with any other error it is not.
-func (m *RwMutex) Lock(ctx context.Context) error {
+func (m *RWMutex) Lock(ctx context.Context) error {
 	v, err := m.Region.Use()
 	if err != nil {
 		return err
@@ -26,7 +26,7 @@ func (m *RwMutex) Lock(ctx context.Context) error {
 }
 
 // failed says what became of taking the lock for writing.
-func (m *RwMutex) failed(err error) error {
+func (m *RWMutex) failed(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -38,7 +38,7 @@ func (m *RwMutex) failed(err error) error {
 
 // TryLock takes the lock for writing if nobody holds it, and reports whether it did.
 // ErrOwnerDied is as for Lock.
-func (m *RwMutex) TryLock() (bool, error) {
+func (m *RWMutex) TryLock() (bool, error) {
 	v, err := m.Region.Use()
 	if err != nil {
 		return false, err
@@ -64,7 +64,7 @@ var errReaders = errors.New("there are readers")
 
 // write makes the holder of the lock the writer, once drain finds that the readers have
 // left. The lock is given back with any error but ErrOwnerDied.
-func (m *RwMutex) write(v *core.View, g *core.RobustOwner, drain func() error) error {
+func (m *RWMutex) write(v *core.View, g *core.RobustOwner, drain func() error) error {
 	h := m.Head(v)
 	before := m.repair(v)
 	if before != nil && !errors.Is(before, ErrOwnerDied) {
@@ -81,7 +81,7 @@ func (m *RwMutex) write(v *core.View, g *core.RobustOwner, drain func() error) e
 		g.Unlock(&h.lock)
 		return err
 	}
-	atomic.StoreUint32(&h.State, RwHeld)
+	atomic.StoreUint32(&h.State, RWHeld)
 	core.RaceAcquire(m.local)
 	core.RaceAcquire(m.left)
 	m.holder, m.died = g, before != nil
@@ -90,7 +90,7 @@ func (m *RwMutex) write(v *core.View, g *core.RobustOwner, drain func() error) e
 }
 
 // drain waits until there are no readers.
-func (m *RwMutex) drain(ctx context.Context, v *core.View) error {
+func (m *RWMutex) drain(ctx context.Context, v *core.View) error {
 	if m.empty(v) {
 		return nil
 	}
@@ -106,7 +106,7 @@ func (m *RwMutex) drain(ctx context.Context, v *core.View) error {
 const rwSpins = 20
 
 // empty reports whether no participant that lives has readers.
-func (m *RwMutex) empty(v *core.View) bool {
+func (m *RWMutex) empty(v *core.View) bool {
 	for i := range int(min(atomic.LoadUint32(&m.Head(v).UpTo), m.Region.Config.Slots)) {
 		n := atomic.LoadUint64((*uint64)(v.At(rwCount(m.Structure, i))))
 		if uint32(n) != 0 && m.Region.Alive(v, core.OwnerOf(i, uint32(n>>32))) {
@@ -118,14 +118,14 @@ func (m *RwMutex) empty(v *core.View) bool {
 
 // Do takes the lock for writing, as [RWMutex.Lock] does, calls f, and releases it, with
 // repair as for [Mutex.Do].
-func (m *RwMutex) Do(ctx context.Context, repair, f func() error) error {
+func (m *RWMutex) Do(ctx context.Context, repair, f func() error) error {
 	return doLocked(m, "rwmutex", m.Name, m.Lock(ctx), repair, f)
 }
 
 // RDo takes the lock for reading, as [RWMutex.RLock] does, calls f, and gives it back, also
 // if f panics. If the last writer was killed with the lock, it first takes it for writing
 // and calls repair, as Do does.
-func (m *RwMutex) RDo(ctx context.Context, repair, f func() error) error {
+func (m *RWMutex) RDo(ctx context.Context, repair, f func() error) error {
 	err := m.RLock(ctx)
 	for errors.Is(err, ErrOwnerDied) {
 		if err = m.Do(ctx, repair, func() error { return nil }); err == nil {
@@ -153,7 +153,7 @@ func (m *RwMutex) RDo(ctx context.Context, repair, f func() error) error {
 
 // MarkConsistent says that what the lock guards is in order again, after ErrOwnerDied. It
 // fails if this process does not hold the lock for writing.
-func (m *RwMutex) MarkConsistent() error {
+func (m *RWMutex) MarkConsistent() error {
 	if m.holder == nil {
 		return fmt.Errorf("shared: mark rwmutex %q consistent: this process does not hold it for writing", m.Name)
 	}
@@ -162,7 +162,7 @@ func (m *RwMutex) MarkConsistent() error {
 }
 
 // abandon leaves the state as it is, which says that the lock was held.
-func (m *RwMutex) abandon() {
+func (m *RWMutex) abandon() {
 	v, err := m.Region.Inside()
 	if err != nil || m.holder == nil {
 		return
@@ -177,7 +177,7 @@ func (m *RwMutex) abandon() {
 
 // Unlock gives the lock back, which this process holds for writing. After ErrOwnerDied
 // without MarkConsistent it makes the lock useless: see ErrNotRecoverable.
-func (m *RwMutex) Unlock() error {
+func (m *RWMutex) Unlock() error {
 	v, err := m.Region.Inside()
 	if err != nil {
 		return err

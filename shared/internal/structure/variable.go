@@ -102,15 +102,13 @@ func Store[T any](ctx context.Context, x *Variable, value *T) error {
 	if err != nil {
 		return fmt.Errorf("shared: write var %q: %w", x.Name, err)
 	}
-	setCell(x, v, x.seq(v)+1, value)
-	g.Unlock(&x.head(v).Lock)
-	return nil
-}
-
-// setCell fills the cell with this number, and makes it the current one.
-func setCell[T any](x *Variable, v *core.View, seq uint64, value *T) {
+	h := x.head(v)
+	seq := atomic.LoadUint64(&h.Seq) + 1
 	core.WriteCell(x.Cell(v, seq), value)
-	x.publish(v, seq)
+	atomic.StoreUint64(&h.Seq, seq) // as publish, which the compiler does not inline
+	x.Region.Notify(v, x.Cells.changed())
+	g.Unlock(&h.Lock)
+	return nil
 }
 
 // Update changes the value by change, and reports whether it did. It may wait for another
@@ -135,7 +133,8 @@ func Update[T any](ctx context.Context, x *Variable, change func(*T) bool) (bool
 	if !change(&value) {
 		return false, nil
 	}
-	setCell(x, v, seq+1, &value)
+	core.WriteCell(x.Cell(v, seq+1), &value)
+	x.publish(v, seq+1)
 	return true, nil
 }
 
