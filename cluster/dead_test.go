@@ -71,7 +71,7 @@ func TestSemaphoreServersClockGoesBack(t *testing.T) {
 	ids := leases(t, c, t.Name())
 	dying.NATS().Close()
 	// A lease that the server will not end.
-	answer, err := c.NATS().RequestMsgWithContext(soon(t), &nats.Msg{Subject: "$KV.sysvipc.lease." + t.Name() + "." + ids[0], Data: []byte("1s")})
+	answer, err := c.NATS().RequestMsgWithContext(soon(t), &nats.Msg{Subject: "$KV.sysvipc.lease." + t.Name() + "." + ids[0], Data: []byte(`{"lease":1000000000}`)})
 	if err != nil || strings.Contains(string(answer.Data), "error") {
 		t.Fatalf("%s, %v", answer.Data, err)
 	}

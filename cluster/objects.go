@@ -3,13 +3,18 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"io/fs"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sysvipc/sysvipc"
 )
 
 // Summary is what the servers keep under a name.
@@ -65,6 +70,82 @@ func (c *Conn) Objects(ctx context.Context) (all []Summary, err error) {
 	slices.SortFunc(all, func(a, b Summary) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
+	return all, nil
+}
+
+// Use is a session that holds something of a semaphore set with undo, or waits for it.
+type Use struct {
+	Set   string // its name
+	Waits bool   // it waits; else it holds
+	Host  string // "" if the session has ended, and what it held is not given back yet
+	PID   int
+	Since time.Time // when the session began, by the clock of its host
+	Ops   []sysvipc.Op
+}
+
+// Uses returns who holds and who waits, of all sets or of the one with this name: holders first,
+// waiters in their order.
+func (c *Conn) Uses(ctx context.Context, set string) (all []Use, err error) {
+	const op = "list the users of"
+	servers := object{"server", c.nc.ConnectedUrlRedacted()}
+	keys, err := c.keys(ctx)
+	if err != nil {
+		return nil, servers.fail(op, err, "")
+	}
+	slices.Sort(keys)
+	found := set == ""
+	for _, key := range keys {
+		tok, ok := strings.CutPrefix(key, "sem.")
+		if !ok || set != "" && nameOf(tok) != set {
+			continue
+		}
+		e, err := c.read(ctx, key)
+		if err != nil {
+			return nil, servers.fail(op, err, "")
+		}
+		st, err := decodeState(e.data)
+		if err != nil || st.Removed {
+			continue
+		}
+		found = true
+		use := func(session string, waits bool, ops []sysvipc.Op) error {
+			e, err := c.read(ctx, "lease."+tok+"."+session)
+			if err != nil {
+				return servers.fail(op, err, "")
+			}
+			var said leaseEntry
+			_ = json.Unmarshal(e.data, &said) // of one that has ended there is nothing
+			all = append(all, Use{Set: nameOf(tok), Waits: waits, Host: said.Host, PID: said.PID, Since: said.Since, Ops: ops})
+			return nil
+		}
+		for _, session := range slices.Sorted(maps.Keys(st.Hold)) {
+			var ops []sysvipc.Op
+			for _, undo := range st.Hold[session] {
+				ops = append(ops, sysvipc.Add(undo[0], -undo[1]))
+			}
+			if len(ops) > 0 {
+				if err := use(session, false, ops); err != nil {
+					return nil, err
+				}
+			}
+		}
+		for _, w := range st.Wait {
+			var ops []sysvipc.Op
+			for _, o := range w.Ops {
+				if o[1] == 0 {
+					ops = append(ops, sysvipc.WaitZero(o[0]))
+				} else {
+					ops = append(ops, sysvipc.Add(o[0], o[1]))
+				}
+			}
+			if err := use(w.Session, true, ops); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if !found {
+		return nil, object{"semaphore set", set}.fail("open", fs.ErrNotExist, "")
+	}
 	return all, nil
 }
 

@@ -1,7 +1,13 @@
 package cluster_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -32,10 +38,31 @@ func TestObjects(t *testing.T) {
 	v, err := cluster.VarOf[int](soon(t), c, "limit")
 	check(t, err)
 	check(t, v.Store(soon(t), 7))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	waiter, err := connectTo(t, c.NATS().ConnectedUrl(), nil).OpenSemaphores(soon(t), "lock")
+	check(t, err)
+	go waiter.Take(ctx, sysvipc.Add(0, -1))
+	var uses []cluster.Use
+	eventually(t, "it waits", func() bool {
+		uses, err = c.Uses(soon(t), "lock")
+		check(t, err)
+		return len(uses) == 2
+	})
+	host, err := os.Hostname()
+	check(t, err)
+	for i, u := range uses {
+		if u.Set != "lock" || u.Waits != (i == 1) || u.Host != host || u.PID != os.Getpid() || time.Since(u.Since) > time.Hour || fmt.Sprint(u.Ops) != "[0-1]" {
+			t.Errorf("%+v", u)
+		}
+	}
+	if _, err := c.Uses(soon(t), "removed"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of a removed set: %v", err)
+	}
 	want := []cluster.Summary{
 		{Kind: "queue", Name: "a"},
 		{Kind: "queue", Name: "b ü/=", Messages: 1},
-		{Kind: "semaphore set", Name: "lock", Semaphores: 2, Holders: 1},
+		{Kind: "semaphore set", Name: "lock", Semaphores: 2, Holders: 1, Waiters: 1},
 		{Kind: "variable", Name: "limit"},
 	}
 	all, err := c.Objects(soon(t))

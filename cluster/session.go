@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
+	"os"
 	"sync"
 	"time"
 )
@@ -9,10 +11,11 @@ import (
 // session is by what the others know that this process lives: a lease, which is an entry
 // that ends by itself unless it is written again in time.
 type session struct {
-	conn *Conn
-	key  string
-	id   string
-	lost chan struct{} // closed when it must be taken for ended
+	conn  *Conn
+	key   string
+	id    string
+	since time.Time
+	lost  chan struct{} // closed when it must be taken for ended
 
 	// entered is whether the set's entry has, or may have, named it. The set's turn guards it.
 	entered bool
@@ -28,10 +31,10 @@ type session struct {
 
 // newSession takes a lease on the set with this token.
 func (c *Conn) newSession(ctx context.Context, tok string) (*session, error) {
-	s := &session{conn: c, id: c.number(), lost: make(chan struct{})}
+	s := &session{conn: c, id: c.number(), since: time.Now(), lost: make(chan struct{})}
 	s.key = "lease." + tok + "." + s.id
 	sent := time.Now()
-	revision, err := c.swap(ctx, s.key, s.length(), 0, c.lease)
+	revision, err := c.swap(ctx, s.key, s.entry(), 0, c.lease)
 	if err != nil {
 		return nil, err
 	}
@@ -43,8 +46,28 @@ func (c *Conn) newSession(ctx context.Context, tok string) (*session, error) {
 	return s, nil
 }
 
-// length is what the lease says: for how long it lasts.
-func (s *session) length() []byte { return []byte(s.conn.lease.String()) }
+// leaseEntry is what a lease says of its session.
+type leaseEntry struct {
+	Lease time.Duration `json:"lease"` // how long it lasts
+	Host  string        `json:"host"`
+	PID   int           `json:"pid"`
+	Since time.Time     `json:"since"` // by the clock of the host
+}
+
+// hostName is asked for once.
+var hostName = sync.OnceValue(func() string {
+	name, _ := os.Hostname()
+	return name
+})
+
+// entry is the lease as it is written.
+func (s *session) entry() []byte {
+	text, err := json.Marshal(leaseEntry{s.conn.lease, hostName(), os.Getpid(), s.since})
+	if err != nil {
+		panic(err) // it has nothing that JSON cannot hold
+	}
+	return text
+}
 
 // lease is what a watcher knows of a session.
 type lease struct {
@@ -55,11 +78,11 @@ type lease struct {
 
 // readLease reads a lease that was written just now.
 func readLease(e *change) lease {
-	length, err := time.ParseDuration(string(e.data))
-	if err != nil {
-		length = 0
+	var said leaseEntry
+	if json.Unmarshal(e.data, &said) != nil {
+		said.Lease = 0
 	}
-	return lease{e.revision, length, time.Now().Add(2 * length)}
+	return lease{e.revision, said.Lease, time.Now().Add(2 * said.Lease)}
 }
 
 // end ends a lease that is overdue, and reports whether it has ended: a server whose clock went
@@ -87,7 +110,7 @@ func (s *session) renew() {
 	s.mu.Unlock()
 	ctx, cancel := context.WithDeadline(context.Background(), until)
 	defer cancel()
-	next, err := s.conn.swap(ctx, s.key, s.length(), revision, s.conn.lease)
+	next, err := s.conn.swap(ctx, s.key, s.entry(), revision, s.conn.lease)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

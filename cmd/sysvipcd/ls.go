@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io"
 	"strconv"
 	"time"
@@ -10,14 +9,12 @@ import (
 
 	"github.com/sysvipc/sysvipc/cluster"
 	"github.com/sysvipc/sysvipc/internal/cli"
-	"github.com/sysvipc/sysvipc/internal/cli/arg"
-	"github.com/sysvipc/sysvipc/internal/cli/flags"
 	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 func newLsCommand() *cobra.Command {
-	s, timeout, format := &servers{}, arg.Duration{D: 10 * time.Second, Given: true}, ""
+	l := &look{}
 	cmd := &cobra.Command{
 		Use:   "ls --cluster URL [FLAGS]",
 		Short: "List the queues, semaphore sets and variables of a cluster",
@@ -35,26 +32,16 @@ Nothing is changed.`,
 		},
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if s.url == "" {
-				return cli.Usage("--cluster is missing: which servers?")
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout.D)
-			defer cancel()
-			log, err := s.logger(cmd)
-			if err != nil {
-				return err
-			}
-			conn, stop, err := s.connect(ctx, log, newMeter())
+			conn, ctx, stop, err := l.connect(cmd)
 			if err != nil {
 				return err
 			}
 			defer stop()
-			defer conn.Close(ctx)
 			all, err := conn.Objects(ctx)
 			if err != nil {
 				return err
 			}
-			if format == "json" {
+			if l.format == "json" {
 				d := output.StartDocument(cmd.OutOrStdout(), "objects")
 				for i := range all {
 					d.Add(clusterObject(&all[i]))
@@ -64,9 +51,7 @@ Nothing is changed.`,
 			return printObjects(cmd.OutOrStdout(), all)
 		},
 	}
-	cmd.Flags().Var(&timeout, "timeout", "how long to wait for the servers' answers")
-	flags.Output(cmd, &format, "table", "json")
-	s.addConnection(cmd, "cluster")
+	l.add(cmd)
 	return cmd
 }
 

@@ -2,9 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
+	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
 	"github.com/sysvipc/sysvipc/cluster/embedded"
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -57,6 +60,24 @@ func TestLs(t *testing.T) {
 	if doc.Schema != "sysvipc/2" || !doc.Complete || len(doc.Objects) != 2 || *doc.Objects[0].Messages != 1 || doc.Objects[0].Waiters != nil || *doc.Objects[1].Waiters != 0 {
 		t.Errorf("%s", &p.out)
 	}
+	s, err := conn.OpenSemaphores(t.Context(), "run/nightly")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Take(t.Context(), sysvipc.Add(0, -1)); err != nil {
+		t.Fatal(err)
+	}
+	host, _ := os.Hostname()
+	p = run(t, 0, "waits", "--cluster", srv.URL(), "run/nightly")
+	if want := fmt.Sprintf("run/nightly holds %s %d ", host, os.Getpid()); !strings.Contains(strings.Join(strings.Fields(p.out.String()), " "), want) {
+		t.Errorf("waits says %s, want %q", &p.out, want)
+	}
+	p = run(t, 0, "waits", "--cluster", srv.URL(), "-o", "json")
+	if !json.Valid(p.out.Bytes()) || !strings.Contains(p.out.String(), `"role":"holds"`) || !strings.Contains(p.out.String(), `"ops":["0-1"]`) {
+		t.Errorf("waits says %s", &p.out)
+	}
+	run(t, cli.ExitNotFound, "waits", "--cluster", srv.URL(), "nothing")
+	run(t, cli.ExitUsage, "waits", "a", "b")
 	run(t, cli.ExitUsage, "ls")
 	run(t, 1, "ls", "--cluster", "nats://"+free(t))
 }

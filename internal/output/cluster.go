@@ -13,3 +13,13 @@ type ClusterObject struct {
 	Waiters    *int       `json:"waiters"`    // of a set
 	Created    *time.Time `json:"created"`    // of queues and sets
 }
+
+// ClusterUse is a session that holds something of a semaphore set of a cluster, or waits for it.
+type ClusterUse struct {
+	Set   string     `json:"set"`
+	Role  string     `json:"role" enum:"holds,waits"`
+	Host  *string    `json:"host"` // nil: the session has ended, and is to be given back for
+	PID   *int       `json:"pid"`
+	Since *time.Time `json:"since"` // when the session began, by the clock of its host
+	Ops   []string   `json:"ops"`   // as "sem op" takes them
+}

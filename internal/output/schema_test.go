@@ -54,6 +54,7 @@ var documents = []struct {
 	{"ftok", "keys", Key{}},
 	{"version", "versions", Version{}},
 	{"cluster-ls", "objects", ClusterObject{}},
+	{"cluster-waits", "uses", ClusterUse{}},
 }
 
 // afterList are the fields that documents have besides, by [Document.Field].
