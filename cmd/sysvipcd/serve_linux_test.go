@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -196,5 +197,21 @@ func refuses(t *testing.T, code int, says string, args ...string) {
 	var stderr bytes.Buffer
 	if got := execute(append([]string{"serve"}, args...), nil, io.Discard, &stderr); got != code || !strings.Contains(stderr.String(), says) {
 		t.Errorf("%q exits with %d and says %q, want %d and %q", args, got, &stderr, code, says)
+	}
+}
+
+// The unit gives the program little: systemd's own judgement, where less is better.
+func TestServeUnit(t *testing.T) {
+	t.Parallel()
+	path, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("needs Debian's package systemd")
+	}
+	out, err := exec.Command(path, "security", "--offline=yes", "--no-pager", "--threshold=25", "../../examples/serve/sysvipcd-serve.service").CombinedOutput()
+	if strings.Contains(string(out), "unrecognized option") {
+		t.Skip("needs systemd 250 or later")
+	}
+	if err != nil {
+		t.Errorf("systemd-analyze security: %v, want at most 2.5\n%s", err, out)
 	}
 }
