@@ -37,6 +37,7 @@ const (
 func (f *Feed) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	next := time.Duration(0)
 	for {
 		select {
 		case <-ctx.Done():
@@ -44,12 +45,12 @@ func (f *Feed) Run(ctx context.Context) {
 		case <-timer.C:
 		}
 		limited, cancel := context.WithTimeout(ctx, lookTimeout)
-		look, err := f.Looks.Look(limited)
+		look, err := f.Looks.look(limited, next/2) // one that a scraper asked for will do
 		cancel()
 		if ctx.Err() != nil {
 			return
 		}
-		next := f.Interval
+		next = f.Interval
 		if err == nil && look.Err == nil {
 			next = max(next, min(rest*look.Took, longest))
 			sample := sampleOf(look)

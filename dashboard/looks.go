@@ -72,6 +72,11 @@ func (l *Looks) Look(ctx context.Context) (*Look, error) {
 	if fresh == 0 {
 		fresh = time.Second
 	}
+	return l.look(ctx, fresh)
+}
+
+// look returns a snapshot that is at most fresh old.
+func (l *Looks) look(ctx context.Context, fresh time.Duration) (*Look, error) {
 	l.mu.Lock()
 	if l.last != nil && time.Since(l.last.Done) < fresh {
 		defer l.mu.Unlock()
