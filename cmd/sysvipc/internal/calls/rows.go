@@ -95,7 +95,10 @@ func Since(now, before []Row) []Row {
 	for _, r := range now {
 		if b := was[rowKey{r.Object, r.Process, r.Op, r.Command}]; b != nil {
 			r.Count -= b.Count
+			r.Failed -= b.Failed
+			r.Untimed -= b.Untimed
 			r.Total -= b.Total
+			r.Errnos = errnosSince(r.Errnos, b.Errnos)
 			for i := range r.Latency {
 				r.Latency[i] -= b.Latency[i]
 			}
@@ -105,6 +108,20 @@ func Since(now, before []Row) []Row {
 		}
 	}
 	slices.SortStableFunc(list, func(a, b Row) int { return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(b.Count, a.Count)) })
+	return list
+}
+
+func errnosSince(now, before []output.ErrnoCount) (list []output.ErrnoCount) {
+	for _, e := range now {
+		for _, b := range before {
+			if b.Errno == e.Errno {
+				e.Count -= b.Count
+			}
+		}
+		if e.Count > 0 {
+			list = append(list, e)
+		}
+	}
 	return list
 }
 
