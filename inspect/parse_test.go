@@ -103,6 +103,15 @@ func TestParseStatus(t *testing.T) {
 	if got, ok := parseBootTime([]byte("cpu  1 2\nbtime 1700000000\nprocesses 5\n")); !ok || got.Unix() != 1700000000 {
 		t.Errorf("got %v, %v", got, ok)
 	}
+	onCPU := "4026 (a) b) S 1 " + strings.Repeat("7 ", 34) + "3 0 0\n"
+	if got, ok := parseProcessor([]byte(onCPU)); !ok || got != 3 {
+		t.Errorf("got processor %d, %v", got, ok)
+	}
+	for _, bad := range []string{"", "4026 (a) S 1", strings.Replace(onCPU, " 3 ", " x ", 1)} {
+		if got, ok := parseProcessor([]byte(bad)); ok {
+			t.Errorf("%q tells of processor %d", bad, got)
+		}
+	}
 	sched := "perl (4026, #threads: 1)\n-----\nse.exec_start                                :      19283306.738370\nse.vruntime : 1.0\n"
 	if got, ok := parseExecStart([]byte(sched)); !ok || got != 19283306738370 {
 		t.Errorf("got %v, %v", got, ok)

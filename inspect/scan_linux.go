@@ -26,8 +26,7 @@ type scan struct {
 	pids     []int  // of all processes, sorted
 	attached []attach
 	blocked  []blockedThread
-	clock    time.Duration // of the scheduler, when the scan began
-	now      time.Time
+	clocks   map[int]processorClock // by processor
 
 	hidden struct {
 		maps    int // processes whose mappings this user may not see
@@ -69,7 +68,6 @@ func (s *scan) run(ctx context.Context) error {
 	}
 	slices.Sort(pids)
 	s.pids = pids
-	s.now, s.clock = time.Now(), s.schedulerClock()
 	room := make([]int, 1)
 	for i, pid := range pids {
 		if i%64 == 0 && ctx.Err() != nil {
@@ -88,18 +86,6 @@ func (s *scan) run(ctx context.Context) error {
 
 func (s *scan) warn(format string, args ...any) {
 	s.warnings = append(s.warnings, fmt.Sprintf(format, args...))
-}
-
-// schedulerClock is when this thread ran last, which is now but for one tick. The same clock says
-// when blocked threads ran last. Comparing with the time since the start of the machine instead
-// would count what the two clocks drift apart in months.
-func (s *scan) schedulerClock() time.Duration {
-	text, err := s.fs.read(s.fs.root + "/thread-self/sched")
-	if err != nil {
-		return 0
-	}
-	d, _ := parseExecStart(text)
-	return d
 }
 
 // process looks at one process. One that ends meanwhile has no attaches and waits for nothing.
@@ -284,12 +270,7 @@ func (s *scan) details(pid, tid int, call blockedCall) blockedThread {
 			b.call.typ = typ
 		}
 	}
-	if text, err := s.fs.read(s.fs.task(pid, tid, "sched")); err == nil && s.clock > 0 {
-		// A thread that was woken to run on another processor, and does not run yet, shows 0.
-		if ran, ok := parseExecStart(text); ok && ran > 0 {
-			b.since = s.now.Add(-max(0, s.clock-ran))
-		}
-	}
+	b.since = s.blockedSince(pid, tid)
 	return b
 }
 

@@ -93,6 +93,17 @@ func parseStatusNumber(text []byte, field string, base16 bool) (uint64, bool) {
 	return n, ok && len(left) == 0
 }
 
+// parseProcessor reads of /proc/PID/task/TID/stat on which processor a thread ran last.
+func parseProcessor(text []byte) (cpu int, ok bool) {
+	rest := text[bytes.LastIndexByte(text, ')')+1:]
+	for field := 3; field < 39; field++ {
+		_, rest = word(rest)
+	}
+	w, _ := word(rest)
+	n, left, ok := decimal(w)
+	return int(n), ok && len(left) == 0 && n < 1<<20
+}
+
 // parseExecStart reads of /proc/PID/task/TID/sched when a thread ran last, by the scheduler's clock.
 // A thread that is blocked has waited since then.
 func parseExecStart(text []byte) (time.Duration, bool) {

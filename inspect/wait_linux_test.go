@@ -1,13 +1,16 @@
 package inspect
 
 import (
+	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
@@ -134,11 +137,49 @@ func TestStuck(t *testing.T) {
 	}
 }
 
-// The age of a wait is right within half a second.
+// bind has all threads of a process run on one processor.
+func bind(t *testing.T, pid, cpu int) {
+	t.Helper()
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var one unix.CPUSet
+	one.Set(cpu)
+	for _, task := range tasks {
+		tid, err := strconv.Atoi(task.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.SchedSetaffinity(tid, &one); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The age of a wait is right within half a second, whatever processor the thread ran on: the scheduler has a clock for each.
 func TestSince(t *testing.T) {
 	t.Parallel()
+	var may unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &may); err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for cpu := 0; tried < min(4, may.Count()); cpu++ {
+		if may.IsSet(cpu) {
+			tried++
+			t.Run(fmt.Sprintf("processor %d", cpu), func(t *testing.T) {
+				t.Parallel()
+				sinceOn(t, cpu)
+			})
+		}
+	}
+}
+
+func sinceOn(t *testing.T, cpu int) {
 	set := newSet(t, 0)
 	p := play(t, nil)
+	bind(t, p.PID, cpu)
 	before := time.Now()
 	p.do("block op %d 0 -1", set)
 	ipctest.WaitBlockedOn(t, p.PID, ipctest.Sem, set, 1)
