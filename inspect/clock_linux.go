@@ -8,8 +8,8 @@ import (
 )
 
 // The scheduler has a clock for each processor (rq_clock_task of kernel/sched/core.c). It stands still while interrupts and
-// the hypervisor have that processor, so the clocks of a virtual machine are seconds apart. A thread's last run is told by
-// the clock of the processor that it ran on; so this asks there what time it is.
+// the hypervisor have that processor, so the clocks of a virtual machine are seconds apart. The time of a thread's last run
+// is by the clock of the processor that it ran on; so this asks there what time it is.
 
 // processorClock is what the scheduler's clock of a processor showed at a time. It is zero if this process may not run there.
 type processorClock struct {
