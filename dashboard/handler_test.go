@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -296,4 +297,45 @@ func FuzzRoutes(f *testing.F) {
 			t.Errorf("%s %q shows data to %q", method, path, auth)
 		}
 	})
+}
+
+// get asks a handler, and returns the code and the body.
+func get(t testing.TB, h http.Handler, path string, header ...string) (int, string) {
+	t.Helper()
+	r := httptest.NewRequest("GET", path, nil)
+	r.Host = "localhost:9765"
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code, w.Body.String()
+}
+
+func scrape(t testing.TB, h http.Handler) map[string]float64 {
+	t.Helper()
+	code, text := get(t, h, "/metrics")
+	if code != 200 {
+		t.Fatalf("the scrape is answered %d: %s", code, text)
+	}
+	return series(t, text)
+}
+
+// series are the samples of a scrape, by name with labels.
+func series(t testing.TB, text string) map[string]float64 {
+	t.Helper()
+	all := map[string]float64{}
+	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
+		line := lines.Text()
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		at := strings.LastIndexByte(line, ' ')
+		value, err := strconv.ParseFloat(line[at+1:], 64)
+		if err != nil {
+			t.Fatalf("line %q: %v", line, err)
+		}
+		all[line[:at]] = value
+	}
+	return all
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"sort"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -80,8 +79,8 @@ func OpenHistory(path string, size int64) (*History, error) {
 }
 
 func (h *History) open(file *os.File, size int64) error {
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return errors.New("another process writes this history")
+	if err := lockFile(file); err != nil {
+		return err
 	}
 	if h.n = (size - historyHeader) / slotSize; h.n < 1 {
 		return fmt.Errorf("%d bytes are no room for a history: it takes %d and more", size, historyHeader+slotSize)

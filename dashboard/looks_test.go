@@ -3,6 +3,8 @@ package dashboard
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -115,4 +117,17 @@ func TestCounts(t *testing.T) {
 	if c.Appeared[at] != 2 || c.Removed[at] != 2 || c.Looks != 2 {
 		t.Errorf("the counts are %+v, want 2 appeared and 2 removed", c)
 	}
+}
+
+// many is a snapshot of a machine with more of everything than has series.
+func many(owners, each int) *inspect.Snapshot {
+	snap := &inspect.Snapshot{Time: time.Now(), Complete: true}
+	for i := range owners * each {
+		o := sysvipc.Object{Kind: sysvipc.KindQueue, ID: i, UID: 100_000 + i%owners, Mode: fs.FileMode(i % 512)}
+		snap.Objects = append(snap.Objects, inspect.Object{
+			Object: o, Queue: &sysvipc.QueueStat{Object: o, Messages: 1, Bytes: i, MaxBytes: 10 + i},
+			Product: &inspect.Product{Name: fmt.Sprint("product ", i%16)}, Verdict: inspect.Verdict{Class: inspect.HasData},
+		})
+	}
+	return snap
 }

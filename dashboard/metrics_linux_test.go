@@ -1,63 +1,15 @@
 package dashboard
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"io/fs"
-	"net/http"
-	"net/http/httptest"
 	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
-
-// get asks a handler, and returns the code and the body.
-func get(t testing.TB, h http.Handler, path string, header ...string) (int, string) {
-	t.Helper()
-	r := httptest.NewRequest("GET", path, nil)
-	r.Host = "localhost:9765"
-	for i := 0; i+1 < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	return w.Code, w.Body.String()
-}
-
-// series are the samples of a scrape, by name with labels.
-func series(t testing.TB, text string) map[string]float64 {
-	t.Helper()
-	all := map[string]float64{}
-	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
-		line := lines.Text()
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		at := strings.LastIndexByte(line, ' ')
-		value, err := strconv.ParseFloat(line[at+1:], 64)
-		if err != nil {
-			t.Fatalf("line %q: %v", line, err)
-		}
-		all[line[:at]] = value
-	}
-	return all
-}
-
-func scrape(t testing.TB, h http.Handler) map[string]float64 {
-	t.Helper()
-	code, text := get(t, h, "/metrics")
-	if code != 200 {
-		t.Fatalf("the scrape is answered %d: %s", code, text)
-	}
-	return series(t, text)
-}
 
 // Every number is that of the kernel.
 func TestMetrics(t *testing.T) {
@@ -133,19 +85,6 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s is %v (there: %v), want %v", name, value, ok, want)
 		}
 	}
-}
-
-// many is a snapshot of a machine with more of everything than has series.
-func many(owners, each int) *inspect.Snapshot {
-	snap := &inspect.Snapshot{Time: time.Now(), Complete: true}
-	for i := range owners * each {
-		o := sysvipc.Object{Kind: sysvipc.KindQueue, ID: i, UID: 100_000 + i%owners, Mode: fs.FileMode(i % 512)}
-		snap.Objects = append(snap.Objects, inspect.Object{
-			Object: o, Queue: &sysvipc.QueueStat{Object: o, Messages: 1, Bytes: i, MaxBytes: 10 + i},
-			Product: &inspect.Product{Name: fmt.Sprint("product ", i%16)}, Verdict: inspect.Verdict{Class: inspect.HasData},
-		})
-	}
-	return snap
 }
 
 func TestSeriesAreBounded(t *testing.T) {
