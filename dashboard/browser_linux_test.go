@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,12 +41,29 @@ func newBrowser(t *testing.T, origin string) *browser {
 	if err != nil {
 		t.Skip("needs Debian's package chromium")
 	}
-	// Its temporary files are the test's, since it leaves them when it is killed.
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()), chromedp.Env("TMPDIR="+t.TempDir()))
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), opts...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithErrorf(t.Logf)) // a Chromium that is newer than the protocol here is logged
-	t.Cleanup(cancel)
+	// Its temporary files are the test's, since it leaves them when it is killed. It has a process group of its own, so that
+	// all of it can be ended before they are removed.
+	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()), chromedp.Env("TMPDIR="+t.TempDir()),
+		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+		}))
+	ctx, end := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, cancel := chromedp.NewContext(ctx, chromedp.WithErrorf(t.Logf)) // a Chromium that is newer than the protocol here is logged
+	group := 0
+	t.Cleanup(func() {
+		chromedp.Cancel(ctx) // and wait for it
+		cancel()
+		end()
+		if group == 0 {
+			return
+		}
+		for deadline := time.Now().Add(30 * time.Second); syscall.Kill(-group, syscall.SIGKILL) != syscall.ESRCH; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Error("processes of Chromium are left")
+				return
+			}
+		}
+	})
 	b := &browser{Context: ctx, t: t}
 	chromedp.ListenTarget(ctx, func(event any) {
 		b.mu.Lock()
@@ -66,6 +84,7 @@ func newBrowser(t *testing.T, origin string) *browser {
 	if err := chromedp.Run(ctx); err != nil { // the browser lives as long as the context of its first action
 		t.Fatal(err)
 	}
+	group = chromedp.FromContext(ctx).Browser.Process().Pid
 	return b
 }
 
