@@ -21,7 +21,9 @@ import (
 // others may have received later ones before them. That begins when it has received 16 in
 // a row. From then on Receive does not wait for the answer to its acknowledgements.
 //
-// So one client alone gets what the kernel would choose, always. With several, what another
+// So one client alone gets what the kernel would choose, while the servers are quick. On a busy
+// machine a message that was sent a moment ago may be missed, some once in 10,000 calls: a later
+// one of another type comes first, or UpTo takes a larger type. With several, what another
 // one was given in advance, or has in flight, is not there to choose from, as if it had been
 // received: [sysvipc.UpTo] may take a larger type than it would find, and TryReceive say that
 // there is nothing, while [Queue.Stat] counts it. And of messages of several types that another
