@@ -172,9 +172,7 @@ func sleeps(pid, tid int) bool {
 //	SYSVIPC_KILLPOINTS=all go test -timeout 30m -run StepKill ./shared
 func TestStepKill(t *testing.T) {
 	t.Parallel()
-	if !ipctest.HasUser(ipctest.Nobody) {
-		t.Skip("in a user namespace of its own: threads that stand still there hide from the tests of other packages what they wait for")
-	}
+	ipctest.NeedShownHalts(t)
 	all := os.Getenv("SYSVIPC_KILLPOINTS") != ""
 	rows := make([]string, len(stepRoles))
 	t.Run("roles", func(t *testing.T) {
