@@ -426,7 +426,11 @@ var idleOverflow = ipctest.Register("idle overflow", func(c *ipctest.ChildEnv) {
 	cancel()
 	all.Wait()
 	remove()
-	if share > 0.25 { // what the Go scheduler needs comes on top
+	most := 0.25 // what the Go scheduler needs comes on top
+	if ipctest.UnderQEMU() {
+		most = 0.5 // an emulated processor needs more for the same
+	}
+	if share > most {
 		c.Fatalf("%.2f of a processor", share)
 	}
 	c.Say("done")
