@@ -172,7 +172,7 @@ func sleeps(pid, tid int) bool {
 //	SYSVIPC_KILLPOINTS=all go test -timeout 30m -run StepKill ./shared
 func TestStepKill(t *testing.T) {
 	t.Parallel()
-	ipctest.NeedShownHalts(t)
+	ipctest.Halts(t)
 	all := os.Getenv("SYSVIPC_KILLPOINTS") != ""
 	rows := make([]string, len(stepRoles))
 	t.Run("roles", func(t *testing.T) {

@@ -128,7 +128,7 @@ func TestRunExitCodes(t *testing.T) {
 // the holder after it has a higher token.
 func TestRunLosesItsLease(t *testing.T) {
 	t.Parallel()
-	ipctest.NeedShownHalts(t)
+	ipctest.Halts(t)
 	url, dir := nats(t), t.TempDir()
 	on := []string{"run", "--cluster", url, "--name", "a", "--lease", "1s", "--grace", "0.2"}
 	mine := filepath.Join(dir, "mine")

@@ -36,7 +36,7 @@ func TestRunEndsTheWholeTree(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if name == "lease lost" {
-				ipctest.NeedShownHalts(t)
+				ipctest.Halts(t)
 			}
 			dir := t.TempDir()
 			on := []string{"run", "--cluster", url, "--name", name, "--lease", "1s", "--grace", "0.2"}

@@ -206,6 +206,9 @@ func TestPages(t *testing.T) {
 		}
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
+			if !ipctest.HasUser(ipctest.Nobody) {
+				ipctest.NoHalts(t)
+			}
 			if !ipctest.Alone(t) {
 				return
 			}

@@ -63,16 +63,6 @@ func HasUser(uid int) bool {
 	return true
 }
 
-// NeedShownHalts skips a test that halts threads for long in a user namespace with one user, where tests of ordinary users
-// run. Those of other packages have other ones, and may not see there what a halted thread waits for: then no object can be
-// removed, as it must be.
-func NeedShownHalts(t testing.TB) {
-	t.Helper()
-	if !HasUser(Nobody) {
-		t.Skip("ipctest: threads that are halted in a user namespace of their own hide what they wait for from other tests")
-	}
-}
-
 // capable reports whether this process has a capability in its own user namespace.
 func capable(capability Capability) bool {
 	text, err := os.ReadFile("/proc/self/status")

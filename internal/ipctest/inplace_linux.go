@@ -45,10 +45,13 @@ func runInPlace(m Runner) int {
 	return checked(m, before)
 }
 
-// takeTurn waits until no other run of tests uses this namespace. The turn ends when the file is closed. The lock is that
-// of the namespace itself: it is one, for every user and any TMPDIR.
-func takeTurn(limit time.Duration) (*os.File, error) {
-	namespace, err := os.Open("/proc/self/ns/ipc")
+// takeTurn waits until no other run of tests uses this namespace. The turn ends when the file is closed.
+func takeTurn(limit time.Duration) (*os.File, error) { return lockNamespace("ipc", unix.LOCK_EX, limit) }
+
+// lockNamespace takes a lock of flock(2) on the namespace of this process with that name in /proc/self/ns. It is one, for
+// every user and any TMPDIR, and goes when the file is closed.
+func lockNamespace(name string, how int, limit time.Duration) (*os.File, error) {
+	namespace, err := os.Open("/proc/self/ns/" + name)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +63,7 @@ func takeTurn(limit time.Duration) (*os.File, error) {
 	go func() {
 		for err := error(unix.EINTR); err == unix.EINTR; {
 			// Control keeps the file as long as the call lasts, also beside Close.
-			if closed := conn.Control(func(fd uintptr) { err = unix.Flock(int(fd), unix.LOCK_EX) }); closed != nil {
+			if closed := conn.Control(func(fd uintptr) { err = unix.Flock(int(fd), how) }); closed != nil {
 				err = closed
 			}
 			if err != unix.EINTR {
@@ -76,6 +79,6 @@ func takeTurn(limit time.Duration) (*os.File, error) {
 		return namespace, nil
 	case <-time.After(limit):
 		namespace.Close() // a lock that comes later goes with its call
-		return nil, fmt.Errorf("another run of tests has used this IPC namespace for %v", limit)
+		return nil, fmt.Errorf("another run of tests has used this namespace (%s) for %v", name, limit)
 	}
 }
