@@ -46,7 +46,9 @@ func runInPlace(m Runner) int {
 }
 
 // takeTurn waits until no other run of tests uses this namespace. The turn ends when the file is closed.
-func takeTurn(limit time.Duration) (*os.File, error) { return lockNamespace("ipc", unix.LOCK_EX, limit) }
+func takeTurn(limit time.Duration) (*os.File, error) {
+	return lockNamespace("ipc", unix.LOCK_EX, limit)
+}
 
 // lockNamespace takes a lock of flock(2) on the namespace of this process with that name in /proc/self/ns. It is one, for
 // every user and any TMPDIR, and goes when the file is closed.
