@@ -65,6 +65,12 @@ var attempts = []attempt{
 		"Segment.Attach", func(s stranger) error { return err1(s.seg.Attach(nil)) }, syscall.EACCES,
 		"attach segment {seg}: permission denied (its mode does not grant reading and writing; a read-only attach needs only reading: {whose})",
 	},
+	{
+		"Segment.Attach for executing",
+		func(s stranger) error { return err1(s.seg.Attach(&sysvipc.AttachOptions{Exec: true})) },
+		syscall.EACCES,
+		"attach segment {seg}: permission denied (its mode does not grant reading, writing and executing; an attach without Exec needs no x bit, a read-only one no w bit: {whose})",
+	},
 	{"Segment.Attach for reading", func(s stranger) error {
 		return err1(s.seg.Attach(&sysvipc.AttachOptions{ReadOnly: true}))
 	}, syscall.EACCES, "attach segment {seg}" + mode},

@@ -111,14 +111,25 @@ func (o *AttachOptions) flags() int {
 	return flags
 }
 
+// access is what the mode of the segment must grant, and which option needs less.
+func (o *AttachOptions) access() string {
+	switch {
+	case o.Exec && o.ReadOnly:
+		return "reading and executing; an attach without Exec needs no x bit"
+	case o.Exec:
+		return "reading, writing and executing; an attach without Exec needs no x bit, a read-only one no w bit"
+	}
+	return "reading and writing; a read-only attach needs only reading"
+}
+
 func (s *Segment) attachHint(errno syscall.Errno, opts *AttachOptions) string {
 	switch {
 	case errno == syscall.EINVAL && opts.Addr != 0:
 		if _, err := s.Stat(); err == nil {
 			return fmt.Sprintf("no attach is possible at %#x: it is not a multiple of SHMLBA, or memory is mapped there (see Round and Replace)", opts.Addr)
 		}
-	case errno == syscall.EACCES && !opts.ReadOnly:
-		hint := "its mode does not grant reading and writing; a read-only attach needs only reading"
+	case errno == syscall.EACCES && (opts.Exec || !opts.ReadOnly):
+		hint := "its mode does not grant " + opts.access()
 		if st, ok := s.statAny(); ok {
 			hint += ": " + st.whose()
 		}

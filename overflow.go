@@ -12,7 +12,8 @@ import (
 // of bounded threads, paid only by processes that wait for very many different
 // operations at once. As long as it lets enough of them through, it goes on at once. Else it
 // pauses until a waiter in the kernel goes on, which shows that something happens, and not
-// for longer than a millisecond. What it tries in vain takes at most a tenth of one processor.
+// for longer than a millisecond. What it tries in vain takes at most a tenth of one processor, or more
+// where it takes over 28 ms to try all: no pause is longer than 250 ms.
 const (
 	pollShare    = 10
 	pollPause    = time.Millisecond

@@ -29,6 +29,22 @@ var maskedMaker = ipctest.Register("masked maker", func(c *ipctest.ChildEnv) {
 			c.Fatal(path, st.Mode())
 		}
 	}
+	// A link to what is not there: its target is made.
+	link := filepath.Join(c.Args[0], "link")
+	c.Check(os.Symlink("target", link))
+	r, err := shared.EnsureFile(context.Background(), link, &shared.Options{Size: 1 << 20, Perm: 0o660})
+	c.Check(err)
+	c.Check(r.Close())
+	st, err := os.Stat(filepath.Join(c.Args[0], "target"))
+	c.Check(err)
+	if st.Mode().Perm() != 0o660 {
+		c.Fatal(link, st.Mode())
+	}
+	loop := filepath.Join(c.Args[0], "loop")
+	c.Check(os.Symlink("loop", loop))
+	if _, err := shared.EnsureFile(context.Background(), loop, nil); !errors.Is(err, unix.ELOOP) {
+		c.Fatal(loop, err)
+	}
 })
 
 // The mode of a region in a file is what was asked for, as that of a segment is.

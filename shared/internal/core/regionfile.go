@@ -58,29 +58,42 @@ var errGone = fmt.Errorf("it was removed: %w", fs.ErrNotExist)
 // openRegionFile opens the file, or makes it if the flags say so, and knows which of them it
 // did: a file that this process has made goes again if no region can be made in it.
 func openRegionFile(path string, flags int, perm fs.FileMode) (*regionFile, error) {
-	open := func(flags int, fresh bool) (*regionFile, error) {
-		f, err := os.OpenFile(path, os.O_RDWR|flags, perm)
-		if err != nil {
-			return nil, err
-		}
-		if fresh {
-			if err := f.Chmod(perm); err != nil { // which the umask has cut
-				return nil, errors.Join(err, f.Close(), os.Remove(path))
-			}
-		}
-		return &regionFile{File: f, fresh: fresh}, nil
-	}
 	if flags != os.O_CREATE {
-		return open(flags, flags != 0)
+		return openFile(path, flags, perm)
 	}
-	f, err := open(0, false)
-	if errors.Is(err, fs.ErrNotExist) {
-		f, err = open(os.O_CREATE|os.O_EXCL, true)
+	for {
+		f, err := openFile(path, 0, perm)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return f, err
+		}
+		f, err = openFile(path, os.O_CREATE|os.O_EXCL, perm)
+		if !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+		// It was made meanwhile, or is a link to what is not there, which open(2) made with
+		// O_EXCL does not follow. The link is followed here; open(2) refuses a loop of them.
+		if target, err := os.Readlink(path); err == nil {
+			if !filepath.IsAbs(target) {
+				target = filepath.Join(filepath.Dir(path), target)
+			}
+			path = target
+		}
 	}
-	if errors.Is(err, fs.ErrExist) { // made meanwhile, or a link to what is not there
-		f, err = open(os.O_CREATE, false)
+}
+
+// openFile opens one file, and makes it with just these permissions if the flags say so.
+func openFile(path string, flags int, perm fs.FileMode) (*regionFile, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|flags, perm)
+	if err != nil {
+		return nil, err
 	}
-	return f, err
+	fresh := flags != 0
+	if fresh {
+		if err := f.Chmod(perm); err != nil { // which the umask has cut
+			return nil, errors.Join(err, f.Close(), os.Remove(path))
+		}
+	}
+	return &regionFile{File: f, fresh: fresh}, nil
 }
 
 // Sync writes the region to the disk, if it lies in a file.
