@@ -155,7 +155,7 @@ func bursts(b *testing.B, pause, ours, socket func()) {
 	b.ReportMetric(slices.Max(slow)/1e6, "slow-worst-ms")
 }
 
-// waitLoad keeps a processor busy for so long, whenever it is told to.
+// waitLoad keeps a processor busy for so long, each time that it reads a line.
 var waitLoad = ipctest.Register("wait load", func(c *ipctest.ChildEnv) {
 	busy, err := time.ParseDuration(c.Args[0])
 	c.Check(err)
