@@ -125,7 +125,7 @@ var closers = []closer{
 				return 0, err
 			}
 			return once(func() error {
-				return m.Update(t.Context(), k, func(n *int64, _ bool) bool { *n++; return true })
+				return m.Update(t.Context(), k, func(n *int64, _ bool) Action { *n++; return Store })
 			})()
 		}
 	}, func(t *testing.T, r *Region) (sum int64) {

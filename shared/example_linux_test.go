@@ -65,6 +65,32 @@ func ExampleMutex_Do() {
 	// Output: 70 30
 }
 
+// Who takes the last one deletes the entry: nobody comes between.
+func ExampleMap_Update() {
+	ctx := context.Background()
+	r, err := shared.Ensure(ctx, "example-map", nil)
+	check(err)
+	defer r.Close()
+	defer r.Remove()
+	stock, err := shared.MapOf[uint32, int64](r, "stock", 1000)
+	check(err)
+	check(stock.Store(ctx, 7, 2))
+	for range 2 {
+		check(stock.Update(ctx, 7, func(left *int64, exists bool) shared.Action {
+			if *left--; !exists || *left == 0 {
+				return shared.Delete
+			}
+			return shared.Store
+		}))
+		left, ok, err := stock.Load(7)
+		check(err)
+		fmt.Println(left, ok)
+	}
+	// Output:
+	// 1 true
+	// 0 false
+}
+
 func ExampleTopic() {
 	ctx := context.Background()
 	r, err := shared.Ensure(ctx, "example-topic", nil)

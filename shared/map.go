@@ -68,14 +68,23 @@ func (m *Map[K, V]) Store(ctx context.Context, k K, value V) error {
 	return m.table.Store(ctx, core.ValueOf(&k), core.ValueOf(&value))
 }
 
-// Update calls change with the value for k, or the zero value if there is none, and stores
-// what change made of it if change returns true. No other writer of k comes between. Change
-// must not write to m. If it panics, nothing is changed. Update fails with [ErrFull] if k
-// is new and there is no room.
-func (m *Map[K, V]) Update(ctx context.Context, k K, change func(value *V, exists bool) bool) error {
+// Action is what [Map.Update] does with an entry.
+type Action int
+
+const (
+	Keep   Action = iota // leave it as it is, or that there is none
+	Store                // store the value
+	Delete               // delete it, if there is one
+)
+
+// Update calls change with the value for k, or the zero value if there is none, and does what
+// change returns: it stores what change made of the value, deletes the entry, or keeps it as
+// it is. No other writer of k comes between. Change must not write to m. If it panics, nothing
+// is changed. Update fails with [ErrFull] if k is new and there is no room.
+func (m *Map[K, V]) Update(ctx context.Context, k K, change func(value *V, exists bool) Action) error {
 	var value V
-	return m.table.Update(ctx, core.ValueOf(&k), core.ValueOf(&value), func(exists bool) (bool, error) {
-		return change(&value, exists), nil
+	return m.table.Update(ctx, core.ValueOf(&k), core.ValueOf(&value), func(exists bool) (structure.Action, error) {
+		return structure.Action(change(&value, exists)), nil
 	})
 }
 
@@ -85,12 +94,13 @@ func (m *Map[K, V]) LoadOrStore(ctx context.Context, k K, value V) (actual V, lo
 	if actual, loaded, err = m.Load(k); loaded || err != nil {
 		return actual, loaded, err
 	}
-	err = m.Update(ctx, k, func(v *V, exists bool) bool {
-		if loaded = exists; !exists {
-			*v = value
+	err = m.Update(ctx, k, func(v *V, exists bool) Action {
+		if loaded = exists; exists {
+			actual = *v
+			return Keep
 		}
-		actual = *v
-		return !exists
+		*v, actual = value, value
+		return Store
 	})
 	if err != nil {
 		var none V
@@ -102,11 +112,12 @@ func (m *Map[K, V]) LoadOrStore(ctx context.Context, k K, value V) (actual V, lo
 // CompareAndSwap sets the value for k to new if there is one and it is old, and reports
 // whether it did.
 func (m *Map[K, V]) CompareAndSwap(ctx context.Context, k K, old, new V) (swapped bool, err error) {
-	err = m.Update(ctx, k, func(v *V, exists bool) bool {
-		if swapped = exists && *v == old; swapped {
-			*v = new
+	err = m.Update(ctx, k, func(v *V, exists bool) Action {
+		if swapped = exists && *v == old; !swapped {
+			return Keep
 		}
-		return swapped
+		*v = new
+		return Store
 	})
 	return swapped && err == nil, err
 }
@@ -115,6 +126,32 @@ func (m *Map[K, V]) CompareAndSwap(ctx context.Context, k K, old, new V) (swappe
 func (m *Map[K, V]) Delete(ctx context.Context, k K) (bool, error) {
 	return m.table.Delete(ctx, core.ValueOf(&k))
 }
+
+// LoadAndDelete deletes the entry for k, and returns the value that it had. Loaded tells whether
+// there was one.
+func (m *Map[K, V]) LoadAndDelete(ctx context.Context, k K) (value V, loaded bool, err error) {
+	err = m.Update(ctx, k, func(v *V, exists bool) Action {
+		value, loaded = *v, exists
+		return Delete
+	})
+	return value, loaded, err
+}
+
+// CompareAndDelete deletes the entry for k if its value is old, and reports whether it did.
+func (m *Map[K, V]) CompareAndDelete(ctx context.Context, k K, old V) (deleted bool, err error) {
+	err = m.Update(ctx, k, func(v *V, exists bool) Action {
+		if deleted = exists && *v == old; !deleted {
+			return Keep
+		}
+		return Delete
+	})
+	return deleted, err
+}
+
+// Clear deletes all entries, one stripe after the other: an entry that another writer stores
+// meanwhile may stay. If this process is killed, or ctx is done, some entries may be deleted and
+// others not.
+func (m *Map[K, V]) Clear(ctx context.Context) error { return m.table.Clear(ctx) }
 
 // All yields the entries, in no order. An entry that is there from the beginning to the end
 // is yielded once; one that comes or goes meanwhile is yielded once or not at all, unless it
@@ -151,6 +188,37 @@ func (m *Map[K, V]) Watch(ctx context.Context, k K) iter.Seq2[*V, error] {
 				copy(core.ValueOf(own).Bytes(), value)
 			}
 			if !yield(own, err) {
+				return
+			}
+		}
+	}
+}
+
+// Change is an entry of a [Map] as [Map.WatchAll] sees it.
+type Change[K, V comparable] struct {
+	Key   K
+	Value *V // nil once the entry is deleted; the caller's own
+}
+
+// WatchAll yields the entries as they are now, in no order, and after each change those that
+// have changed, until ctx is done.
+//
+// A loop that is slower than the writers holds nobody up. Of the changes of an entry that come
+// meanwhile it gets the last, and none if they have led back to the value before; of an entry that
+// came and went it sees nothing. When the writers rest, it has got what the map is then.
+//
+// It keeps a copy of the whole map, and after a change looks at all entries of that stripe, some
+// 1,000 of a large map: [Map.Watch] costs less for a single key.
+func (m *Map[K, V]) WatchAll(ctx context.Context) iter.Seq2[Change[K, V], error] {
+	return func(yield func(Change[K, V], error) bool) {
+		for bytes, err := range m.table.WatchAll(ctx) {
+			var c Change[K, V]
+			copy(core.ValueOf(&c.Key).Bytes(), bytes.Key)
+			if bytes.Value != nil {
+				c.Value = new(V)
+				copy(core.ValueOf(c.Value).Bytes(), bytes.Value)
+			}
+			if !yield(c, err) || err != nil {
 				return
 			}
 		}

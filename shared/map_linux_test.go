@@ -88,18 +88,24 @@ func TestMapIsAMap(t *testing.T) {
 				}
 			},
 			"Update": func(rt *rapid.T) {
-				k, store := keys.Draw(rt, "k"), rapid.Bool().Draw(rt, "store")
+				k := keys.Draw(rt, "k")
+				action := rapid.SampledFrom([]shared.Action{shared.Keep, shared.Store, shared.Delete}).Draw(rt, "action")
 				want, exists := model[k]
-				err := m.Update(context.Background(), k, func(v *[3]int32, ok bool) bool {
+				err := m.Update(context.Background(), k, func(v *[3]int32, ok bool) shared.Action {
 					if *v != want || ok != exists {
 						rt.Fatalf("%v, %v, want %v, %v", *v, ok, want, exists)
 					}
 					v[1]++
-					return store
+					return action
 				})
 				want[1]++
-				if store && !full(k, err) {
+				switch {
+				case action == shared.Store && !full(k, err):
 					model[k] = want
+				case action != shared.Store && err != nil:
+					rt.Fatal(err)
+				case action == shared.Delete:
+					delete(model, k)
 				}
 			},
 			"LoadOrStore": func(rt *rapid.T) {
@@ -138,6 +144,34 @@ func TestMapIsAMap(t *testing.T) {
 				}
 				delete(model, k)
 			},
+			"LoadAndDelete": func(rt *rapid.T) {
+				k := keys.Draw(rt, "k")
+				want, exists := model[k]
+				if got, ok, err := m.LoadAndDelete(context.Background(), k); got != want || ok != exists || err != nil {
+					rt.Fatalf("%v, %v, %v, want %v, %v", got, ok, err, want, exists)
+				}
+				delete(model, k)
+			},
+			"CompareAndDelete": func(rt *rapid.T) {
+				k := keys.Draw(rt, "k")
+				old, exists := model[k]
+				if rapid.Bool().Draw(rt, "other") {
+					old[2]++
+				}
+				want := exists && old == model[k]
+				if ok, err := m.CompareAndDelete(context.Background(), k, old); ok != want || err != nil {
+					rt.Fatalf("%v, %v, want %v", ok, err, want)
+				}
+				if want {
+					delete(model, k)
+				}
+			},
+			"Clear": func(rt *rapid.T) {
+				if rapid.IntRange(0, 3).Draw(rt, "seldom") == 0 {
+					mustDo(t, m.Clear(context.Background()))
+					clear(model)
+				}
+			},
 			"All": func(rt *rapid.T) {
 				got := make(map[padded][3]int32)
 				for e, err := range m.All(context.Background()) {
@@ -152,6 +186,62 @@ func TestMapIsAMap(t *testing.T) {
 			},
 		})
 	})
+}
+
+// Who watches all entries gets each as it is in the end, however slow the loop is, and each
+// that was deleted.
+func TestMapWatchAll(t *testing.T) {
+	t.Parallel()
+	key := ipctest.Key(t)
+	m := mapOf[uint64, uint64](t, ensure(t, key), 3000) // two stripes
+	writer := mapOf[uint64, uint64](t, ensure(t, key), 3000)
+	for k := range uint64(100) {
+		mustDo(t, writer.Store(t.Context(), k, k))
+	}
+	got := make(map[uint64]uint64)
+	changes := 0
+	for c, err := range m.WatchAll(t.Context()) {
+		mustDo(t, err)
+		if changes++; c.Value == nil {
+			delete(got, c.Key)
+		} else {
+			got[c.Key] = *c.Value
+		}
+		switch {
+		case changes == 100: // the loop is slow: of 50 changes it gets the last
+			for i := range uint64(50) {
+				mustDo(t, writer.Store(t.Context(), 7, 1000+i))
+			}
+			mustDo(t, writer.Clear(t.Context()))
+			mustDo(t, writer.Store(t.Context(), 8, 88))
+			mustDo(t, writer.Store(t.Context(), 9, 99))
+		case len(got) == 2 && got[8] == 88 && got[9] == 99:
+			if changes > 100+50+100+2 {
+				t.Errorf("%d changes", changes)
+			}
+			return
+		}
+	}
+	t.Errorf("the watch has ended with %v", got)
+}
+
+// A Clear of a full map leaves no entry, and room for as many.
+func TestMapClear(t *testing.T) {
+	t.Parallel()
+	const capacity = 4096 // four stripes
+	m := mapOf[uint64, uint64](t, ensure(t, ipctest.Key(t)), capacity)
+	for round := range uint64(3) {
+		for k := range uint64(capacity) {
+			mustDo(t, m.Store(t.Context(), k+round*7, k))
+		}
+		mustDo(t, m.Clear(t.Context()))
+		if n, err := m.Len(); n != 0 || err != nil {
+			t.Fatalf("%d entries, %v", n, err)
+		}
+		for e, err := range m.All(t.Context()) {
+			t.Fatalf("%v is left (%v)", e, err)
+		}
+	}
 }
 
 func TestMapTakesItsCapacity(t *testing.T) {
@@ -307,12 +397,12 @@ var mapWriter = ipctest.Register("mapWriter", func(c *ipctest.ChildEnv) {
 		}
 		_, err := begun.Add(1)
 		c.Check(err)
-		c.Check(m.Update(context.Background(), k, func(a *account, _ bool) bool {
+		c.Check(m.Update(context.Background(), k, func(a *account, _ bool) shared.Action {
 			if !a.whole() {
 				c.Fatalf("a writer sees %+v", *a)
 			}
 			*a = accountOf(a.N + 1)
-			return true
+			return shared.Store
 		}))
 		_, err = done.Add(1)
 		c.Check(err)
@@ -466,7 +556,7 @@ func TestMapHostileBytes(t *testing.T) {
 		for k := range uint64(20) {
 			_, _, e1 := m.Load(k)
 			e2 := m.Store(context.Background(), k, k)
-			e3 := m.Update(context.Background(), k, func(*uint64, bool) bool { return true })
+			e3 := m.Update(context.Background(), k, func(*uint64, bool) shared.Action { return shared.Store })
 			_, e4 := m.Delete(context.Background(), k)
 			_, e5 := m.Len()
 			for _, err := range []error{e1, e2, e3, e4, e5} {

@@ -244,6 +244,24 @@ func checkMap(want ...int64) func(ctx context.Context, m *Map[int32, int64], k k
 	}
 }
 
+// checkCleared: keys 1 and 2 have their values or none, and all eight fit.
+func checkCleared(ctx context.Context, m *Map[int32, int64], k kill) error {
+	for key, value := range map[int32]int64{1: 10, 2: 20} {
+		got, _, err := m.Load(key)
+		if err != nil {
+			return err
+		}
+		want := []int64{0, value}
+		if k.ended {
+			want = want[:1]
+		}
+		if err := oneOf(got, want...); err != nil {
+			return fmt.Errorf("key %d: %w", key, err)
+		}
+	}
+	return errors.Join(m.Store(ctx, 2, 20), checkMap(10, 0)(ctx, m, kill{}))
+}
+
 // checkDoc: the value is {1, 2}, or that which was set.
 func checkDoc(after []int) func(ctx context.Context, d *Doc[[]int], k kill) error {
 	return func(ctx context.Context, d *Doc[[]int], k kill) error {

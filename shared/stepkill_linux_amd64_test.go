@@ -188,7 +188,7 @@ func TestStepKill(t *testing.T) {
 				for k := range points {
 					killAtPoint(t, i, k+1)
 				}
-				rows[i] = fmt.Sprintf("| %s | %d | %s |\n", strings.Replace(role.name, "/", " | ", 1), len(points), strings.Join(inOrder(points), ", "))
+				rows[i] = fmt.Sprintf("| %s | %d | %s |\n", strings.Replace(role.name, "/", " | ", 1), len(points), strings.ReplaceAll(strings.Join(inOrder(points), ", "), "github.com/sysvipc/sysvipc/shared/internal/", ""))
 			})
 		}
 	})
@@ -242,7 +242,7 @@ var noRole = map[string][]string{
 	"Chan":         {"Cap", "Len"},
 	"Topic":        {"Cap", "Latest", "Published"},
 	"Subscription": {"Lost"},
-	"Map":          {"All", "Cap", "Len", "Load"},
+	"Map":          {"All", "Cap", "Len", "Load", "WatchAll"},
 	"Doc":          {"Cap", "Load"},
 	"Records":      {"Len", "MaxLen"},
 	"Region":       {"Info", "Participants", "Remove", "Segment", "Sync"},

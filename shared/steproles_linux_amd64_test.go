@@ -201,13 +201,22 @@ var stepRoles = []stepRole{
 		return err
 	}, checkMap(0, 10)),
 	roleOf("Map/Update", openMap, has12, func(ctx context.Context, m *numbers) error {
-		return m.Update(ctx, 1, func(v *int64, _ bool) bool { *v = 11; return true })
+		return m.Update(ctx, 1, func(v *int64, _ bool) Action { *v = 11; return Store })
 	}, checkMap(10, 11)),
 	roleOf("Map/CompareAndSwap", openMap, has12, func(ctx context.Context, m *numbers) error {
 		_, err := m.CompareAndSwap(ctx, 1, 10, 11)
 		return err
 	}, checkMap(10, 11)),
 	roleOf("Map/Delete", openMap, has12, func(ctx context.Context, m *numbers) error { _, err := m.Delete(ctx, 1); return err }, checkMap(10, 0)),
+	roleOf("Map/Update: and delete", openMap, has12, func(ctx context.Context, m *numbers) error {
+		return m.Update(ctx, 1, func(*int64, bool) Action { return Delete })
+	}, checkMap(10, 0)),
+	roleOf("Map/LoadAndDelete", openMap, has12, func(ctx context.Context, m *numbers) error { _, _, err := m.LoadAndDelete(ctx, 1); return err }, checkMap(10, 0)),
+	roleOf("Map/CompareAndDelete", openMap, has12, func(ctx context.Context, m *numbers) error {
+		_, err := m.CompareAndDelete(ctx, 1, 10)
+		return err
+	}, checkMap(10, 0)),
+	roleOf("Map/Clear", openMap, has12, func(ctx context.Context, m *numbers) error { return m.Clear(ctx) }, checkCleared),
 	roleOf("Map/Watch", openMap, has12, func(ctx context.Context, m *numbers) error { return one(m.Watch(ctx, 1)) }, checkMap(10)),
 
 	roleOf("Doc/Store", openDoc, list12, func(ctx context.Context, d *lists) error { return d.Store(ctx, []int{3, 4, 5}) }, checkDoc([]int{3, 4, 5})),

@@ -81,11 +81,11 @@ func play(r *shared.Region) error {
 		if _, err := given.Add(1); err != nil {
 			return err
 		}
-		err := board.Update(context.Background(), Player{rand.Uint32N(players)}, func(s *Score, _ bool) bool {
+		err := board.Update(context.Background(), Player{rand.Uint32N(players)}, func(s *Score, _ bool) shared.Action {
 			s.Games++
 			s.Points++
 			s.Best = max(s.Best, rand.Uint32())
-			return true
+			return shared.Store
 		})
 		if err != nil {
 			return err

@@ -258,11 +258,11 @@ func TestMap(t *testing.T) {
 		key[i] = 0xff // also between the fields
 	}
 	mustDo(t, a.Key.ParseJSON(key, []byte(`{"Side":1,"N":77}`)))
-	mustDo(t, a.Update(ctx, key, func(value []byte, exists bool) error {
+	mustDo(t, a.Update(ctx, key, func(value []byte, exists bool) (shared.Action, error) {
 		if exists {
 			t.Error("it is there already")
 		}
-		return a.Type.ParseJSON(value, []byte(`{"Y":9}`))
+		return shared.Store, a.Type.ParseJSON(value, []byte(`{"Y":9}`))
 	}))
 	if p, ok, err := m.Load(id{1, 77}); p != (point{0, 9}) || !ok || err != nil {
 		t.Errorf("got %v %v (%v)", p, ok, err)
@@ -289,6 +289,19 @@ func TestMap(t *testing.T) {
 	again, err2 := a.Delete(ctx, key)
 	if !deleted || again || err != nil || err2 != nil {
 		t.Error(deleted, again, err, err2)
+	}
+	mustDo(t, m.Store(ctx, id{1, 77}, point{0, 9}))
+	if old, err := a.LoadAndDelete(ctx, key); err != nil {
+		t.Error(err)
+	} else {
+		wantJSON(t, a.Type, old, point{0, 9})
+	}
+	if old, err := a.LoadAndDelete(ctx, key); old != nil || err != nil {
+		t.Errorf("%v, %v: it was deleted", old, err)
+	}
+	mustDo(t, a.Clear(ctx))
+	if n, err := a.Len(); n != 0 || err != nil {
+		t.Errorf("%d entries after Clear, %v", n, err)
 	}
 	if _, ok, err := a.Load(key); ok || err != nil {
 		t.Error(ok, err)

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"iter"
-	"sync"
 
+	"github.com/sysvipc/sysvipc/shared"
 	"github.com/sysvipc/sysvipc/shared/internal/core"
 	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
@@ -37,12 +37,12 @@ func (m *Map) Load(key []byte) (value []byte, ok bool, err error) {
 	return value, true, nil
 }
 
-// Update calls change with the value for a key, or zeros if there is none, and stores
-// what change made of it. No other writer of the key comes between. Change must not use the
-// map. If it returns an error nothing is changed, and Update returns the error. It fails
-// with [shared.ErrFull] if the key is new and there is no room, and may wait for another writer,
-// until ctx is done.
-func (m *Map) Update(ctx context.Context, key []byte, change func(value []byte, exists bool) error) error {
+// Update calls change with the value for a key, or zeros if there is none, and does what change
+// returns: it stores what change made of the value, deletes the entry, or keeps it. No other
+// writer of the key comes between. Change must not use the map. If it returns an error nothing is
+// changed, and Update returns the error. It fails with [shared.ErrFull] if the key is new and there
+// is no room, and may wait for another writer, until ctx is done.
+func (m *Map) Update(ctx context.Context, key []byte, change func(value []byte, exists bool) (shared.Action, error)) error {
 	if err := m.writable(); err != nil {
 		return err
 	}
@@ -51,7 +51,10 @@ func (m *Map) Update(ctx context.Context, key []byte, change func(value []byte, 
 		return err
 	}
 	value := make([]byte, m.Type.Size())
-	return m.table.Update(ctx, k, core.ValuesOf(value), func(exists bool) (bool, error) { return true, change(value, exists) })
+	return m.table.Update(ctx, k, core.ValuesOf(value), func(exists bool) (structure.Action, error) {
+		action, err := change(value, exists)
+		return structure.Action(action), err
+	})
 }
 
 // Delete deletes the entry for a key, and reports whether there was one.
@@ -64,6 +67,26 @@ func (m *Map) Delete(ctx context.Context, key []byte) (bool, error) {
 		return false, err
 	}
 	return m.table.Delete(ctx, k)
+}
+
+// LoadAndDelete deletes the entry for a key, and returns the value that it had, or nil if there was
+// none.
+func (m *Map) LoadAndDelete(ctx context.Context, key []byte) (old []byte, err error) {
+	err = m.Update(ctx, key, func(value []byte, exists bool) (shared.Action, error) {
+		if exists {
+			old = value
+		}
+		return shared.Delete, nil
+	})
+	return old, err
+}
+
+// Clear deletes all entries, as [shared.Map.Clear] does.
+func (m *Map) Clear(ctx context.Context) error {
+	if err := m.writable(); err != nil {
+		return err
+	}
+	return m.table.Clear(ctx)
 }
 
 // All yields the entries, in no order, as [shared.Map.All] does; but where entries are deleted
@@ -99,57 +122,15 @@ func (m *Map) Watch(ctx context.Context, key []byte) iter.Seq2[[]byte, error] {
 }
 
 // WatchAll yields the entries as they are now, in no order, and after each change those that have
-// changed, until ctx is done; one that was deleted has a nil Value. Of changes of an entry that
-// come faster than the loop it yields the last, and none if that has led back to the value
-// before. It keeps a copy of the whole map, and looks at all entries of a stripe after each
-// change there: it is for what shows or records a map.
+// changed, until ctx is done; one that was deleted has a nil Value. See [shared.Map.WatchAll].
 func (m *Map) WatchAll(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if err := m.writable(); err != nil {
 			yield(Entry{}, err)
 			return
 		}
-		type change struct {
-			entries []structure.Entry
-			err     error
-		}
-		changes := make(chan change)
-		ctx, cancel := context.WithCancel(ctx)
-		var stripes sync.WaitGroup
-		defer stripes.Wait()
-		defer cancel()
-		for i := range m.table.Stripes {
-			stripes.Go(func() {
-				w := m.table.WatchStripe(i)
-				for {
-					var c change
-					c.entries, c.err = w.Next(ctx)
-					select {
-					case changes <- c:
-					case <-ctx.Done():
-						return
-					}
-					if c.err != nil {
-						return
-					}
-				}
-			})
-		}
-		for {
-			var c change
-			select {
-			case c = <-changes:
-			case <-ctx.Done():
-				// That of a stripe would say the same.
-				c.err = m.fail("%w", ctx.Err())
-			}
-			for _, e := range c.entries {
-				if !yield(Entry(e), nil) {
-					return
-				}
-			}
-			if c.err != nil {
-				yield(Entry{}, c.err)
+		for e, err := range m.table.WatchAll(ctx) {
+			if !yield(Entry(e), err) || err != nil {
 				return
 			}
 		}

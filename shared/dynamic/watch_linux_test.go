@@ -211,7 +211,7 @@ func TestWatchWakesAtEachWay(t *testing.T) {
 			{"1", func(ctx context.Context, w *watched) error { return w.table.Store(ctx, 7, [2]int64{1}) }},
 			{"2", func(ctx context.Context, w *watched) error { return w.table.Store(ctx, 7, [2]int64{2}) }},
 			{"3", func(ctx context.Context, w *watched) error {
-				return w.table.Update(ctx, 7, func(v *[2]int64, _ bool) bool { v[0]++; return true })
+				return w.table.Update(ctx, 7, func(v *[2]int64, _ bool) shared.Action { v[0]++; return shared.Store })
 			}},
 			{"4", func(ctx context.Context, w *watched) error {
 				_, err := w.table.CompareAndSwap(ctx, 7, [2]int64{3}, [2]int64{4})
@@ -227,7 +227,7 @@ func TestWatchWakesAtEachWay(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				return found.(*dynamic.Map).Update(ctx, key, func(value []byte, _ bool) error { value[0]++; return nil })
+				return found.(*dynamic.Map).Update(ctx, key, func(value []byte, _ bool) (shared.Action, error) { value[0]++; return shared.Store, nil })
 			}},
 			{"0", func(ctx context.Context, w *watched) error {
 				found, err := dynamic.Of(w.Region).Find("map")

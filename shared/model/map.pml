@@ -13,6 +13,8 @@
  *          D2  close the hole: an entry behind it that may stand there is published there, THEN moves + 1,
  *              THEN its old word becomes the hole; in the end the hole becomes EMPTY
  *          D3  count - 1; the cell goes on the stack
+ *   clear  C1  each word of an entry becomes a HOLE
+ *          C2  THEN each HOLE becomes EMPTY; stack, fresh and count as in the beginning
  * READ     R1  m = moves
  *          R2  probe to an EMPTY word; compare the keys; copy the value
  *          R3  the word is still the same: found. Nothing found, and moves = m: there is none. Else from R1
@@ -184,6 +186,31 @@ inline delete() {
 	release(old - 1)
 }
 
+inline clear() {
+	do
+	:: atomic { s < SLOTS && !isCell(s) -> s++ }
+	:: atomic { s < SLOTS && isCell(s) ->
+		k = key[cellOf(w[s]) - 1];
+#ifdef BUG_CLEAR_EMPTY
+		w[s] = succeed(w[s], EMPTY);
+#else
+		w[s] = succeed(w[s], HOLE);
+#endif
+		there[k] = false; deleted[k]++; s++ }
+	:: s >= SLOTS -> break
+	od;
+	s = 0;
+	do
+	:: atomic { s < SLOTS && cellOf(w[s]) != HOLE -> s++ }
+	:: s < SLOTS && cellOf(w[s]) == HOLE -> w[s] = succeed(w[s], EMPTY)
+	:: s >= SLOTS -> break
+	od;
+	s = 0;
+	top = 0;
+	fresh = 0;
+	count = 0
+}
+
 proctype Writer(byte me) {
 	byte round, s, slot, hole, n, c, k, v, old, where[CELLS];
 	bool exists;
@@ -200,6 +227,9 @@ again:	atomic { lock == FREE -> lock = me; n = ownerDied; ownerDied = false };
 	:: d_step { k = 1; find() }; store()
 	:: d_step { k = 2; find() }; store()
 	:: d_step { there[1] -> k = 1; find() }; delete()
+#ifdef CLEAR
+	:: clear()
+#endif
 	fi;
 	atomic { k = 0; v = 0; c = 0; old = 0; slot = 0; exists = false };
 	whole();

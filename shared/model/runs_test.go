@@ -110,6 +110,8 @@ var runs = []spin.Run{
 	{"map", "", holds},
 	{"map", "KEY=1", holds},
 	{"map", "START_BROKEN", holds}, // the sweeper may be killed, too
+	{"map", "CLEAR", holds},
+	{"map", "CLEAR BUG_CLEAR_EMPTY", violation},
 	{"map", "BUG_PUBLISH_FIRST", violation},
 	{"map", "ROUNDS=2 BUG_NO_VERSION", violation},
 	{"map", "BUG_NO_MOVES", violation},

@@ -3,6 +3,9 @@ package structure
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"iter"
+	"sync"
 	"sync/atomic"
 )
 
@@ -80,4 +83,55 @@ func (w *StripeWatch) compare(all entries) (news []Entry) {
 	}
 	w.values = now
 	return news
+}
+
+// WatchAll yields the entries as they are now, and after each change those that have changed. A nil
+// value is an entry that was deleted.
+func (t *Table) WatchAll(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		type change struct {
+			entries []Entry
+			err     error
+		}
+		changes := make(chan change)
+		ctx, cancel := context.WithCancel(ctx)
+		var stripes sync.WaitGroup
+		defer stripes.Wait()
+		defer cancel()
+		for i := range t.Stripes {
+			stripes.Go(func() {
+				w := t.WatchStripe(i)
+				for {
+					var c change
+					c.entries, c.err = w.Next(ctx)
+					select {
+					case changes <- c:
+					case <-ctx.Done():
+						return
+					}
+					if c.err != nil {
+						return
+					}
+				}
+			})
+		}
+		for {
+			var c change
+			select {
+			case c = <-changes:
+			case <-ctx.Done():
+				// That of a stripe would say the same.
+				c.err = fmt.Errorf("shared: watch map %q: %w", t.Name, ctx.Err())
+			}
+			for _, e := range c.entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if c.err != nil {
+				yield(Entry{}, c.err)
+				return
+			}
+		}
+	}
 }

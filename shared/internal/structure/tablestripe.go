@@ -194,6 +194,25 @@ func (s Stripe) remove(slot, word uint64) {
 	s.Region.Notify(s.v, s.changed())
 }
 
+// clear takes out all entries. The lock is held. No word is empty before all entries are holes: no
+// reader misses one that is still there behind it.
+func (s Stripe) clear() {
+	h := s.Head()
+	if atomic.LoadUint64(&h.Count) == 0 {
+		return // and the index, which may never have been touched, takes no memory
+	}
+	for _, to := range []uint64{WordHole, WordEmpty} {
+		for slot := range s.Slots {
+			if word := atomic.LoadUint64(s.Word(slot)); word&CellMask != WordEmpty {
+				atomic.StoreUint64(s.Word(slot), Succeed(word, to))
+			}
+		}
+	}
+	h.Top, h.Fresh = 0, 0
+	atomic.StoreUint64(&h.Count, 0)
+	s.Region.Notify(s.v, s.changed())
+}
+
 // Close moves entries up until the hole can be empty: until no entry behind it is reached
 // by way of it.
 func (s Stripe) Close(hole uint64) {

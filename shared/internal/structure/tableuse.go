@@ -86,9 +86,18 @@ func (t *Table) Store(ctx context.Context, key, val core.Value) error {
 	return s.put(hash, slot, word, exists, key.At, val.At)
 }
 
-// Update calls change when val has the value for a key, if there is one, and stores what val is
-// then if change returns true.
-func (t *Table) Update(ctx context.Context, key, val core.Value, change func(exists bool) (bool, error)) error {
+// Action is what Update does with an entry.
+type Action int
+
+const (
+	KeepEntry Action = iota
+	StoreEntry
+	DeleteEntry
+)
+
+// Update calls change when val has the value for a key, if there is one, and does what change
+// returns: it stores what val is then, or deletes the entry, or keeps it.
+func (t *Table) Update(ctx context.Context, key, val core.Value, change func(exists bool) (Action, error)) error {
 	v, err := t.Region.Use()
 	if err != nil {
 		return err
@@ -108,10 +117,35 @@ func (t *Table) Update(ctx context.Context, key, val core.Value, change func(exi
 	if exists {
 		core.CopyOut(val.At, unsafe.Add(s.Cell(word&CellMask-1), s.value), uintptr(s.Val))
 	}
-	if put, err := change(exists); !put || err != nil {
+	action, err := change(exists)
+	switch {
+	case err != nil:
+		return err
+	case action == StoreEntry:
+		return s.put(hash, slot, word, exists, key.At, val.At)
+	case action == DeleteEntry && exists:
+		s.remove(slot, word)
+	}
+	return nil
+}
+
+// Clear deletes all entries, one stripe after the other.
+func (t *Table) Clear(ctx context.Context) error {
+	v, err := t.Region.Use()
+	if err != nil {
 		return err
 	}
-	return s.put(hash, slot, word, exists, key.At, val.At)
+	defer v.Done()
+	for i := range t.Stripes {
+		s := t.nth(v, i)
+		lock, err := s.lock(ctx)
+		if err != nil {
+			return err
+		}
+		s.clear()
+		lock.release(s)
+	}
+	return nil
 }
 
 // Delete deletes the entry for a key, and reports whether there was one.

@@ -177,9 +177,9 @@ func replayer(s dynamic.Structure) (func(context.Context, []byte) error, error) 
 				_, err := s.Delete(ctx, value)
 				return err
 			}
-			return s.Update(ctx, value[:size], func(now []byte, _ bool) error {
+			return s.Update(ctx, value[:size], func(now []byte, _ bool) (shared.Action, error) {
 				copy(now, value[size:])
-				return nil
+				return shared.Store, nil
 			})
 		}, nil
 	}

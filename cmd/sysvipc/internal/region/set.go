@@ -10,12 +10,14 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/cli/flags"
+	"github.com/sysvipc/sysvipc/shared"
 	"github.com/sysvipc/sysvipc/shared/dynamic"
 )
 
 type setOptions struct {
 	key    string
 	delete bool
+	clear  bool
 	wait   verb.WaitFlags
 }
 
@@ -32,11 +34,12 @@ zero. Arrays and documents are given whole. An array of bytes may also be given 
 needs no quotes if it is the whole value.
 
 It waits for a program that is writing the same value at this moment. --delete deletes an
-entry of a map.`,
+entry of a map, and --clear all of them.`,
 		Example: `  sysvipc region set orders best '{"Bid":101.5,"Ask":102}'
   sysvipc region set orders count 0
   sysvipc region set orders positions --key 7 '{"Qty":10}'
-  sysvipc region set orders positions --key 7 --delete`,
+  sysvipc region set orders positions --key 7 --delete
+  sysvipc region set orders positions --clear`,
 		Args:              takes(1, 2, "a NAME and a VALUE"),
 		ValidArgsFunction: complete,
 		RunE:              inRegion(func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) }),
@@ -46,22 +49,26 @@ entry of a map.`,
 	f.StringVar(&o.key, "key", "", "the entry of a map with this key, in JSON")
 	flags.Placeholder(cmd, "KEY", "key")
 	f.BoolVar(&o.delete, "delete", false, "delete the entry")
+	f.BoolVar(&o.clear, "clear", false, "delete all entries")
 	o.wait.Add(cmd)
 	return cmd
 }
 
 func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 	byKey := cmd.Flags().Changed("key")
+	deletes := o.delete || o.clear
 	switch {
+	case o.clear && (byKey || o.delete):
+		return cli.Usage("--clear deletes all entries of a map: it goes with neither --key nor --delete")
 	case o.delete && !byKey:
 		return cli.Usage("--delete deletes an entry of a map: give its --key")
-	case o.delete && len(args) > 2:
-		return cli.Usage("--delete takes no VALUE")
-	case !o.delete && len(args) < 3:
+	case deletes && len(args) > 2:
+		return cli.Usage("--delete and --clear take no VALUE")
+	case !deletes && len(args) < 3:
 		return cli.Usage("give a VALUE after the NAME, or - to read it from standard input")
 	}
 	text := ""
-	if !o.delete {
+	if !deletes {
 		text = args[2]
 	}
 	r, err := join(cmd, args[0])
@@ -84,7 +91,10 @@ func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 		}
 		text = string(input)
 	}
-	if a.Kind == "map" && !byKey {
+	switch {
+	case o.clear && a.Kind != "map":
+		return cli.Usage("--clear is for maps, and %q is a %s", a.Name, a.Kind)
+	case a.Kind == "map" && !byKey && !o.clear:
 		return cli.Usage("%q is a map: say which entry with --key", a.Name)
 	}
 	var key []byte
@@ -105,10 +115,13 @@ func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 			}
 			return s.Update(ctx, change)
 		case *dynamic.Map:
+			if o.clear {
+				return s.Clear(ctx)
+			}
 			if o.delete {
 				return deleteEntry(ctx, s, key)
 			}
-			return s.Update(ctx, key, func(value []byte, _ bool) error { return change(value) })
+			return s.Update(ctx, key, func(value []byte, _ bool) (shared.Action, error) { return shared.Store, change(value) })
 		}
 		return kindError(s, "it has no value to set")
 	}
