@@ -56,11 +56,12 @@ var rooms = []room{
 		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS, Prometheus and plots",
 		rooms: []string{
 			".", "shared", "shared/dynamic", "shared/shape", "inspect", "trace", "internal/plural", "internal/cli", "internal/cli/flags", "internal/cli/ref", "internal/output",
-			"cmd/sysvipc/internal/archive", "cmd/sysvipc/internal/demo", "cmd/sysvipc/internal/run", "cmd/sysvipc/internal/segread", "cmd/sysvipc/internal/top",
+			"cmd/sysvipc/internal/archive", "cmd/sysvipc/internal/demo", "cmd/sysvipc/internal/foreign", "cmd/sysvipc/internal/run", "cmd/sysvipc/internal/segread", "cmd/sysvipc/internal/top",
 		}, modules: []string{xsys, cobra, terminal}, program: true,
 	},
 	{path: "cmd/sysvipc/internal/archive", why: "the file of dump, without a command line", rooms: []string{".", "inspect", "cmd/sysvipc/internal/segread"}, modules: []string{xsys, compress}},
 	{path: "cmd/sysvipc/internal/demo", why: "the tour, which has no more than the library", rooms: []string{".", "shared", "internal/cli", "cmd/sysvipc/internal/run"}, modules: []string{xsys}, program: true},
+	{path: "cmd/sysvipc/internal/foreign", why: "what other programs keep in objects, from bytes alone: it opens nothing", rooms: []string{".", "internal/output"}},
 	{path: "cmd/sysvipc/internal/run", why: "the lock that a command is run under, for the tour, too", rooms: []string{".", "internal/plural", "internal/cli"}, modules: []string{xsys}, program: true},
 	{path: "cmd/sysvipc/internal/segread", why: "reads segments: it knows no command", rooms: []string{".", "inspect"}, modules: []string{xsys}},
 	{path: "cmd/sysvipc/internal/top", why: "the live view: what it shows comes by its Machine", rooms: []string{".", "inspect", "internal/plural"}, modules: []string{xsys, terminal, ansi}, program: true},

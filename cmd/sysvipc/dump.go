@@ -13,6 +13,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -25,11 +26,12 @@ import (
 )
 
 type dumpOptions struct {
-	file             string
-	only             []string
-	noAttach, noSync bool
-	dryRun           bool
-	output           string
+	file   string
+	only   []string
+	attach guard.Attach
+	noSync bool
+	dryRun bool
+	output string
 }
 
 func newDumpCommand() *cobra.Command {
@@ -48,9 +50,10 @@ goes to standard output. Memory that nobody has touched takes no room in it.
 
 Looking changes nothing, except for segments that nobody has attached, or whose users'
 memory this user may not read: these are attached for a moment, read-only, and the kernel
-notes the time and our pid (attached, detached, lpid). For others than root, pages of
-them that nobody has touched take memory once they are read. --no-attach leaves them out
-(exit code 4).
+notes the time and our pid (attached, detached, lpid). Those of a product, such as
+PostgreSQL, are refused then (exit code 5), since an attach may keep its server from
+starting; --attach attaches them all the same. --no-attach attaches nothing (exit code
+4). For others than root, pages that nobody has touched take memory once they are read.
 
 It is no snapshot: who must have objects that fit together stops their users first. A
 segment that others write meanwhile may be torn. A queue that others use all the time is
@@ -72,7 +75,7 @@ saved only if --only names them.`,
 	f.StringVarP(&o.file, "file", "f", "", "the `FILE` to write, or - for standard output")
 	f.StringArrayVar(&o.only, "only", nil, "save only this object; may be repeated; - reads REFs from standard input")
 	flags.Placeholder(cmd, "REF", "only")
-	f.BoolVar(&o.noAttach, "no-attach", false, "leave out what cannot be read without attaching it")
+	o.attach.AddFlags(cmd)
 	f.BoolVar(&o.noSync, "no-sync", false, "do not wait until the file is on the disk")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "only tell what would be saved")
 	flags.Output(cmd, &o.output, "table", "json")
@@ -228,7 +231,9 @@ func (d *dumping) save(targets []target) (size int64, err error) {
 
 // saveOne returns an error only if no other object can be saved any more.
 func (d *dumping) saveOne(ctx context.Context, w *archive.Writer, t target) error {
-	s, err := w.Save(ctx, t.kind, t.id, archive.SaveOptions{NoAttach: d.noAttach, Progress: d.Bar.Add})
+	s, err := w.Save(ctx, t.kind, t.id, archive.SaveOptions{
+		NoAttach: d.attach.None, MayAttach: func(id int) error { return d.attach.May(ctx, id) }, Progress: d.Bar.Add,
+	})
 	switch {
 	case w.Err() != nil:
 		return fmt.Errorf("write the dump: %w", w.Err())

@@ -67,6 +67,7 @@ func TestJSON(t *testing.T) {
 	g.run("ls-users", "ls", "--users", "-o", "json")
 	g.run("ls-lines", "ls", "sem", "-o", "jsonl")
 	g.run("show", "show", "shm:1", "sem:0", "msg:0", "-o", "json")
+	g.run("explain", "explain", "shm:1", "sem:0", "msg:0", "-o", "json")
 	g.run("who", "who", "shm:1", "sem:0", "msg:0", "-o", "json")
 	g.run("waits", "waits", "-o", "json")
 	g.run("gc", "gc", "--min-age", "0", "-o", "json")
@@ -384,6 +385,7 @@ var varying = []struct {
 	{regexp.MustCompile(`"warnings":\["[^]]*"\]`), `"warnings":[]`},
 	{regexp.MustCompile(`"unknown":\["users"\]`), `"unknown":[]`},
 	{regexp.MustCompile(`"class":"[a-z-]+"`), `"class":"unknown"`},
+	{regexp.MustCompile(`"explanation":"[^"]+(\\"[^"]*)*"`), `"explanation":"…"`},
 	{regexp.MustCompile(`"rule":\d+,"reasons":\["[^]]*"\]`), `"rule":1,"reasons":["…"]`},
 	{regexp.MustCompile(`"(in_per_second|incarnation)":[0-9.]+`), `"$1":1`},
 }

@@ -73,6 +73,7 @@ func TestLookWithoutAttach(t *testing.T) {
 		want string
 	}{
 		{[]string{"shm", "read", ref, "--no-attach", "--offset", "30M", "--length", "10"}, 0, "Message #1"},
+		{[]string{"shm", "read", ref, "--offset", "30M", "--length", "10"}, 0, "Message #1"},
 		{[]string{"dump", "-f", file, "--only", ref, "--no-attach", "--no-sync"}, 0, "saved 1 object (1 shm) to " + file},
 	} {
 		code, out, talk := runHere(c.args...)

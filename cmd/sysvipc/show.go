@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/foreign"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
@@ -24,6 +26,7 @@ import (
 
 func newShowCommand() *cobra.Command {
 	var format string
+	var dec decoding
 	cmd := &cobra.Command{
 		Use:     "show REF…",
 		Aliases: []string{"stat"},
@@ -37,15 +40,29 @@ type, 0 being the front, so a type that no process receives stays in front. With
 object stand its users, as "sysvipc who" shows them, and whether it can be removed, as
 "sysvipc gc" judges. Looking changes nothing.
 
+--as shows what another program keeps in an object, by its layout:
+  ntp       a reference clock of ntpd and chronyd: its last sample, offset and age
+  php       the variables that shm_put_var left
+  semian    the tickets and workers of a resource of Semian
+  postgres  the header by which a server keeps another one from its data
+What is certainly one of these is shown so by itself, Semian's sets apart. A segment is
+read through a process that has it attached; --attach attaches it for a moment if there
+is none, which the kernel notes.
+
 What cannot be seen from here is shown as a question mark, and as null in JSON; then the
 exit code is 4.`,
 		Example: `  sysvipc show shm:5
   sysvipc show sem:key=0x4d2 msg:name=orders -o json
+  sysvipc show shm:key=0x4e545032 --as ntp
   sysvipc ls --mine -o name | sysvipc show -`,
 		ValidArgsFunction: ref.Complete(0, ref.AnyKind...),
-		RunE:              func(cmd *cobra.Command, args []string) error { return runShow(cmd, args, format) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return runShow(cmd, args, format, &dec) },
 	}
+	f := cmd.Flags()
+	f.StringVar(&dec.as, "as", "", "also what is in it, by the layout of `PROGRAM`: "+strings.Join(foreign.Names, ", "))
+	f.BoolVar(&dec.attach, "attach", false, "attach a segment for --as, if no process has it attached")
 	flags.Output(cmd, &format, "table", "json")
+	flags.Complete(cmd, "as", flags.Words(foreign.Names...))
 	return cmd
 }
 
@@ -54,10 +71,14 @@ type details struct {
 	listing.Entry
 	semaphores []output.Semaphore
 	contents   *queueContents // nil if this user may not read them
+	decoded    *output.Decoded
 }
 
-func runShow(cmd *cobra.Command, args []string, format string) error {
+func runShow(cmd *cobra.Command, args []string, format string, dec *decoding) error {
 	refs, err := ref.ParseAll(cmd, args, ref.AnyKind...)
+	if err == nil {
+		err = dec.check(refs)
+	}
 	if err != nil {
 		return err
 	}
@@ -92,14 +113,16 @@ func runShow(cmd *cobra.Command, args []string, format string) error {
 		if o.Users == nil || len(o.Users.Unknown) > 0 {
 			hidden = true
 		}
+		var failed error
+		o.decoded, failed = dec.decode(o)
 		if shown++; d != nil {
 			d.Add(o.shown(v))
-			return nil
+			return failed
 		}
 		if shown > 1 {
 			fmt.Fprintln(w)
 		}
-		return o.write(w, v, snap)
+		return cmp.Or(o.write(w, v, snap), failed)
 	})
 	if d != nil {
 		all := warnings
@@ -168,7 +191,7 @@ func (o *details) hidden() bool {
 
 // shown is the JSON of the object.
 func (o *details) shown(v *listing.View) *output.ShownObject {
-	shown := &output.ShownObject{Object: o.Published(v)}
+	shown := &output.ShownObject{Object: o.Published(v), Decoded: o.decoded}
 	switch {
 	case o.Set != nil:
 		shown.Semaphores = &output.Semaphores{Semaphores: o.semaphores}
@@ -210,6 +233,11 @@ func (o *details) write(w io.Writer, v *listing.View, snap *inspect.Snapshot) er
 	}
 	if o.Users != nil && len(o.Users.Users) > 0 {
 		if err := writeUsers(w, v, o.Users); err != nil {
+			return err
+		}
+	}
+	if o.decoded != nil {
+		if err := writeDecoded(w, o.decoded); err != nil {
 			return err
 		}
 	}

@@ -28,6 +28,7 @@ var documents = []struct {
 	{"ls", "objects", Object{}},
 	{"show", "objects", ShownObject{}},
 	{"who", "objects", Object{}},
+	{"explain", "objects", ExplainedObject{}},
 	{"waits", "waits", Wait{}},
 	{"ns", "namespaces", Namespace{}},
 	{"limits", "limits", Limit{}},

@@ -5,6 +5,13 @@ type ShownObject struct {
 	*Object
 	*Semaphores `when:"type=sem"`
 	*Contents   `when:"type=msg"`
+	Decoded     *Decoded `json:"decoded"` // what a known program keeps in it; nil for others
+}
+
+// ExplainedObject is what "explain" tells: the object with its users, and the paragraph.
+type ExplainedObject struct {
+	*Object
+	Explanation string `json:"explanation"`
 }
 
 // Semaphores are those of a set.

@@ -15,6 +15,8 @@ import (
 type SaveOptions struct {
 	// NoAttach saves a segment only if that is possible without attaching it: through a process that has it attached.
 	NoAttach bool
+	// MayAttach, if not nil, is asked before a segment is attached to save it, and refuses that by an error.
+	MayAttach func(id int) error
 	// Hold leaves a segment that nobody has attached attached by this process, which the kernel notes: nobody else
 	// uses it without being noted after that. [Saved.Held] detaches it.
 	Hold bool
@@ -108,6 +110,11 @@ func (a *Writer) saveSegment(ctx context.Context, id int, s *Saved, opts SaveOpt
 		view, err = a.open(id, st.Attaches)
 	}
 	if err != nil && !opts.NoAttach {
+		if opts.MayAttach != nil {
+			if err := opts.MayAttach(id); err != nil {
+				return err
+			}
+		}
 		s.Attached = true
 		view, err = segread.Attach(id)
 	}

@@ -2,12 +2,14 @@
 //
 // There is one type, [View]. [Open] reads a segment through a process that has it attached, so that no
 // field that the kernel keeps of it changes; [Attach] attaches it for a moment, which the kernel notes
-// (atime, dtime, lpid, and nattch meanwhile). Where the kernel lets it, the bytes are read from the
+// (atime, dtime, lpid, and nattch meanwhile); [Read] does that only where the former is not possible. Where the kernel lets it, the bytes are read from the
 // memory file behind the attach: then pages that nobody has touched stay untouched, which [View.Data] passes over.
 package segread
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/sysvipc/sysvipc"
@@ -23,6 +25,8 @@ type View struct {
 	file *os.File     // of the memory itself, with its holes
 	all  bool         // there is nothing but zeros
 	done func() error // frees what is behind r
+
+	again func() (*View, error) // another way to read it, should this one end
 }
 
 // ReadAt reads bytes, as [io.ReaderAt] wants it.
@@ -35,11 +39,30 @@ func (v *View) ReadAt(p []byte, off int64) (int, error) {
 		p = p[:v.size-off]
 	}
 	n, err := v.r.ReadAt(p, off)
+	if err != nil && err != io.EOF && v.again != nil {
+		if err = v.replace(); err == nil {
+			n, err = v.r.ReadAt(p, off)
+		}
+	}
 	if err == nil && short {
 		err = io.EOF
 	}
 	return n, err
 }
+
+// replace goes on in the other way.
+func (v *View) replace() error {
+	other, err := v.again()
+	if err != nil {
+		return err
+	}
+	v.Close()
+	*v = *other
+	return nil
+}
+
+// Spares reports whether pages that nobody has touched stay so when they are read, and take no memory.
+func (v *View) Spares() bool { return v.file != nil || v.all }
 
 // Size returns the segment's size in bytes.
 func (v *View) Size() int64 { return v.size }
@@ -76,6 +99,25 @@ func (v *View) Close() error {
 	err := v.done()
 	v.done = nil
 	return err
+}
+
+// Read reads a segment through a process that has it attached. Where that is not possible, or that process ends while it is
+// read, it attaches the segment, if may returns nil.
+func Read(id int, may func() error) (*View, error) {
+	attach := func() (*View, error) {
+		if err := may(); err != nil {
+			return nil, err
+		}
+		return Attach(id)
+	}
+	v, err := Open(id)
+	switch {
+	case err == nil:
+		v.again = attach
+	case errors.Is(err, fs.ErrPermission):
+		return attach()
+	}
+	return v, err
 }
 
 // Attach reads a segment by attaching it, read-only: until Close, or, where the kernel shows the memory as a file, for

@@ -24,7 +24,27 @@ func isNoData(err error) bool { return errors.Is(err, unix.ENXIO) }
 
 // Open reads a segment through a process of this IPC namespace that has it attached. The
 // error is [fs.ErrPermission], and says what was tried, where that is not possible. For many segments see [Find].
-func Open(id int) (*View, error) { return Find().Open(id) }
+func Open(id int) (*View, error) {
+	if st, err := sysvipc.SegmentByID(id).Stat(); err != nil || st.Attaches == 0 {
+		return new(Users).Open(id) // nobody need be looked for
+	}
+	return Find().Open(id)
+}
+
+// OpenThrough is [Open] by way of these processes, which are known to have it attached.
+func OpenThrough(id int, pids []int) (*View, error) {
+	u := &Users{of: map[int][]user{}}
+	for _, pid := range pids {
+		maps, err := mappings(pid, id)
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			u.hidden++
+		case err == nil && len(maps) > 0:
+			u.of[id] = append(u.of[id], user{pid, maps})
+		}
+	}
+	return u.Open(id)
+}
 
 // Users are the processes that have segments attached, as they were at one time.
 type Users struct {

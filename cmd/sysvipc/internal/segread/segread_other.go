@@ -14,6 +14,9 @@ func isNoData(error) bool { return false }
 // Open needs Linux.
 func Open(int) (*View, error) { return nil, errors.ErrUnsupported }
 
+// OpenThrough needs Linux.
+func OpenThrough(int, []int) (*View, error) { return nil, errors.ErrUnsupported }
+
 // Users needs Linux.
 type Users struct{}
 

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
-	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/segread"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/cli/arg"
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
@@ -18,7 +18,7 @@ import (
 type readOptions struct {
 	offset, length arg.Size
 	hex, text      bool
-	noAttach       bool
+	guard.Attach
 }
 
 func newRead() *cobra.Command {
@@ -32,14 +32,14 @@ a file or a pipe, and as hexadecimal to a terminal.
 --text is for segments that hold text with NULs behind it, as Perl's shmwrite leaves it:
 it leaves out the NULs at the end. On a terminal, control characters are escaped.
 
-Reading attaches the segment for a moment, read-only: the kernel notes the time and our
-pid (attached, detached, lpid). Other programs may be writing meanwhile: take their
-semaphore first if they have one. Pages that nobody has ever touched take memory once
-they are read.
-
---no-attach reads through a process that has it attached, so that no field of the kernel
-changes. This needs root, or leave to trace such a process: exit code 4 otherwise. For root
-it leaves untouched pages untouched, too.`,
+Looking changes nothing where a process has the segment attached: it is read through that
+process, for which one must be root, or allowed to trace it. Otherwise it is attached for
+a moment, read-only, and the kernel notes the time and our pid (attached, detached,
+lpid). What belongs to a product, such as PostgreSQL, is refused then (exit code 5),
+since an attach may keep its server from starting: --attach attaches it all the same, and
+--no-attach attaches nothing (exit code 4). Other programs may be writing meanwhile: take
+their semaphore first if they have one. For others than root, pages that nobody has
+touched take memory once they are read.`,
 		Example: `  sysvipc shm read shm:5 >copy
   sysvipc shm read shm:key=0x4d2 --offset 1K --length 60 --hex
   sysvipc shm read shm:name=motd --text
@@ -53,7 +53,7 @@ it leaves untouched pages untouched, too.`,
 	f.Var(&o.length, "length", "number of bytes (default: to the end)")
 	f.BoolVar(&o.hex, "hex", false, "as hexadecimal and text, 16 bytes on a line")
 	f.BoolVar(&o.text, "text", false, "as text, without the NULs at its end")
-	f.BoolVar(&o.noAttach, "no-attach", false, "change no field of the kernel: read through a process that has it attached, or not at all")
+	o.Attach.AddFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("hex", "text")
 	return cmd
 }
@@ -63,7 +63,7 @@ func (o *readOptions) run(cmd *cobra.Command, arg string) error {
 	if err != nil {
 		return err
 	}
-	mem, err := o.open(id)
+	mem, err := o.Open(cmd.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -92,14 +92,6 @@ func (o *readOptions) run(cmd *cobra.Command, arg string) error {
 		return h.end()
 	}
 	return copyChunks(cmd, w, section)
-}
-
-func (o *readOptions) open(id int) (bytesOf, error) {
-	if o.noAttach {
-		return segread.Open(id)
-	}
-	mem, err := sysvipc.SegmentByID(id).Attach(&sysvipc.AttachOptions{ReadOnly: true})
-	return attachedMemory{mem}, err
 }
 
 // copyChunks copies as much as there is, and stops between two chunks when it shall.
@@ -173,16 +165,4 @@ func (t *textWriter) writeNULs() error {
 		}
 	}
 	return nil
-}
-
-// attachedMemory is a segment that this process has attached, as what has a size.
-type attachedMemory struct{ *sysvipc.Memory }
-
-func (m attachedMemory) Size() int64 { return int64(m.Len()) }
-
-// bytesOf is a segment, or a view of one, to read.
-type bytesOf interface {
-	io.ReaderAt
-	io.Closer
-	Size() int64
 }
