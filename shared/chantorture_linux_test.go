@@ -3,11 +3,9 @@ package shared
 import (
 	"context"
 	"io"
-	"math/rand/v2"
 	"strconv"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
@@ -48,40 +46,33 @@ func (m tortured) whole() bool {
 	return true
 }
 
-func tortureOf(key int32, capacity int) (*Region, *Chan[tortured], *ledger, error) {
-	r, err := EnsureKey(context.Background(), sysvipc.Key(key), nil)
-	if err != nil {
-		return nil, nil, nil, err
-	}
+func chanAndLedger(r *Region, capacity int) (*Chan[tortured], *ledger, error) {
 	c, err := ChanOf[tortured](r, "c", capacity)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	var l *ledger
 	t, err := core.Of(r).Declare(context.Background(), core.Declaration{Kind: structure.KindCounter, Name: "ledger", Size: ledgerSize})
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	v, err := core.Of(r).Use()
-	if err == nil {
-		l = (*ledger)(v.At(t.Offset))
+	if err != nil {
+		return nil, nil, err
 	}
-	return r, c, l, err
+	return c, (*ledger)(v.At(t.Offset)), nil
 }
 
-func tortureChild(c *ipctest.ChildEnv) (*Chan[tortured], *ledger) {
-	key, err := strconv.Atoi(c.Args[0])
+func tortureChild(c *ipctest.ChildEnv, r *Region) (*Chan[tortured], *ledger) {
+	capacity, err := strconv.Atoi(c.Args[0])
 	c.Check(err)
-	capacity, err := strconv.Atoi(c.Args[1])
-	c.Check(err)
-	_, ch, l, err := tortureOf(int32(key), capacity)
+	ch, l, err := chanAndLedger(r, capacity)
 	c.Check(err)
 	return ch, l
 }
 
-var tortureSender = ipctest.Register("torture sender", func(c *ipctest.ChildEnv) {
-	ch, l := tortureChild(c)
-	id, err := strconv.Atoi(c.Args[2])
+var tortureSender = worker("torture sender", func(c *ipctest.ChildEnv, r *Region) {
+	ch, l := tortureChild(c, r)
+	id, err := strconv.Atoi(c.Args[1])
 	c.Check(err)
 	ctx := context.Background()
 	message := func(n uint64) tortured {
@@ -112,8 +103,8 @@ var tortureSender = ipctest.Register("torture sender", func(c *ipctest.ChildEnv)
 	c.Say("done")
 })
 
-var tortureReceiver = ipctest.Register("torture receiver", func(c *ipctest.ChildEnv) {
-	ch, l := tortureChild(c)
+var tortureReceiver = worker("torture receiver", func(c *ipctest.ChildEnv, r *Region) {
+	ch, l := tortureChild(c, r)
 	var newest [senders]uint64
 	ctx := context.Background()
 	note := func(m tortured) error {
@@ -132,7 +123,7 @@ var tortureReceiver = ipctest.Register("torture receiver", func(c *ipctest.Child
 	c.Say("ready")
 	for {
 		var err error
-		switch c.Args[2] {
+		switch c.Args[1] {
 		case "handle":
 			err = ch.Handle(ctx, note)
 		case "receive":
@@ -170,19 +161,19 @@ func TestChanTorture(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			torture(t, kills, c.capacity, c.receivers, c.victims)
+			tortureChan(t, kills, c.capacity, c.receivers, c.victims)
 		})
 	}
 }
 
-func torture(t *testing.T, kills, capacity int, receivers []string, victims []int) {
+func tortureChan(t *testing.T, kills, capacity int, receivers []string, victims []int) {
 	key := ipctest.Key(t)
-	r, c, l, err := tortureOf(key, capacity)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, err := EnsureKey(t.Context(), sysvipc.Key(key), nil)
+	mustNot(t, err)
 	t.Cleanup(func() { _ = r.Close() })
-	next := 0
+	c, l, err := chanAndLedger(r, capacity)
+	mustNot(t, err)
+	next, lost, twice := 0, 0, 0 // at most
 	start := func(i int) *ipctest.Process {
 		role, last := tortureSender, strconv.Itoa(next)
 		if i >= 2 {
@@ -190,22 +181,13 @@ func torture(t *testing.T, kills, capacity int, receivers []string, victims []in
 		} else {
 			next++
 		}
-		p := ipctest.Start(t, role, nil, strconv.Itoa(int(key)), strconv.Itoa(capacity), last)
-		p.Expect("ready")
-		return p
+		return startWorker(t, role, key, strconv.Itoa(capacity), last)
 	}
 	var all [4]*ipctest.Process
 	for i := range all {
 		all[i] = start(i)
 	}
-	lost, twice := 0, 0 // at most
-	for range kills {
-		until := atomic.LoadUint64(&l.total) + rand.Uint64N(500)
-		for limit := time.Now().Add(20 * time.Millisecond); atomic.LoadUint64(&l.total) < until && time.Now().Before(limit); {
-			time.Sleep(50 * time.Microsecond)
-		}
-		i := victims[rand.IntN(len(victims))]
-		all[i].Kill()
+	torture(all[:], victims, kills, 500, func() uint64 { return atomic.LoadUint64(&l.total) }, func(i int) *ipctest.Process {
 		if i >= 2 {
 			twice++
 			switch receivers[i-2] {
@@ -215,8 +197,8 @@ func torture(t *testing.T, kills, capacity int, receivers []string, victims []in
 				lost += batches
 			}
 		}
-		all[i] = start(i)
-	}
+		return start(i)
+	})
 	atomic.StoreUint64(&l.stop, 1)
 	all[0].Expect("done")
 	all[1].Expect("done")

@@ -6,20 +6,16 @@ import (
 	"encoding/gob"
 	"errors"
 	"io/fs"
-	"math/rand/v2"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 	"github.com/sysvipc/sysvipc/shared/internal/core"
-	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
 
 type settings struct {
@@ -85,7 +81,7 @@ func TestDoc(t *testing.T) {
 		mustNot(t, d.Store(ctx, a))
 		wantDoc(t, d, a)
 	}
-	lock := &(*structure.CellsHead)(d.doc.Region.View.Load().At(d.doc.Offset)).Lock
+	lock := (*core.Node)(d.doc.Region.View.Load().At(d.doc.Offset + core.Line))
 	g, _, err := core.LockNode(ctx, lock, core.Door{}, nil)
 	mustNot(t, err)
 	short, cancel := context.WithTimeout(ctx, time.Millisecond)
@@ -178,47 +174,10 @@ func TestDocWatch(t *testing.T) {
 	wg.Wait()
 }
 
-// The points between two steps of a writer, at each of which one is killed, and the value
-// that must then be there; 1 was before.
-var docKillPoints = []struct {
-	name string
-	stop func(d *Doc[[]int], v *core.View)
-	want int
-}{
-	{"has the lock", func(d *Doc[[]int], v *core.View) { d.lockNow(v) }, 1},
-	{"has written the length", func(d *Doc[[]int], v *core.View) { d.lockNow(v); *(*uint64)(d.doc.Cell(v, 2)) = 1 << 40 }, 1},
-	{"has written half", func(d *Doc[[]int], v *core.View) {
-		d.lockNow(v)
-		*(*uint64)(d.doc.Cell(v, 2)) = 20
-		copy(unsafe.Slice((*byte)(unsafe.Add(d.doc.Cell(v, 2), structure.DocBytes)), 20), "[2,")
-	}, 1},
-	{"has published", func(d *Doc[[]int], v *core.View) {
-		d.lockNow(v)
-		*(*uint64)(d.doc.Cell(v, 2)) = 3
-		copy(unsafe.Slice((*byte)(unsafe.Add(d.doc.Cell(v, 2), structure.DocBytes)), 3), "[2]")
-		(*structure.CellsHead)(v.At(d.doc.Offset)).Seq = 2
-	}, 2},
-}
-
-func (d *Doc[T]) lockNow(v *core.View) {
-	_, _, _ = d.doc.Region.Lock(context.Background(), v, &(*structure.CellsHead)(v.At(d.doc.Offset)).Lock, d.doc.Local)
-}
-
-var docVictim = ipctest.Register("doc victim", func(c *ipctest.ChildEnv) {
-	key, err := strconv.Atoi(c.Args[0])
-	c.Check(err)
-	point, err := strconv.Atoi(c.Args[1])
-	c.Check(err)
-	r, err := EnsureKey(context.Background(), sysvipc.Key(key), nil)
-	c.Check(err)
+var docWriter = worker("doc writer", func(c *ipctest.ChildEnv, r *Region) {
 	d, err := DocOf[[]int](r, "d", 1000)
 	c.Check(err)
-	c.Say("there")
-	if point < len(docKillPoints) {
-		docKillPoints[point].stop(d, core.Of(r).View.Load())
-		c.Say("stopped")
-		c.Listen()
-	}
+	c.Say("ready")
 	for { // is killed anywhere
 		c.Check(d.Update(context.Background(), func(all *[]int) error {
 			n := (*all)[0] + 1
@@ -231,45 +190,13 @@ var docVictim = ipctest.Register("doc victim", func(c *ipctest.ChildEnv) {
 	}
 })
 
-func TestDocKillPoints(t *testing.T) {
-	t.Parallel()
-	for i, point := range docKillPoints {
-		t.Run(point.name, func(t *testing.T) {
-			t.Parallel()
-			key := ipctest.Key(t)
-			_, d := docAt[[]int](t, key, 1000)
-			mustNot(t, d.Store(t.Context(), []int{1}))
-			p := ipctest.Start(t, docVictim, nil, strconv.Itoa(int(key)), strconv.Itoa(i))
-			p.Expect("there")
-			p.Expect("stopped")
-			wantDoc(t, d, []int{point.want}) // before the kill, too
-			seen := make(chan []int, 1)
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			go func() { // a sleeper
-				for all, err := range d.Watch(ctx) {
-					if err == nil && all[0] == 3 {
-						seen <- all
-						return
-					}
-				}
-			}()
-			p.Kill()
-			wantDoc(t, d, []int{point.want})
-			mustNot(t, d.Update(ctx, func(all *[]int) error { (*all)[0] = 3; return nil }))
-			<-seen
-		})
-	}
-}
-
 func TestDocTorture(t *testing.T) {
 	t.Parallel()
 	key := ipctest.Key(t)
 	_, d := docAt[[]int](t, key, 1000)
 	mustNot(t, d.Store(t.Context(), []int{100}))
 	for range ipctest.Kills(10) {
-		p := ipctest.Start(t, docVictim, nil, strconv.Itoa(int(key)), strconv.Itoa(len(docKillPoints)))
-		p.Expect("there")
+		p := startWorker(t, docWriter, key)
 		last := 0
 		for range 300 {
 			all, err := d.Load()
@@ -282,32 +209,5 @@ func TestDocTorture(t *testing.T) {
 			last = all[0]
 		}
 		p.Kill()
-	}
-}
-
-func TestDocHostileBytes(t *testing.T) {
-	t.Parallel()
-	r, d := docAt[[]int](t, ipctest.Key(t), 100)
-	v := core.Of(r).View.Load()
-	b := v.Bytes[d.doc.Offset : d.doc.Offset+d.doc.Size]
-	around := append([]byte(nil), v.Bytes[core.Of(r).Plan.Heap:d.doc.Offset]...)
-	for seed := range uint64(500) {
-		rng := rand.New(rand.NewPCG(seed, 0))
-		mustNot(t, d.Store(t.Context(), []int{1, 2, 3}))
-		for range 1 + rng.IntN(5) {
-			i := rng.IntN(len(b) / 8)
-			if rng.IntN(2) == 0 {
-				i = []int{0, 16, 32, 48, 64}[rng.IntN(5)]
-			}
-			if i < 8 || i >= 13 { // not the lock: its holder might live
-				*wordAt(b, i) = hostileWord(rng)
-			}
-		}
-		_, _ = d.Load()
-		_ = d.Update(t.Context(), func(*[]int) error { return nil })
-		_, _, _ = d.doc.Bytes(v)
-	}
-	if string(around) != string(v.Bytes[core.Of(r).Plan.Heap:d.doc.Offset]) {
-		t.Error("a write beside the document")
 	}
 }

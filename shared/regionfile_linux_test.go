@@ -102,21 +102,22 @@ var fileVictim = ipctest.Register("file victim", func(c *ipctest.ChildEnv) {
 	c.Check(q.Send(ctx, []byte("1")))
 	c.Check(m.Lock(ctx))
 	c.Check(rw.RLock(ctx))
-	v := core.Of(r).View.Load()
-	for _, at := range []uint64{x.value.Offset + core.Line, mp.table.Offset, d.doc.Offset + core.Line} {
-		_, _, err = core.LockNode(ctx, (*core.Node)(v.At(at)), core.Door{}, nil)
-		c.Check(err)
-	}
-	ch.ring.ClaimSend(v, true)
 	_, err = tp.Subscribe(Gated)
 	c.Check(err)
-	lockNow(core.Of(r), v, &tp.topic.Head(v).Lock)
-	_, err = q.ring.ClaimRoom(ctx, v, 1)
-	c.Check(err)
-	_, _, err = q.ring.ClaimRecord(ctx, v)
-	c.Check(err)
-	lockNow(core.Of(r), v, &q.ring.Head(v).Send)
-	lockNow(core.Of(r), v, &q.ring.Head(v).Receive)
+	amidst := make(chan struct{})
+	stay := func() error { amidst <- struct{}{}; select {} }
+	go func() { _ = ch.Handle(ctx, func(int64) error { return stay() }) }()
+	<-amidst
+	go func() { _ = q.Fill(ctx, 1, func([]byte) (int, error) { return 0, stay() }) }()
+	<-amidst
+	go func() { _ = q.Handle(ctx, func([]byte) error { return stay() }) }()
+	<-amidst
+	v := core.Of(r).View.Load()
+	core.Of(r).EachLock(v, func(n *core.Node) {
+		if n != &v.Header().Init {
+			core.Pick().TryLock(n, 0, core.Door{})
+		}
+	})
 	c.Say("there")
 	c.Listen()
 })

@@ -270,7 +270,7 @@ var stepRoles = []stepRole{
 		if err := m.Store(context.Background(), 2, 20); err != nil {
 			return err
 		}
-		dead(&(*structure.StripeHead)(v.At(m.table.Offset)).Lock)
+		dead((*core.Node)(v.At(m.table.Offset)))
 		return nil
 	}, func(ctx context.Context, r *Region, _ kill) error {
 		m, err := openMap(r)

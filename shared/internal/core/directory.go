@@ -97,8 +97,8 @@ func (r *Region) Find(v *View, name string, room **Entry) (*Entry, error) {
 	mask := uint64(r.Config.entries - 1)
 	for i := range uint64(r.Config.entries) {
 		e := (*Entry)(v.At(r.Plan.Table + (hash+i)&mask*EntryLen))
-		switch atomic.LoadUint32(&e.State) {
-		case EntryReady:
+		switch atomic.LoadUint32(&e.state) {
+		case entryReady:
 			if e.hash == hash && e.nameLen <= maxName && string(e.name[:e.nameLen]) == name {
 				return e, nil
 			}
@@ -208,7 +208,7 @@ func (r *Region) add(v *View, e *Entry, w Declaration) (Structure, error) {
 	if start < r.Plan.Heap || start%Line != 0 || start > r.Config.size || size > r.Config.size-start {
 		return Structure{}, r.Refuse(w, "%w: it takes %d bytes, and %d of %d are left (make the region with a larger Size)", errNoSpace, size, r.Config.size-min(start, r.Config.size), r.Config.size)
 	}
-	atomic.StoreUint32(&e.State, entryStarted)
+	atomic.StoreUint32(&e.state, entryStarted)
 	t := Structure{Region: r, Name: w.Name, Offset: start, Size: w.Size, Params: w.Params}
 	clear(v.Bytes[start : start+size])
 	if w.Init != nil {
@@ -228,7 +228,7 @@ func (r *Region) add(v *View, e *Entry, w Declaration) (Structure, error) {
 	if r.hasLocks(w.Kind, t) {
 		v.mark(r.Plan, r.Plan.locks, e)
 	}
-	atomic.StoreUint32(&e.State, EntryReady)
+	atomic.StoreUint32(&e.state, entryReady)
 	return t, nil
 }
 
@@ -261,7 +261,7 @@ func (r *Region) EachEntry(do func(Found)) error {
 	defer v.Done()
 	for i := range uint64(r.Config.entries) {
 		e := (*Entry)(v.At(r.Plan.Table + i*EntryLen))
-		if atomic.LoadUint32(&e.State) != EntryReady {
+		if atomic.LoadUint32(&e.state) != entryReady {
 			continue
 		}
 		if f, ok := r.found(v, e); ok {

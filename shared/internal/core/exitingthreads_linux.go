@@ -29,9 +29,9 @@ var expedited atomic.Bool
 // registerExiting has this process take part in others' quick barriers.
 func registerExiting() { expedited.Store(membarrier(membarrierRegisterExpedited)) }
 
-// StopExiting returns when no thread of a process that was killed before runs any more.
+// stopExiting returns when no thread of a process that was killed before runs any more.
 // Where a sandbox forbids membarrier, that is only very likely.
-func StopExiting() {
+func stopExiting() {
 	if !expedited.Load() || !membarrier(membarrierGlobalExpedited) {
 		membarrier(membarrierGlobal)
 	}

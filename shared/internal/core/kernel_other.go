@@ -28,7 +28,7 @@ func (r *Region) listen(*View, *uint32, uint32) bool { return false }
 
 func registerExiting() {}
 
-func StopExiting() {}
+func stopExiting() {}
 
 func pidNamespace() uint64 { return 0 }
 

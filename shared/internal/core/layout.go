@@ -97,7 +97,7 @@ const (
 // Entry is one named structure of the region.
 type Entry struct {
 	_           structs.HostLayout
-	State       uint32 // entryFree, entryStarted or entryReady
+	state       uint32 // entryFree, entryStarted or entryReady
 	Kind        uint32 // its number: see kinds
 	hash        uint64 // of the name
 	offset      uint64 // of its bytes, a multiple of line
@@ -113,7 +113,7 @@ type Entry struct {
 const (
 	entryFree    = 0
 	entryStarted = 1 // the owner of the directory lock fills it, or was killed at that
-	EntryReady   = 2
+	entryReady   = 2
 )
 
 // plan is where the parts of a region lie: computed from config by everybody alike,

@@ -46,7 +46,7 @@ func (g *RobustOwner) TryLock(n *Node, waiters uint32, in Door) (ok, died bool) 
 	g.end()
 	g.Mu.Unlock()
 	if died = ok && word&OwnerDied != 0; died {
-		StopExiting() // before anything that it guards is read or written
+		stopExiting() // before anything that it guards is read or written
 	}
 	return ok, died
 }

@@ -26,7 +26,7 @@ func (r *Region) eachMarked(v *View, bitmap uint64, do func(kind uint32, t Struc
 				break
 			}
 			e := (*Entry)(v.At(r.Plan.Table + index*EntryLen))
-			if atomic.LoadUint32(&e.State) != EntryReady {
+			if atomic.LoadUint32(&e.state) != entryReady {
 				continue
 			}
 			if t, ok := r.nameless(e); ok {

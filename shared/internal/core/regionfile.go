@@ -118,7 +118,7 @@ func (r *Region) outlive(v *View) {
 	}
 	for i := range uint64(r.Config.entries) {
 		e := (*Entry)(v.At(r.Plan.Table + i*EntryLen))
-		if e.State != EntryReady {
+		if e.state != entryReady {
 			continue
 		}
 		if t, ok := r.entryStructure(v, e); ok {

@@ -20,14 +20,14 @@ import (
 type Cells struct {
 	core.Structure
 	stride uint64 // a cell's length
-	Local  chan struct{}
+	local  chan struct{}
 }
 
-type CellsHead struct {
+type cellsHead struct {
 	_    structs.HostLayout
-	Seq  uint64 // number of the current cell, counted from the first
+	seq  uint64 // number of the current cell, counted from the first
 	_    [56]byte
-	Lock core.Node
+	lock core.Node
 	_    [24]byte
 }
 
@@ -44,13 +44,13 @@ func cellsLen(r *core.Region, stride uint64) uint64 {
 
 // formatCells brings four cells into their first state.
 func formatCells(v *core.View, t core.Structure) {
-	(*CellsHead)(v.At(t.Offset)).Lock.Kind = core.RobustShared
+	(*cellsHead)(v.At(t.Offset)).lock.Kind = core.RobustShared
 }
 
-func (c *Cells) head(v *core.View) *CellsHead { return (*CellsHead)(v.At(c.Offset)) }
+func (c *Cells) head(v *core.View) *cellsHead { return (*cellsHead)(v.At(c.Offset)) }
 
-// Cell returns the cell with this number. It lies inside whatever the number is.
-func (c *Cells) Cell(v *core.View, seq uint64) unsafe.Pointer {
+// cell returns the cell with this number. It lies inside whatever the number is.
+func (c *Cells) cell(v *core.View, seq uint64) unsafe.Pointer {
 	return v.At(c.Offset + cellsHeadLen + seq%cells*c.stride)
 }
 
@@ -58,19 +58,19 @@ func (c *Cells) Cell(v *core.View, seq uint64) unsafe.Pointer {
 func (c *Cells) changed() uint64 { return c.Offset + cellsHeadLen + cells*c.stride }
 
 // seq returns the number of the current cell.
-func (c *Cells) seq(v *core.View) uint64 { return atomic.LoadUint64(&c.head(v).Seq) }
+func (c *Cells) seq(v *core.View) uint64 { return atomic.LoadUint64(&c.head(v).seq) }
 
 // whole reports whether the cell with this number was current for as long as it was copied, or
 // is whole yet.
-func (h *CellsHead) whole(seq uint64) bool { return atomic.LoadUint64(&h.Seq)-seq <= cells-2 }
+func (h *cellsHead) whole(seq uint64) bool { return atomic.LoadUint64(&h.seq)-seq <= cells-2 }
 
 // read copies the current value by copy, which is given its cell, and returns its number. It
 // fails after so many tries as honest writers never take.
 func (c *Cells) read(v *core.View, copy func(cell unsafe.Pointer)) (seq uint64, ok bool) {
 	h := c.head(v)
 	for range tries {
-		seq := atomic.LoadUint64(&h.Seq)
-		copy(c.Cell(v, seq))
+		seq := atomic.LoadUint64(&h.seq)
+		copy(c.cell(v, seq))
 		if h.whole(seq) {
 			return seq, true
 		}
@@ -80,13 +80,13 @@ func (c *Cells) read(v *core.View, copy func(cell unsafe.Pointer)) (seq uint64, 
 
 // begin takes the lock of the writers.
 func (c *Cells) begin(ctx context.Context, v *core.View) (*core.RobustOwner, error) {
-	g, _, err := c.Region.Lock(ctx, v, &c.head(v).Lock, c.Local)
+	g, _, err := c.Region.Lock(ctx, v, &c.head(v).lock, c.local)
 	return g, err
 }
 
 // publish makes the next cell the current one, which fill has filled. The lock is held.
 func (c *Cells) publish(v *core.View, seq uint64) {
-	atomic.StoreUint64(&c.head(v).Seq, seq)
+	atomic.StoreUint64(&c.head(v).seq, seq)
 	c.Region.Notify(v, c.changed())
 }
 

@@ -21,7 +21,7 @@ type Doc struct {
 	Capacity uint64
 }
 
-const DocBytes = 8
+const docBytes = 8
 
 const (
 	maxDoc       = 1 << 30
@@ -36,10 +36,10 @@ func DeclareDoc(r *core.Region, name string, capacity int, codec string) (*Doc, 
 	if codec == "" || len(codec) > maxCodecName || !isWord(codec) {
 		return nil, fmt.Errorf("shared: doc %q: a codec's name is up to %d letters, digits and dashes, and not %q", name, maxCodecName, codec)
 	}
-	stride := core.RoundUp(DocBytes+uint64(capacity), core.Line)
-	bytes := shape.Field{Name: codec, Kind: "u8", Count: capacity, Size: 1, Offset: DocBytes}
+	stride := core.RoundUp(docBytes+uint64(capacity), core.Line)
+	bytes := shape.Field{Name: codec, Kind: "u8", Count: capacity, Size: 1, Offset: docBytes}
 	w := core.Declaration{
-		Kind: KindDoc, Name: name, Shape: shape.Shape{Size: DocBytes + capacity, Align: 8, Fields: []shape.Field{bytes}},
+		Kind: KindDoc, Name: name, Shape: shape.Shape{Size: docBytes + capacity, Align: 8, Fields: []shape.Field{bytes}},
 		Size: cellsLen(r, stride), Params: [4]uint64{uint64(capacity), stride, core.HashName(codec)}, Init: formatCells,
 	}
 	t, err := r.Declare(context.Background(), w)
@@ -61,7 +61,7 @@ func newDoc(t core.Structure, codec string) *Doc {
 func DocOf(t core.Structure, text string) (*Doc, bool) {
 	capacity, stride := t.Params[0], t.Params[1]
 	s, err := shape.Parse(text)
-	if err != nil || capacity == 0 || capacity > maxDoc || stride != core.RoundUp(DocBytes+capacity, core.Line) || t.Size != cellsLen(t.Region, stride) {
+	if err != nil || capacity == 0 || capacity > maxDoc || stride != core.RoundUp(docBytes+capacity, core.Line) || t.Size != cellsLen(t.Region, stride) {
 		return nil, false
 	}
 	codec := s.Fields[0].Name
@@ -113,15 +113,15 @@ func (d *Doc) Load() ([]byte, uint64, error) {
 		return nil, 0, err
 	}
 	defer v.Done()
-	data, seq, err := d.Bytes(v)
+	data, seq, err := d.bytes(v)
 	if closed := d.Open(v); closed != nil {
 		return nil, 0, closed
 	}
 	return data, seq, err
 }
 
-// Bytes copies the bytes of the current value, and returns its number.
-func (d *Doc) Bytes(v *core.View) (data []byte, seq uint64, err error) {
+// bytes copies the bytes of the current value, and returns its number.
+func (d *Doc) bytes(v *core.View) (data []byte, seq uint64, err error) {
 	if d.seq(v) == 0 {
 		return nil, 0, nil
 	}
@@ -129,7 +129,7 @@ func (d *Doc) Bytes(v *core.View) (data []byte, seq uint64, err error) {
 	seq, ok := d.read(v, func(cell unsafe.Pointer) {
 		if n = atomic.LoadUint64((*uint64)(cell)); n <= d.Capacity {
 			data = make([]byte, n)
-			core.CopyOut(unsafe.Pointer(unsafe.SliceData(data)), unsafe.Add(cell, DocBytes), uintptr(n))
+			core.CopyOut(unsafe.Pointer(unsafe.SliceData(data)), unsafe.Add(cell, docBytes), uintptr(n))
 		}
 	})
 	switch {
@@ -145,7 +145,7 @@ func (d *Doc) Bytes(v *core.View) (data []byte, seq uint64, err error) {
 // and must not use the document. It may wait for another writer, until ctx is done.
 func (d *Doc) Update(ctx context.Context, change func(data []byte) ([]byte, error)) error {
 	return d.write(ctx, func(v *core.View) ([]byte, error) {
-		data, _, err := d.Bytes(v)
+		data, _, err := d.bytes(v)
 		if err != nil {
 			return nil, err
 		}
@@ -169,7 +169,7 @@ func (d *Doc) write(ctx context.Context, make func(v *core.View) ([]byte, error)
 	if err != nil {
 		return fmt.Errorf("shared: write doc %q: %w", d.Name, err)
 	}
-	defer g.Unlock(&d.head(v).Lock)
+	defer g.Unlock(&d.head(v).lock)
 	data, err := make(v)
 	if err == nil {
 		err = d.Fits(data)
@@ -181,9 +181,9 @@ func (d *Doc) write(ctx context.Context, make func(v *core.View) ([]byte, error)
 	if seq == 0 {
 		seq = cells // what another process has written there may be anything
 	}
-	at := d.Cell(v, seq)
+	at := d.cell(v, seq)
 	atomic.StoreUint64((*uint64)(at), uint64(len(data)))
-	core.CopyIn(unsafe.Add(at, DocBytes), unsafe.Pointer(unsafe.SliceData(data)), uintptr(len(data)))
+	core.CopyIn(unsafe.Add(at, docBytes), unsafe.Pointer(unsafe.SliceData(data)), uintptr(len(data)))
 	d.publish(v, seq)
 	return nil
 }

@@ -83,11 +83,11 @@ func (c *Topic) Holds() (holds []Hold, err error) {
 		return nil, err
 	}
 	defer v.Done()
-	tail := atomic.LoadUint64(&c.Head(v).tail)
-	for i := range min(uint64(atomic.LoadUint32(&c.Head(v).gates)), c.Count) {
-		g := c.Gate(v, i)
-		id, cursor := core.Owner(atomic.LoadUint64(&g.Owner)), atomic.LoadUint64(&g.Cursor)
-		if atomic.LoadUint64(&g.Joined) != 0 && c.Region.Alive(v, id) {
+	tail := atomic.LoadUint64(&c.head(v).tail)
+	for i := range min(uint64(atomic.LoadUint32(&c.head(v).gates)), c.count) {
+		g := c.gate(v, i)
+		id, cursor := core.Owner(atomic.LoadUint64(&g.owner)), atomic.LoadUint64(&g.cursor)
+		if atomic.LoadUint64(&g.joined) != 0 && c.Region.Alive(v, id) {
 			holds = append(holds, Hold{Slot: int(uint32(id)) - 1, N: max(tail, cursor) - cursor})
 		}
 	}

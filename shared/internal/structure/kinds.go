@@ -24,10 +24,10 @@ var Kinds = core.Kinds{
 	KindCounter: {Name: "counter"},
 	KindRWMutex: {Name: "rwmutex", Locks: firstLock, Repair: repairRWMutex},
 	KindMap:     {Name: "map", Unit: "entries", Capacity: 0, Locks: stripeLocks, Repair: repairMap},
-	KindChan:    {Name: "chan", Unit: "messages", Capacity: 1, Repair: RepairChan},
-	KindTopic:   {Name: "topic", Unit: "messages", Capacity: 1, Locks: firstLock, Repair: RepairTopic},
+	KindChan:    {Name: "chan", Unit: "messages", Capacity: 1, Repair: repairChan},
+	KindTopic:   {Name: "topic", Unit: "messages", Capacity: 1, Locks: firstLock, Repair: repairTopic},
 	KindDoc:     {Name: "doc", Unit: "bytes", Capacity: 0, Locks: cellsLock, SameType: sameCodec},
-	KindRecords: {Name: "records", Unit: "bytes", Capacity: 0, Locks: recordLocks, Repair: RepairRecords},
+	KindRecords: {Name: "records", Unit: "bytes", Capacity: 0, Locks: recordLocks, Repair: repairRecords},
 }
 
 // firstLock: the structure begins with its lock.

@@ -33,14 +33,14 @@ import (
 // is its size.
 type recordsHead struct {
 	_       structs.HostLayout
-	Send    core.Node
+	send    core.Node
 	_       [24]byte
-	Receive core.Node
+	receive core.Node
 	_       [24]byte
-	Tail    uint64 // changed by who holds send
-	Closed  uint32 // likewise
+	tail    uint64 // changed by who holds send
+	closed  uint32 // likewise
 	_       [52]byte
-	Head    uint64
+	head    uint64
 	_       [56]byte
 	next    uint64 // changed by who holds receive
 	valid   uint64 // the epoch for which next holds
@@ -52,7 +52,7 @@ type recordsHead struct {
 // record is the head of a record.
 type record struct {
 	_     structs.HostLayout
-	State uint64
+	state uint64
 	size  uint32 // bytes behind the head
 	lines uint32 // that it takes, with its head
 }
@@ -65,23 +65,23 @@ const (
 // The parts of a record's first word: the state, the slot of its owner, the position.
 const (
 	recordWriting = 1
-	RecordFull    = 2
-	RecordReading = 3
-	RecordGone    = 4
+	recordFull    = 2
+	recordReading = 3
+	recordGone    = 4
 
 	recordStates = 7
-	RecordSlot   = 3
+	recordSlot   = 3
 	recordSlots  = 1<<20 - 1
-	RecordPlace  = 23
+	recordPlace  = 23
 )
 
 type Records struct {
 	core.Structure
-	Room  uint64 // bytes
+	room  uint64 // bytes
 	news  uint64 // the event for which receivers wait
 	space uint64 // the event for which senders wait
-	Start uint64 // offset of the room
-	Me    uint64 // this participant's slot, as in a record's word
+	start uint64 // offset of the room
+	me    uint64 // this participant's slot, as in a record's word
 
 	sending, receiving          chan struct{} // local lines for the locks
 	spins                       bool
@@ -98,68 +98,68 @@ func RecordsOf(t core.Structure) (*Records, bool) {
 	if room < minRecords || room > maxRecords || room%core.Line != 0 || recordsSize(r, room) != t.Size {
 		return nil, false
 	}
-	c := &Records{Structure: t, Room: room, news: t.Offset + recordsHeadSize, Me: uint64(r.Slot) << RecordSlot, spins: core.ManyProcessors()}
+	c := &Records{Structure: t, room: room, news: t.Offset + recordsHeadSize, me: uint64(r.Slot) << recordSlot, spins: core.ManyProcessors()}
 	c.space = c.news + core.RoundUp(r.EventSize(), core.Line)
-	c.Start = c.space + core.RoundUp(r.EventSize(), core.Line)
+	c.start = c.space + core.RoundUp(r.EventSize(), core.Line)
 	c.sending, c.receiving = r.LocalLock(t.Offset), r.LocalLock(t.Offset+core.Line)
 	return c, true
 }
 
-func (c *Records) Head(v *core.View) *recordsHead { return (*recordsHead)(v.At(c.Offset)) }
+func (c *Records) head(v *core.View) *recordsHead { return (*recordsHead)(v.At(c.Offset)) }
 
-// At returns the head of the record at p. It lies inside, with all of its line, whatever p is.
-func (c *Records) At(v *core.View, p uint64) *record {
-	return (*record)(v.At(c.Start + p%c.Room&^(core.Line-1)))
+// at returns the head of the record at p. It lies inside, with all of its line, whatever p is.
+func (c *Records) at(v *core.View, p uint64) *record {
+	return (*record)(v.At(c.start + p%c.room&^(core.Line-1)))
 }
 
-// Bytes returns what is behind the head at p: size bytes, which were checked.
-func (c *Records) Bytes(v *core.View, p, size uint64) []byte {
-	from := c.Start + p%c.Room + recordLen
+// bytes returns what is behind the head at p: size bytes, which were checked.
+func (c *Records) bytes(v *core.View, p, size uint64) []byte {
+	from := c.start + p%c.room + recordLen
 	return v.Bytes[from : from+size : from+size]
 }
 
 // span is how much room a record takes.
 func (c *Records) span(size uint64) uint64 { return core.RoundUp(recordLen+size, core.Line) }
 
-// Mark returns the word of a record at p.
-func (c *Records) Mark(p, state uint64) uint64 { return p/core.Line<<RecordPlace | state }
+// mark returns the word of a record at p.
+func (c *Records) mark(p, state uint64) uint64 { return p/core.Line<<recordPlace | state }
 
-// Lengths is the second word of a record's head, which is read and written at once.
-func (rec *record) Lengths() *uint64 { return (*uint64)(unsafe.Pointer(&rec.size)) }
+// lengths is the second word of a record's head, which is read and written at once.
+func (rec *record) lengths() *uint64 { return (*uint64)(unsafe.Pointer(&rec.size)) }
 
 // look reads the head of the record at p, which is below tail. Not ok is one that no honest
 // participant has written, or that has been overwritten since: then head is beyond p.
 func (c *Records) look(v *core.View, p, tail uint64) (word, size, span uint64, ok bool) {
-	rec := c.At(v, p)
-	word = atomic.LoadUint64(&rec.State)
-	both := atomic.LoadUint64(rec.Lengths())
+	rec := c.at(v, p)
+	word = atomic.LoadUint64(&rec.state)
+	both := atomic.LoadUint64(rec.lengths())
 	sizes := unpack[[2]uint32](both)
 	size, span = uint64(sizes[0]), uint64(sizes[1])*core.Line
 	state := word & recordStates
-	ok = p%core.Line == 0 && word>>RecordPlace == c.Mark(p, 0)>>RecordPlace && state >= recordWriting && state <= RecordGone &&
-		span > 0 && span <= tail-p && p%c.Room+span <= c.Room && size <= span-recordLen
+	ok = p%core.Line == 0 && word>>recordPlace == c.mark(p, 0)>>recordPlace && state >= recordWriting && state <= recordGone &&
+		span > 0 && span <= tail-p && p%c.room+span <= c.room && size <= span-recordLen
 	return word, size, span, ok
 }
 
 // fits reports whether there is room for span bytes at tail, or for what fills the rest.
 func (c *Records) fits(head, tail, span uint64) (need uint64, ok bool) {
-	if rest := c.Room - tail%c.Room; rest < span {
+	if rest := c.room - tail%c.room; rest < span {
 		span = rest
 	}
-	return span, c.Room-(tail-head) >= span
+	return span, c.room-(tail-head) >= span
 }
 
-// Put takes a place for a record. The send lock is held.
-func (c *Records) Put(v *core.View, size uint64) (p uint64, how outcome) {
-	h := c.Head(v)
+// put takes a place for a record. The send lock is held.
+func (c *Records) put(v *core.View, size uint64) (p uint64, how outcome) {
+	h := c.head(v)
 	span := c.span(size)
 	for {
-		if atomic.LoadUint32(&h.Closed) != 0 {
+		if atomic.LoadUint32(&h.closed) != 0 {
 			return 0, ended
 		}
-		head := c.Advance(v)
-		tail := atomic.LoadUint64(&h.Tail)
-		if tail-head > c.Room || tail%core.Line != 0 {
+		head := c.advance(v)
+		tail := atomic.LoadUint64(&h.tail)
+		if tail-head > c.room || tail%core.Line != 0 {
 			return tail, damaged
 		}
 		need, ok := c.fits(head, tail, span)
@@ -167,45 +167,45 @@ func (c *Records) Put(v *core.View, size uint64) (p uint64, how outcome) {
 			return head, blocked
 		}
 		if need == span {
-			c.Write(v, tail, size, span, recordWriting|c.Me)
+			c.Write(v, tail, size, span, recordWriting|c.me)
 			return tail, done
 		}
-		c.Write(v, tail, 0, need, RecordGone)
+		c.Write(v, tail, 0, need, recordGone)
 	}
 }
 
 // Write writes the head of a record at tail, and then moves tail.
 func (c *Records) Write(v *core.View, tail, size, span, state uint64) {
-	rec := c.At(v, tail)
-	atomic.StoreUint64(rec.Lengths(), Pack([2]uint32{uint32(size), uint32(span / core.Line)}))
-	atomic.StoreUint64(&rec.State, c.Mark(tail, state))
-	atomic.StoreUint64(&c.Head(v).Tail, tail+span)
+	rec := c.at(v, tail)
+	atomic.StoreUint64(rec.lengths(), pack([2]uint32{uint32(size), uint32(span / core.Line)}))
+	atomic.StoreUint64(&rec.state, c.mark(tail, state))
+	atomic.StoreUint64(&c.head(v).tail, tail+span)
 }
 
-// Advance moves head over what is gone, and returns it. As long as head is at a record, the
+// advance moves head over what is gone, and returns it. As long as head is at a record, the
 // record is not overwritten.
-func (c *Records) Advance(v *core.View) uint64 {
-	h := c.Head(v)
-	for range c.Room / core.Line {
-		head, tail := atomic.LoadUint64(&h.Head), atomic.LoadUint64(&h.Tail)
+func (c *Records) advance(v *core.View) uint64 {
+	h := c.head(v)
+	for range c.room / core.Line {
+		head, tail := atomic.LoadUint64(&h.head), atomic.LoadUint64(&h.tail)
 		if !beyond(tail, head) {
 			return head
 		}
 		word, _, span, ok := c.look(v, head, tail)
-		if !ok || word&recordStates != RecordGone {
+		if !ok || word&recordStates != recordGone {
 			return head
 		}
-		atomic.CompareAndSwapUint64(&h.Head, head, head+span)
+		atomic.CompareAndSwapUint64(&h.head, head, head+span)
 	}
-	return atomic.LoadUint64(&h.Head)
+	return atomic.LoadUint64(&h.head)
 }
 
-// Commit makes the record at p one of n bytes that can be received.
-func (c *Records) Commit(v *core.View, p, size, n uint64) error {
+// commit makes the record at p one of n bytes that can be received.
+func (c *Records) commit(v *core.View, p, size, n uint64) error {
 	core.RaceReleaseMerge(c.sending)
-	rec := c.At(v, p)
-	atomic.StoreUint64(rec.Lengths(), Pack([2]uint32{uint32(n), uint32(c.span(size) / core.Line)}))
-	if !atomic.CompareAndSwapUint64(&rec.State, c.Mark(p, recordWriting|c.Me), c.Mark(p, RecordFull)) {
+	rec := c.at(v, p)
+	atomic.StoreUint64(rec.lengths(), pack([2]uint32{uint32(n), uint32(c.span(size) / core.Line)}))
+	if !atomic.CompareAndSwapUint64(&rec.state, c.mark(p, recordWriting|c.me), c.mark(p, recordFull)) {
 		return c.lost(v)
 	}
 	return nil
@@ -213,27 +213,27 @@ func (c *Records) Commit(v *core.View, p, size, n uint64) error {
 
 // abandon gives back the place at p, to which nothing was sent.
 func (c *Records) abandon(v *core.View, p uint64) {
-	atomic.CompareAndSwapUint64(&c.At(v, p).State, c.Mark(p, recordWriting|c.Me), c.Mark(p, RecordGone))
-	c.Advance(v)
+	atomic.CompareAndSwapUint64(&c.at(v, p).state, c.mark(p, recordWriting|c.me), c.mark(p, recordGone))
+	c.advance(v)
 	c.Region.Notify(v, c.space)
 	c.Region.Notify(v, c.news) // receivers wait at this record
 }
 
-// Find looks for the first record that is full from p on.
-func (c *Records) Find(v *core.View, p uint64) (at, word, size, span uint64, how outcome) {
-	h := c.Head(v)
-	for range 2*c.Room/core.Line + 64 {
-		closed := atomic.LoadUint32(&h.Closed) != 0 // before tail, which moves no more then
-		tail := atomic.LoadUint64(&h.Tail)
+// find looks for the first record that is full from p on.
+func (c *Records) find(v *core.View, p uint64) (at, word, size, span uint64, how outcome) {
+	h := c.head(v)
+	for range 2*c.room/core.Line + 64 {
+		closed := atomic.LoadUint32(&h.closed) != 0 // before tail, which moves no more then
+		tail := atomic.LoadUint64(&h.tail)
 		if p == tail {
-			if closed && c.Advance(v) == tail {
+			if closed && c.advance(v) == tail {
 				return p, 0, 0, 0, ended
 			}
 			return p, 0, 0, 0, blocked
 		}
 		var ok bool
 		word, size, span, ok = c.look(v, p, tail)
-		if head := atomic.LoadUint64(&h.Head); beyond(head, p) {
+		if head := atomic.LoadUint64(&h.head); beyond(head, p) {
 			p = head // what was there may have been overwritten
 			continue
 		}
@@ -241,7 +241,7 @@ func (c *Records) Find(v *core.View, p uint64) (at, word, size, span uint64, how
 			return p, word, 0, 0, damaged
 		}
 		switch word & recordStates {
-		case RecordFull:
+		case recordFull:
 			return p, word, size, span, done
 		case recordWriting:
 			return p, word, 0, 0, blocked
@@ -253,23 +253,23 @@ func (c *Records) Find(v *core.View, p uint64) (at, word, size, span uint64, how
 
 // from is where receivers look first.
 func (c *Records) from(v *core.View) (p, epoch uint64) {
-	h := c.Head(v)
+	h := c.head(v)
 	epoch = atomic.LoadUint64(&h.epoch)
 	if atomic.LoadUint64(&h.valid) == epoch {
 		return atomic.LoadUint64(&h.next), epoch
 	}
-	return atomic.LoadUint64(&h.Head), epoch
+	return atomic.LoadUint64(&h.head), epoch
 }
 
 // take takes the first record that is full. The receive lock is held.
 func (c *Records) take(v *core.View) (p, word, size uint64, how outcome) {
-	h := c.Head(v)
+	h := c.head(v)
 	from, epoch := c.from(v)
-	p, word, size, span, how := c.Find(v, from)
+	p, word, size, span, how := c.find(v, from)
 	if how != done {
 		return p, word, 0, how
 	}
-	if !atomic.CompareAndSwapUint64(&c.At(v, p).State, word, c.Mark(p, RecordReading|c.Me)) {
+	if !atomic.CompareAndSwapUint64(&c.at(v, p).state, word, c.mark(p, recordReading|c.me)) {
 		return p, word, 0, busy
 	}
 	// In this order: a kill before the last leaves what is not yet looked at behind it.
@@ -280,12 +280,12 @@ func (c *Records) take(v *core.View) (p, word, size uint64, how outcome) {
 
 // release gives the record at p back to the senders.
 func (c *Records) release(v *core.View, p uint64) error {
-	if !atomic.CompareAndSwapUint64(&c.At(v, p).State, c.Mark(p, RecordReading|c.Me), c.Mark(p, RecordGone)) {
+	if !atomic.CompareAndSwapUint64(&c.at(v, p).state, c.mark(p, recordReading|c.me), c.mark(p, recordGone)) {
 		return c.lost(v)
 	}
-	c.Advance(v)
+	c.advance(v)
 	c.Region.Notify(v, c.space)
-	if atomic.LoadUint32(&c.Head(v).Closed) != 0 {
+	if atomic.LoadUint32(&c.head(v).closed) != 0 {
 		c.Region.Notify(v, c.news) // it may have been the last
 	}
 	return nil
@@ -293,18 +293,18 @@ func (c *Records) release(v *core.View, p uint64) error {
 
 // putBack leaves the record at p to others.
 func (c *Records) putBack(v *core.View, p uint64) {
-	atomic.CompareAndSwapUint64(&c.At(v, p).State, c.Mark(p, RecordReading|c.Me), c.Mark(p, RecordFull))
-	atomic.AddUint64(&c.Head(v).epoch, 1)
+	atomic.CompareAndSwapUint64(&c.at(v, p).state, c.mark(p, recordReading|c.me), c.mark(p, recordFull))
+	atomic.AddUint64(&c.head(v).epoch, 1)
 	c.Region.Notify(v, c.news)
 }
 
 // count returns how many records are full.
 func (c *Records) count(v *core.View) (n int) {
-	p := atomic.LoadUint64(&c.Head(v).Head)
-	for range c.Room / core.Line {
+	p := atomic.LoadUint64(&c.head(v).head)
+	for range c.room / core.Line {
 		var span uint64
 		var how outcome
-		if p, _, _, span, how = c.Find(v, p); how != done {
+		if p, _, _, span, how = c.find(v, p); how != done {
 			break
 		}
 		p += span
@@ -313,41 +313,41 @@ func (c *Records) count(v *core.View) (n int) {
 	return n
 }
 
-// RepairRecords brings the records into order that a dead participant had taken. Those who
+// repairRecords brings the records into order that a dead participant had taken. Those who
 // sleep are woken by the WakeAll that follows.
-func RepairRecords(v *core.View, t core.Structure, dead core.Owner) {
+func repairRecords(v *core.View, t core.Structure, dead core.Owner) {
 	c, ok := RecordsOf(t)
 	if !ok {
 		return
 	}
-	h, slot := c.Head(v), uint64(uint32(dead)-1)
-	p := atomic.LoadUint64(&h.Head)
-	for range 2*c.Room/core.Line + 64 {
-		tail := atomic.LoadUint64(&h.Tail)
+	h, slot := c.head(v), uint64(uint32(dead)-1)
+	p := atomic.LoadUint64(&h.head)
+	for range 2*c.room/core.Line + 64 {
+		tail := atomic.LoadUint64(&h.tail)
 		if !beyond(tail, p) {
 			break
 		}
 		word, _, span, ok := c.look(v, p, tail)
-		if head := atomic.LoadUint64(&h.Head); beyond(head, p) {
+		if head := atomic.LoadUint64(&h.head); beyond(head, p) {
 			p = head // what was there was not the dead one's, and may have been overwritten
 			continue
 		}
 		if !ok {
 			break
 		}
-		if word>>RecordSlot&recordSlots == slot {
+		if word>>recordSlot&recordSlots == slot {
 			switch word & recordStates {
 			case recordWriting:
-				atomic.CompareAndSwapUint64(&c.At(v, p).State, word, c.Mark(p, RecordGone))
-			case RecordReading:
-				atomic.CompareAndSwapUint64(&c.At(v, p).State, word, c.Mark(p, RecordFull))
+				atomic.CompareAndSwapUint64(&c.at(v, p).state, word, c.mark(p, recordGone))
+			case recordReading:
+				atomic.CompareAndSwapUint64(&c.at(v, p).state, word, c.mark(p, recordFull))
 			}
 		}
 		p += span
 	}
 	// Always: the process that began this repair may have been killed just before.
 	atomic.AddUint64(&h.epoch, 1)
-	c.Advance(v)
+	c.advance(v)
 }
 
 // lost says why a record is no longer this participant's.

@@ -28,7 +28,7 @@ func DeclareRecords(r *core.Region, name string, size int) (*Records, error) {
 		Kind: KindRecords, Name: name, Size: recordsSize(r, room), Params: [4]uint64{room},
 		Init: func(v *core.View, t core.Structure) {
 			h := (*recordsHead)(v.At(t.Offset))
-			h.Send.Kind, h.Receive.Kind = core.RobustShared, core.RobustShared
+			h.send.Kind, h.receive.Kind = core.RobustShared, core.RobustShared
 		},
 	})
 	if err != nil {
@@ -43,7 +43,7 @@ func DeclareRecords(r *core.Region, name string, size int) (*Records, error) {
 
 // Fill sends a record that fill writes where it lies.
 func (c *Records) Fill(ctx context.Context, size int, fill func(b []byte) (n int, err error)) error {
-	if size < 0 || size > maxRecord || c.span(uint64(size)) > c.Room {
+	if size < 0 || size > maxRecord || c.span(uint64(size)) > c.room {
 		return fmt.Errorf("shared: send to records %q: %w: %d bytes, and a record has at most %d", c.Name, sysvipc.ErrTooBig, size, c.MaxLen())
 	}
 	v, err := c.Region.Use()
@@ -51,7 +51,7 @@ func (c *Records) Fill(ctx context.Context, size int, fill func(b []byte) (n int
 		return err
 	}
 	defer v.Done()
-	p, err := c.ClaimRoom(ctx, v, uint64(size))
+	p, err := c.claimRoom(ctx, v, uint64(size))
 	if err != nil {
 		return err
 	}
@@ -61,14 +61,14 @@ func (c *Records) Fill(ctx context.Context, size int, fill func(b []byte) (n int
 			c.abandon(v, p)
 		}
 	}()
-	n, err := fill(c.Bytes(v, p, uint64(size)))
+	n, err := fill(c.bytes(v, p, uint64(size)))
 	if err != nil {
 		return err
 	}
 	if n < 0 || n > size {
 		return fmt.Errorf("shared: send to records %q: fill says that it has written %d bytes into %d", c.Name, n, size)
 	}
-	if err := c.Commit(v, p, uint64(size), uint64(n)); err != nil {
+	if err := c.commit(v, p, uint64(size), uint64(n)); err != nil {
 		return err
 	}
 	sent = true
@@ -100,7 +100,7 @@ func (c *Records) Handle(ctx context.Context, handle func(record []byte) error) 
 		return err
 	}
 	defer v.Done()
-	p, size, err := c.ClaimRecord(ctx, v)
+	p, size, err := c.claimRecord(ctx, v)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (c *Records) Handle(ctx context.Context, handle func(record []byte) error) 
 			c.putBack(v, p)
 		}
 	}()
-	if err := handle(c.Bytes(v, p, size)); err != nil {
+	if err := handle(c.bytes(v, p, size)); err != nil {
 		return err
 	}
 	if err := c.release(v, p); err != nil {
@@ -132,7 +132,7 @@ func (c *Records) Len() (int, error) {
 }
 
 // MaxLen returns the length of the longest record.
-func (c *Records) MaxLen() int { return int(min(c.Room-recordLen, maxRecord)) }
+func (c *Records) MaxLen() int { return int(min(c.room-recordLen, maxRecord)) }
 
 // Positions returns how many bytes were sent, and how many received, with what each record takes
 // of the room besides.
@@ -142,6 +142,6 @@ func (c *Records) Positions() (in, out uint64, err error) {
 		return 0, 0, err
 	}
 	defer v.Done()
-	h := c.Head(v)
-	return atomic.LoadUint64(&h.Tail), atomic.LoadUint64(&h.Head), c.Open(v)
+	h := c.head(v)
+	return atomic.LoadUint64(&h.tail), atomic.LoadUint64(&h.head), c.Open(v)
 }

@@ -11,16 +11,16 @@ import (
 
 // How the users of a Records take places and records, and wait for them.
 
-// ClaimRoom takes a place for a record, and waits for it until ctx is done.
-func (c *Records) ClaimRoom(ctx context.Context, v *core.View, size uint64) (uint64, error) {
+// claimRoom takes a place for a record, and waits for it until ctx is done.
+func (c *Records) claimRoom(ctx context.Context, v *core.View, size uint64) (uint64, error) {
 	const what = "send to"
-	lock := &c.Head(v).Send
+	lock := &c.head(v).send
 	for {
 		g, _, err := c.Region.Lock(ctx, v, lock, c.sending)
 		if err != nil {
 			return 0, c.wrapped(ctx, what, err)
 		}
-		p, how := c.Put(v, size)
+		p, how := c.put(v, size)
 		g.Unlock(lock)
 		if err := c.Open(v); err != nil {
 			return 0, err
@@ -43,17 +43,17 @@ func (c *Records) ClaimRoom(ctx context.Context, v *core.View, size uint64) (uin
 
 // mayPut reports whether it is worth another try to take a place.
 func (c *Records) mayPut(v *core.View, size uint64) bool {
-	h := c.Head(v)
-	head := c.Advance(v)
-	tail := atomic.LoadUint64(&h.Tail)
+	h := c.head(v)
+	head := c.advance(v)
+	tail := atomic.LoadUint64(&h.tail)
 	_, ok := c.fits(head, tail, c.span(size))
-	return ok || tail-head > c.Room || atomic.LoadUint32(&h.Closed) != 0
+	return ok || tail-head > c.room || atomic.LoadUint32(&h.closed) != 0
 }
 
-// ClaimRecord takes the next record, and waits for it until ctx is done.
-func (c *Records) ClaimRecord(ctx context.Context, v *core.View) (p, size uint64, err error) {
+// claimRecord takes the next record, and waits for it until ctx is done.
+func (c *Records) claimRecord(ctx context.Context, v *core.View) (p, size uint64, err error) {
 	const what = "receive from"
-	lock := &c.Head(v).Receive
+	lock := &c.head(v).receive
 	for tries := 0; ; tries++ {
 		g, _, err := c.Region.Lock(ctx, v, lock, c.receiving)
 		if err != nil {
@@ -83,14 +83,14 @@ func (c *Records) ClaimRecord(ctx context.Context, v *core.View) (p, size uint64
 // mayTake reports whether it is worth another try to take a record.
 func (c *Records) mayTake(v *core.View) bool {
 	from, _ := c.from(v)
-	_, _, _, _, how := c.Find(v, from)
+	_, _, _, _, how := c.find(v, from)
 	return how != blocked
 }
 
 // await returns when it is worth another try, where the record at p is in the way.
 func (c *Records) await(ctx context.Context, v *core.View, event uint64, e *core.Spinner, p uint64, ready func() bool) error {
 	// The kernel wakes sleepers at a death; processes that only try see it here.
-	slot := atomic.LoadUint64(&c.At(v, p).State) >> RecordSlot & recordSlots
+	slot := atomic.LoadUint64(&c.at(v, p).state) >> recordSlot & recordSlots
 	if slot < uint64(c.Region.Config.Slots) && atomic.LoadUint32(&v.Slot(c.Region.Plan, int(slot)).Life.Word)&core.OwnerDied != 0 && c.Region.ReapDead(v) {
 		return nil
 	}
@@ -106,12 +106,12 @@ func (c *Records) Close(ctx context.Context) error {
 		return err
 	}
 	defer v.Done()
-	lock := &c.Head(v).Send
+	lock := &c.head(v).send
 	g, _, err := c.Region.Lock(ctx, v, lock, c.sending)
 	if err != nil {
 		return c.wrapped(ctx, "close", err)
 	}
-	atomic.StoreUint32(&c.Head(v).Closed, 1)
+	atomic.StoreUint32(&c.head(v).closed, 1)
 	g.Unlock(lock)
 	c.Region.Notify(v, c.news)
 	c.Region.Notify(v, c.space)

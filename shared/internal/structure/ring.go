@@ -40,7 +40,7 @@ import (
 // The end is a state too: a receiver who finds a closed channel empty turns the first
 // empty cell into sealed(L). A sender's claim and the seal meet at this word, so whatever
 // Send has accepted comes before the seal.
-type RingHead struct {
+type ringHead struct {
 	_      structs.HostLayout
 	tail   uint64
 	_      [56]byte
@@ -51,25 +51,25 @@ type RingHead struct {
 	_      [52]byte
 }
 
-const RingHeadSize = 192
+const ringHeadSize = 192
 
 // The states of a cell. None of them is 0: where a region is closed there are zeros, in which
 // nobody shall find an empty cell.
 const (
-	CellEmpty   = 6
+	cellEmpty   = 6
 	cellWriting = 1
-	CellFull    = 2
+	cellFull    = 2
 	cellSkip    = 3
 	cellReading = 4
-	CellSealed  = 5
+	cellSealed  = 5
 )
 
 // The parts of a cell's word: the state, the slot of its owner, the lap.
 const (
-	StateMask = 7
-	SlotShift = 3
+	stateMask = 7
+	slotShift = 3
 	slotMask  = 1<<20 - 1
-	LapShift  = 23
+	lapShift  = 23
 	cellWord  = 8 // bytes before the message
 )
 
@@ -93,14 +93,14 @@ func later(a, b uint64) uint64 {
 // Ring is a Chan without its type.
 type Ring struct {
 	core.Structure
-	Size    uintptr // of a message
-	Stride  uint64  // of a cell
-	Mask    uint64  // N-1
+	size    uintptr // of a message
+	stride  uint64  // of a cell
+	mask    uint64  // N-1
 	shift   uint    // N is 1<<shift
 	lapBits uint
 	laps    uint64 // the bits of a lap
 	every   uint64 // how many positions tail and head may stay behind, less one
-	Start   uint64 // offset of the first cell
+	start   uint64 // offset of the first cell
 	room    uint64 // the event for which senders wait
 	News    uint64 // the event for which receivers wait
 	words   uint64 // of an event
@@ -110,10 +110,10 @@ type Ring struct {
 	far     uint64 // by how many cells to be ahead with fetching them; 0 if that is of no use
 
 	_         [core.Line]byte
-	Sends     uint64       // where this process's senders look first
+	sends     uint64       // where this process's senders look first
 	sending   core.Spinner // of its senders
 	_         [core.Line]byte
-	Takes     uint64       // where its receivers look first, and above positionBits the epoch for which that holds
+	takes     uint64       // where its receivers look first, and above positionBits the epoch for which that holds
 	flow      uint64       // far, if the last message was there at once, or 0
 	receiving core.Spinner // of its receivers
 	_         [core.Line]byte
@@ -134,43 +134,43 @@ const (
 
 // place is the cell that a claim has got, or that it is blocked by.
 type place struct {
-	Position uint64
+	position uint64
 	word     uint64 // as it was found, or is now
 }
 
-func (c *Ring) head(v *core.View) *RingHead { return (*RingHead)(v.At(c.Offset)) }
+func (c *Ring) head(v *core.View) *ringHead { return (*ringHead)(v.At(c.Offset)) }
 
-// Word returns the state word of the cell for p. It lies inside whatever p is.
-func (c *Ring) Word(v *core.View, p uint64) *uint64 {
-	return (*uint64)(v.At(c.Start + p&c.Mask*c.Stride))
+// word returns the state word of the cell for p. It lies inside whatever p is.
+func (c *Ring) word(v *core.View, p uint64) *uint64 {
+	return (*uint64)(v.At(c.start + p&c.mask*c.stride))
 }
 
-// Message returns where the message of p lies.
-func (c *Ring) Message(v *core.View, p uint64) unsafe.Pointer {
-	return v.At(c.Start + p&c.Mask*c.Stride + cellWord)
+// message returns where the message of p lies.
+func (c *Ring) message(v *core.View, p uint64) unsafe.Pointer {
+	return v.At(c.start + p&c.mask*c.stride + cellWord)
 }
 
 // format makes all cells empty, in lap 0.
 func (c *Ring) format(v *core.View) {
-	for p := range c.Mask + 1 {
-		*c.Word(v, p) = CellEmpty
+	for p := range c.mask + 1 {
+		*c.word(v, p) = cellEmpty
 	}
 }
 
-// Mark returns the word for p in a state without an owner.
-func (c *Ring) Mark(p, state uint64) uint64 {
-	return p>>(c.shift&63)&c.laps<<LapShift | state
+// mark returns the word for p in a state without an owner.
+func (c *Ring) mark(p, state uint64) uint64 {
+	return p>>(c.shift&63)&c.laps<<lapShift | state
 }
 
 // ahead returns by how many laps a word is ahead of that for p.
 func (c *Ring) ahead(word, p uint64) int64 {
 	unused := 64 - c.lapBits
-	return int64((word>>LapShift-p>>c.shift)<<unused) >> unused
+	return int64((word>>lapShift-p>>c.shift)<<unused) >> unused
 }
 
 // steps is how many cells a claim looks at before it gives up: more than an honest ring
 // makes it, unless others are always faster.
-func (c *Ring) steps() uint64 { return 2*c.Mask + 64 }
+func (c *Ring) steps() uint64 { return 2*c.mask + 64 }
 
 // ClaimSend claims the first empty cell for this process, or, if not claim, looks for it.
 func (c *Ring) ClaimSend(v *core.View, claim bool) (place, outcome) {
@@ -178,21 +178,21 @@ func (c *Ring) ClaimSend(v *core.View, claim bool) (place, outcome) {
 	if atomic.LoadUint32(&h.closed) != 0 {
 		return place{}, ended
 	}
-	p := atomic.LoadUint64(&c.Sends)
+	p := atomic.LoadUint64(&c.sends)
 	for range c.steps() {
-		word := c.Word(v, p)
+		word := c.word(v, p)
 		w := atomic.LoadUint64(word)
-		ahead, state := c.ahead(w, p), w&StateMask
+		ahead, state := c.ahead(w, p), w&stateMask
 		switch {
-		case ahead == 0 && state == CellEmpty:
-			mine := c.Mark(p, cellWriting) | c.me
+		case ahead == 0 && state == cellEmpty:
+			mine := c.mark(p, cellWriting) | c.me
 			if !claim {
 				return place{p, w}, done
 			}
 			if atomic.CompareAndSwapUint64(word, w, mine) {
 				return place{p, mine}, done
 			}
-		case ahead == 0 && state == CellSealed:
+		case ahead == 0 && state == cellSealed:
 			return place{p, w}, ended
 		case ahead >= 0:
 			// The cell was given back in the lap before that in which it is.
@@ -218,56 +218,56 @@ func (c *Ring) raise(bound *uint64, p uint64) {
 	}
 }
 
-// ClaimReceive claims the first full cell for this process, or, if not claim, looks for it.
-func (c *Ring) ClaimReceive(v *core.View, claim bool) (place, outcome) {
+// claimReceive claims the first full cell for this process, or, if not claim, looks for it.
+func (c *Ring) claimReceive(v *core.View, claim bool) (place, outcome) {
 	h := c.head(v)
 	epoch := atomic.LoadUint64(&h.epoch)
-	hint := atomic.LoadUint64(&c.Takes)
+	hint := atomic.LoadUint64(&c.takes)
 	p := hint & positionMask
 	if hint>>positionBits != epoch<<positionBits>>positionBits {
 		p = atomic.LoadUint64(&h.head) & positionMask
 	}
 	for range c.steps() {
-		word := c.Word(v, p)
+		word := c.word(v, p)
 		w := atomic.LoadUint64(word)
-		ahead, state := c.ahead(w, p), w&StateMask
+		ahead, state := c.ahead(w, p), w&stateMask
 		switch {
-		case ahead == 0 && state == CellFull:
-			mine := c.Mark(p, cellReading) | c.me
+		case ahead == 0 && state == cellFull:
+			mine := c.mark(p, cellReading) | c.me
 			if !claim {
 				return place{p, w}, done
 			}
 			if atomic.CompareAndSwapUint64(word, w, mine) {
-				core.StoreOwn(&c.Takes, epoch<<positionBits|(p+1)&positionMask)
+				core.StoreOwn(&c.takes, epoch<<positionBits|(p+1)&positionMask)
 				return place{p, mine}, done
 			}
 		case ahead == 0 && state == cellReading, ahead > 0:
 			p = later(p+1, atomic.LoadUint64(&h.head))
 		case ahead == 0 && state == cellSkip:
-			if atomic.CompareAndSwapUint64(word, w, c.Mark(p+c.Mask+1, CellEmpty)) {
+			if atomic.CompareAndSwapUint64(word, w, c.mark(p+c.mask+1, cellEmpty)) {
 				c.Region.Notify(v, c.room)
 			}
-		case ahead == 0 && state == CellEmpty:
+		case ahead == 0 && state == cellEmpty:
 			if atomic.LoadUint32(&h.closed) == 0 {
-				core.StoreOwn(&c.Takes, epoch<<positionBits|p)
+				core.StoreOwn(&c.takes, epoch<<positionBits|p)
 				return place{p, w}, blocked
 			}
-			atomic.CompareAndSwapUint64(word, w, c.Mark(p, CellSealed))
-		case ahead == 0 && state == CellSealed:
+			atomic.CompareAndSwapUint64(word, w, c.mark(p, cellSealed))
+		case ahead == 0 && state == cellSealed:
 			// Drained, unless a receiver before this has one yet, and may leave it behind.
 			q := c.drain(v)
-			left := atomic.LoadUint64(c.Word(v, q))
+			left := atomic.LoadUint64(c.word(v, q))
 			if q == p {
 				return place{p, w}, ended
 			}
-			if left&StateMask != CellFull || c.ahead(left, q) != 0 {
+			if left&stateMask != cellFull || c.ahead(left, q) != 0 {
 				return place{q, left}, blocked
 			}
 			p = q
 		case ahead == 0 && state == cellWriting:
-			core.StoreOwn(&c.Takes, epoch<<positionBits|p)
+			core.StoreOwn(&c.takes, epoch<<positionBits|p)
 			return place{p, w}, blocked
-		case ahead == -1 && (state == cellReading || state == CellFull):
+		case ahead == -1 && (state == cellReading || state == cellFull):
 			return place{p, w}, blocked
 		default:
 			return place{p, w}, damaged
@@ -281,8 +281,8 @@ func (c *Ring) drain(v *core.View) uint64 {
 	h := c.head(v)
 	old := atomic.LoadUint64(&h.head)
 	p := old & positionMask
-	for range c.Mask + 1 {
-		if c.ahead(atomic.LoadUint64(c.Word(v, p)), p) <= 0 {
+	for range c.mask + 1 {
+		if c.ahead(atomic.LoadUint64(c.word(v, p)), p) <= 0 {
 			break
 		}
 		p = (p + 1) & positionMask
@@ -293,55 +293,55 @@ func (c *Ring) drain(v *core.View) uint64 {
 	return p
 }
 
-// Put sends the message at from, if there is room, and does not wake anybody.
-func (c *Ring) Put(v *core.View, from unsafe.Pointer) (place, outcome) {
+// put sends the message at from, if there is room, and does not wake anybody.
+func (c *Ring) put(v *core.View, from unsafe.Pointer) (place, outcome) {
 	at, how := c.ClaimSend(v, true)
 	if how != done {
 		return at, how
 	}
 	core.RaceReleaseMerge(c.local)
-	core.CopyIn(c.Message(v, at.Position), from, c.Size)
+	core.CopyIn(c.message(v, at.position), from, c.size)
 	// This fails if the region was closed since: then the repair steps over the cell.
-	if !atomic.CompareAndSwapUint64(c.Word(v, at.Position), at.word, c.Mark(at.Position, CellFull)) {
+	if !atomic.CompareAndSwapUint64(c.word(v, at.position), at.word, c.mark(at.position, cellFull)) {
 		return at, gone
 	}
-	c.moveOn(v, (at.Position+1)&positionMask)
+	c.moveOn(v, (at.position+1)&positionMask)
 	return at, done
 }
 
 // moveOn notes that every position below next has been claimed. It comes after a cell has
 // been published, since receivers who spin tear its line away between two writes.
 func (c *Ring) moveOn(v *core.View, next uint64) {
-	core.StoreOwn(&c.Sends, next)
+	core.StoreOwn(&c.sends, next)
 	if next&c.every == 0 {
 		c.raise(&c.head(v).tail, next)
 	}
 }
 
-// Take receives a message into to, if there is one, and does not wake anybody.
-func (c *Ring) Take(v *core.View, to unsafe.Pointer) (place, outcome) {
-	at, how := c.ClaimReceive(v, true)
+// take receives a message into to, if there is one, and does not wake anybody.
+func (c *Ring) take(v *core.View, to unsafe.Pointer) (place, outcome) {
+	at, how := c.claimReceive(v, true)
 	if how != done {
 		return at, how
 	}
-	core.CopyOut(to, c.Message(v, at.Position), c.Size)
+	core.CopyOut(to, c.message(v, at.position), c.size)
 	core.RaceAcquire(c.local)
 	return at, c.giveBack(v, at)
 }
 
 // giveBack gives the cell of a message that was received back to the senders.
 func (c *Ring) giveBack(v *core.View, at place) outcome {
-	if !c.release(c.Word(v, at.Position), at.word, c.free(at.Position)) {
+	if !c.release(c.word(v, at.position), at.word, c.free(at.position)) {
 		return gone
 	}
-	if (at.Position+1)&c.every == 0 {
+	if (at.position+1)&c.every == 0 {
 		c.drain(v)
 	}
 	return done
 }
 
 // free is the word of the cell of p when it has been given back.
-func (c *Ring) free(p uint64) uint64 { return c.Mark(p+c.Mask+1, CellEmpty) }
+func (c *Ring) free(p uint64) uint64 { return c.mark(p+c.mask+1, cellEmpty) }
 
 // release fails if the region was closed since: then the message is received by another.
 func (c *Ring) release(word *uint64, mine, free uint64) bool {
@@ -351,7 +351,7 @@ func (c *Ring) release(word *uint64, mine, free uint64) bool {
 // putBack leaves a message that was claimed to the next receiver.
 func (c *Ring) putBack(v *core.View, at place) {
 	core.RaceReleaseMerge(c.local)
-	if atomic.CompareAndSwapUint64(c.Word(v, at.Position), at.word, c.Mark(at.Position, CellFull)) {
+	if atomic.CompareAndSwapUint64(c.word(v, at.position), at.word, c.mark(at.position, cellFull)) {
 		atomic.AddUint64(&c.head(v).epoch, 1)
 		c.sent(v)
 	}
@@ -381,13 +381,13 @@ func (c *Ring) received(v *core.View) {
 // count returns how many messages wait.
 func (c *Ring) count(v *core.View) (n int) {
 	p := c.drain(v)
-	for range c.Mask + 1 {
-		w := atomic.LoadUint64(c.Word(v, p))
+	for range c.mask + 1 {
+		w := atomic.LoadUint64(c.word(v, p))
 		if c.ahead(w, p) == 0 {
-			switch w & StateMask {
-			case CellFull:
+			switch w & stateMask {
+			case cellFull:
 				n++
-			case CellEmpty, CellSealed:
+			case cellEmpty, cellSealed:
 				return n
 			}
 		}

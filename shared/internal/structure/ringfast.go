@@ -21,16 +21,16 @@ import (
 
 // putNow sends a message if the first cell is empty, and does not wake anybody.
 func putNow[T any](r *Ring, v *core.View, message *T) bool {
-	p := atomic.LoadUint64(&r.Sends)
-	word := r.Word(v, p)
-	empty := r.Mark(p, CellEmpty)
-	mine := empty ^ CellEmpty ^ cellWriting | r.me
+	p := atomic.LoadUint64(&r.sends)
+	word := r.word(v, p)
+	empty := r.mark(p, cellEmpty)
+	mine := empty ^ cellEmpty ^ cellWriting | r.me
 	if atomic.LoadUint64(word) != empty || atomic.LoadUint32(&r.head(v).closed) != 0 || !atomic.CompareAndSwapUint64(word, empty, mine) {
 		return false
 	}
 	core.RaceReleaseMerge(r.local)
 	core.WriteCell(unsafe.Add(unsafe.Pointer(word), cellWord), message)
-	if !atomic.CompareAndSwapUint64(word, mine, empty^CellEmpty^CellFull) {
+	if !atomic.CompareAndSwapUint64(word, mine, empty^cellEmpty^cellFull) {
 		return false // the region was closed since
 	}
 	r.moveOn(v, (p+1)&positionMask)
@@ -46,7 +46,7 @@ const fetchAhead = 8
 
 func (c *Ring) fetch(v *core.View, p, ahead uint64) {
 	if ahead != 0 {
-		core.Fetch(c.Word(v, p+ahead))
+		core.Fetch(c.word(v, p+ahead))
 	}
 }
 
@@ -61,13 +61,13 @@ func putSome[T any](r *Ring, v *core.View, messages []T) int {
 	if atomic.LoadUint32(&r.head(v).closed) != 0 {
 		return 0
 	}
-	p := atomic.LoadUint64(&r.Sends)
+	p := atomic.LoadUint64(&r.sends)
 	n := uint64(0)
 	for n < min(uint64(len(messages)), mostClaims) {
 
 		r.fetch(v, p+n, r.far)
-		word, empty := r.Word(v, p+n), r.Mark((p+n)&positionMask, CellEmpty)
-		if atomic.LoadUint64(word) != empty || !atomic.CompareAndSwapUint64(word, empty, empty^CellEmpty^cellWriting|r.me) {
+		word, empty := r.word(v, p+n), r.mark((p+n)&positionMask, cellEmpty)
+		if atomic.LoadUint64(word) != empty || !atomic.CompareAndSwapUint64(word, empty, empty^cellEmpty^cellWriting|r.me) {
 			break
 		}
 		core.RaceReleaseMerge(r.local)
@@ -75,8 +75,8 @@ func putSome[T any](r *Ring, v *core.View, messages []T) int {
 		n++
 	}
 	for i := range n {
-		empty := r.Mark((p+i)&positionMask, CellEmpty)
-		if !atomic.CompareAndSwapUint64(r.Word(v, p+i), empty^CellEmpty^cellWriting|r.me, empty^CellEmpty^CellFull) {
+		empty := r.mark((p+i)&positionMask, cellEmpty)
+		if !atomic.CompareAndSwapUint64(r.word(v, p+i), empty^cellEmpty^cellWriting|r.me, empty^cellEmpty^cellFull) {
 			return int(i) // the region was closed since
 		}
 	}
@@ -89,15 +89,15 @@ func putSome[T any](r *Ring, v *core.View, messages []T) int {
 // takeNow receives a message if the first cell is full, or, if wait, becomes so soon, and
 // does not wake anybody. It is blocked too if another receiver was faster.
 func takeNow[T any](r *Ring, v *core.View, message *T, wait bool) outcome {
-	hint := atomic.LoadUint64(&r.Takes)
+	hint := atomic.LoadUint64(&r.takes)
 	if (hint^atomic.LoadUint64(&r.head(v).epoch)<<positionBits)>>positionBits != 0 {
 		return blocked
 	}
 	p := hint & positionMask
 	r.fetch(v, p, atomic.LoadUint64(&r.flow))
-	word := r.Word(v, p)
-	full, free := r.Mark(p, CellFull), r.free(p)
-	mine := full ^ CellFull ^ cellReading | r.me
+	word := r.word(v, p)
+	full, free := r.mark(p, cellFull), r.free(p)
+	mine := full ^ cellFull ^ cellReading | r.me
 	if w := atomic.LoadUint64(word); w == full {
 		core.StoreOwn(&r.flow, r.far)
 	} else {
@@ -112,7 +112,7 @@ func takeNow[T any](r *Ring, v *core.View, message *T, wait bool) outcome {
 	if !atomic.CompareAndSwapUint64(word, full, mine) {
 		return blocked
 	}
-	core.StoreOwn(&r.Takes, hint&^positionMask|(p+1)&positionMask)
+	core.StoreOwn(&r.takes, hint&^positionMask|(p+1)&positionMask)
 	core.ReadCell(message, unsafe.Add(unsafe.Pointer(word), cellWord))
 	core.RaceAcquire(r.local)
 	if !r.release(word, mine, free) {
@@ -127,15 +127,15 @@ func takeNow[T any](r *Ring, v *core.View, message *T, wait bool) outcome {
 // takeSome receives as many messages as there are full cells one behind the other, and
 // returns how many.
 func takeSome[T any](r *Ring, v *core.View, messages []T) (n int) {
-	hint := atomic.LoadUint64(&r.Takes)
+	hint := atomic.LoadUint64(&r.takes)
 	if (hint^atomic.LoadUint64(&r.head(v).epoch)<<positionBits)>>positionBits != 0 {
 		return 0
 	}
 	p, ahead := hint&positionMask, atomic.LoadUint64(&r.flow)
 	for n < len(messages) {
 		r.fetch(v, p, ahead)
-		word, full := r.Word(v, p), r.Mark(p, CellFull)
-		mine := full ^ CellFull ^ cellReading | r.me
+		word, full := r.word(v, p), r.mark(p, cellFull)
+		mine := full ^ cellFull ^ cellReading | r.me
 		if atomic.LoadUint64(word) != full || !atomic.CompareAndSwapUint64(word, full, mine) {
 			break
 		}
@@ -155,6 +155,6 @@ func takeSome[T any](r *Ring, v *core.View, messages []T) (n int) {
 	}
 	core.RaceAcquire(r.local)
 	core.StoreOwn(&r.flow, r.far)
-	core.StoreOwn(&r.Takes, hint&^positionMask|p)
+	core.StoreOwn(&r.takes, hint&^positionMask|p)
 	return n
 }

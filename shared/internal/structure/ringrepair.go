@@ -26,7 +26,7 @@ func DeclareChan(r *core.Region, name string, s shape.Shape, capacity int) (*Rin
 		return nil, fmt.Errorf("shared: chan %q: a message of %d bytes: at most %d", name, s.Size, maxMessage)
 	}
 	n := core.PowerOfTwo(uint64(capacity))
-	size := RingHeadSize + 2*core.RoundUp(r.EventSize(), core.Line) + n*core.RoundUp(cellWord+uint64(s.Size), core.Line)
+	size := ringHeadSize + 2*core.RoundUp(r.EventSize(), core.Line) + n*core.RoundUp(cellWord+uint64(s.Size), core.Line)
 	t, err := r.Declare(context.Background(), core.Declaration{
 		Kind: KindChan, Name: name, Shape: s, Size: size, Params: [4]uint64{uint64(s.Size), n},
 		Init: func(v *core.View, t core.Structure) {
@@ -53,13 +53,13 @@ func RingOf(t core.Structure) (*Ring, bool) {
 	}
 	r := t.Region
 	c := &Ring{
-		Structure: t, Size: uintptr(size), Stride: core.RoundUp(cellWord+size, core.Line), Mask: capacity - 1,
-		News: t.Offset + RingHeadSize, me: uint64(r.Slot) << SlotShift,
+		Structure: t, size: uintptr(size), stride: core.RoundUp(cellWord+size, core.Line), mask: capacity - 1,
+		News: t.Offset + ringHeadSize, me: uint64(r.Slot) << slotShift,
 	}
 	for 1<<c.shift < capacity {
 		c.shift++
 	}
-	c.lapBits = min(64-LapShift, positionBits-c.shift)
+	c.lapBits = min(64-lapShift, positionBits-c.shift)
 	c.laps = 1<<c.lapBits - 1
 	if core.CanFetch() && capacity >= 4*fetchAhead {
 		c.far = fetchAhead
@@ -68,14 +68,14 @@ func RingOf(t core.Structure) (*Ring, bool) {
 	c.words = r.EventWords()
 	c.local, c.spins = r.LocalLock(t.Offset), core.ManyProcessors()
 	c.room = c.News + core.RoundUp(r.EventSize(), core.Line)
-	c.Start = c.room + core.RoundUp(r.EventSize(), core.Line)
-	return c, c.Start+capacity*c.Stride-t.Offset == t.Size
+	c.start = c.room + core.RoundUp(r.EventSize(), core.Line)
+	return c, c.start+capacity*c.stride-t.Offset == t.Size
 }
 
-// RepairChan brings the cells into order that a participant had claimed who is dead: none
+// repairChan brings the cells into order that a participant had claimed who is dead: none
 // of its threads runs any more. Where messages wait, those who sleep are woken by the
 // WakeAll that follows.
-func RepairChan(v *core.View, t core.Structure, dead core.Owner) {
+func repairChan(v *core.View, t core.Structure, dead core.Owner) {
 	c, ok := RingOf(t)
 	if !ok {
 		return
@@ -84,14 +84,14 @@ func RepairChan(v *core.View, t core.Structure, dead core.Owner) {
 	// Claims lie between the first cell that was not given back, behind which head may stay,
 	// and the first empty one.
 	p := c.drain(v)
-	for range c.Mask + 1 {
-		word := c.Word(v, p)
+	for range c.mask + 1 {
+		word := c.word(v, p)
 		w := atomic.LoadUint64(word)
-		switch ahead, state := c.ahead(w, p), w&StateMask; {
-		case ahead < 0, ahead == 0 && (state == CellEmpty || state == CellSealed):
+		switch ahead, state := c.ahead(w, p), w&stateMask; {
+		case ahead < 0, ahead == 0 && (state == cellEmpty || state == cellSealed):
 			atomic.AddUint64(&h.epoch, 1)
 			return
-		case ahead == 0 && w>>SlotShift&slotMask == uint64(uint32(dead)-1):
+		case ahead == 0 && w>>slotShift&slotMask == uint64(uint32(dead)-1):
 			c.disown(v, p, w)
 		}
 		p++
@@ -103,11 +103,11 @@ func RepairChan(v *core.View, t core.Structure, dead core.Owner) {
 // disown takes the cell for p away from an owner that is dead. Only its owner changes the
 // word of a claimed cell otherwise.
 func (c *Ring) disown(v *core.View, p, w uint64) {
-	switch w & StateMask {
+	switch w & stateMask {
 	case cellWriting:
-		atomic.CompareAndSwapUint64(c.Word(v, p), w, c.Mark(p, cellSkip))
+		atomic.CompareAndSwapUint64(c.word(v, p), w, c.mark(p, cellSkip))
 	case cellReading:
-		atomic.CompareAndSwapUint64(c.Word(v, p), w, c.Mark(p, CellFull))
+		atomic.CompareAndSwapUint64(c.word(v, p), w, c.mark(p, cellFull))
 	}
 }
 
@@ -115,8 +115,8 @@ func (c *Ring) disown(v *core.View, p, w uint64) {
 // dead and its work has been brought into order. The kernel wakes sleepers at a
 // death; processes that only try see it here.
 func (c *Ring) orphan(v *core.View, at place) bool {
-	slot := at.word >> SlotShift & slotMask
-	if state := at.word & StateMask; state != cellWriting && state != cellReading || slot >= uint64(c.Region.Config.Slots) {
+	slot := at.word >> slotShift & slotMask
+	if state := at.word & stateMask; state != cellWriting && state != cellReading || slot >= uint64(c.Region.Config.Slots) {
 		return false
 	}
 	life := atomic.LoadUint32(&v.Slot(c.Region.Plan, int(slot)).Life.Word)

@@ -28,7 +28,7 @@ func Send[T any](ctx context.Context, c *Ring, message *T) error {
 func (c *Ring) send(ctx context.Context, v *core.View, message unsafe.Pointer) error {
 	defer v.Done()
 	for tries := 0; ; {
-		at, how := c.Put(v, message)
+		at, how := c.put(v, message)
 		if how == done {
 			c.sent(v)
 			return nil
@@ -46,7 +46,7 @@ func TrySend[T any](c *Ring, message *T) (bool, error) {
 	}
 	defer v.Done()
 	for tries := 0; ; {
-		at, how := c.Put(v, unsafe.Pointer(message))
+		at, how := c.put(v, unsafe.Pointer(message))
 		switch {
 		case how == done:
 			c.sent(v)
@@ -74,7 +74,7 @@ func SendBatch[T any](ctx context.Context, c *Ring, messages []T) (n int, err er
 			n += some
 			continue
 		}
-		at, how := c.Put(v, unsafe.Pointer(&messages[n]))
+		at, how := c.put(v, unsafe.Pointer(&messages[n]))
 		if how == done {
 			n++
 			continue
@@ -110,7 +110,7 @@ func Receive[T any](ctx context.Context, c *Ring, message *T) error {
 // fails.
 func receiveWaiting[T any](ctx context.Context, c *Ring, v *core.View, message *T) error {
 	for tries := 0; ; {
-		at, how := c.Take(v, unsafe.Pointer(message))
+		at, how := c.take(v, unsafe.Pointer(message))
 		if how == blocked {
 			how = takeNow(c, v, message, true)
 		}
@@ -135,7 +135,7 @@ func TryReceive[T any](c *Ring, message *T) (bool, error) {
 	}
 	defer v.Done()
 	for tries := 0; ; {
-		at, how := c.Take(v, unsafe.Pointer(message))
+		at, how := c.take(v, unsafe.Pointer(message))
 		switch {
 		case how == done:
 			c.received(v)
@@ -164,7 +164,7 @@ func ReceiveBatch[T any](ctx context.Context, c *Ring, messages []T) (n int, err
 			n += some
 			continue
 		}
-		at, how := c.Take(v, unsafe.Pointer(&messages[n]))
+		at, how := c.take(v, unsafe.Pointer(&messages[n]))
 		if how == done {
 			n++
 			continue
@@ -195,7 +195,7 @@ func Handle[T any](ctx context.Context, c *Ring, handle func(message T) error) e
 	}
 	defer v.Done()
 	for tries := 0; ; {
-		at, how := c.ClaimReceive(v, true)
+		at, how := c.claimReceive(v, true)
 		if how == done {
 			return handleClaimed(c, v, at, handle)
 		}
@@ -213,7 +213,7 @@ func handleClaimed[T any](c *Ring, v *core.View, at place, handle func(message T
 		}
 	}()
 	var message T
-	core.CopyOut(unsafe.Pointer(&message), c.Message(v, at.Position), c.Size)
+	core.CopyOut(unsafe.Pointer(&message), c.message(v, at.position), c.size)
 	core.RaceAcquire(c.local)
 	if c.Region.View.Load() != v { // closed meanwhile: the copy may be of zeros
 		return c.Region.Closed()
@@ -246,7 +246,7 @@ func (c *Ring) ReceiveValue(ctx context.Context, to core.Value) error {
 	}
 	defer v.Done()
 	for tries := 0; ; {
-		at, how := c.Take(v, to.At)
+		at, how := c.take(v, to.At)
 		if how == done {
 			c.received(v)
 			return nil
@@ -290,15 +290,15 @@ func (c *Ring) Positions() (in, out uint64, err error) {
 	defer v.Done()
 	h := c.head(v)
 	in, out = atomic.LoadUint64(&h.tail)&positionMask, atomic.LoadUint64(&h.head)&positionMask
-	for range c.Mask + 1 {
-		w := atomic.LoadUint64(c.Word(v, in))
-		if ahead, state := c.ahead(w, in), w&StateMask; ahead < 0 || ahead == 0 && (state == CellEmpty || state == CellSealed) {
+	for range c.mask + 1 {
+		w := atomic.LoadUint64(c.word(v, in))
+		if ahead, state := c.ahead(w, in), w&stateMask; ahead < 0 || ahead == 0 && (state == cellEmpty || state == cellSealed) {
 			break
 		}
 		in = (in + 1) & positionMask
 	}
-	for range c.Mask + 1 {
-		if c.ahead(atomic.LoadUint64(c.Word(v, out)), out) <= 0 {
+	for range c.mask + 1 {
+		if c.ahead(atomic.LoadUint64(c.word(v, out)), out) <= 0 {
 			break
 		}
 		out = (out + 1) & positionMask
@@ -307,4 +307,4 @@ func (c *Ring) Positions() (in, out uint64, err error) {
 }
 
 // Cap is for how many messages there is room.
-func (c *Ring) Cap() int { return int(c.Mask + 1) }
+func (c *Ring) Cap() int { return int(c.mask + 1) }

@@ -16,7 +16,7 @@ import (
 
 // spin waits a little for the word of a cell to change, and reports whether it did.
 func (c *Ring) spin(v *core.View, at place, sending bool) bool {
-	word := c.Word(v, at.Position)
+	word := c.word(v, at.position)
 	if !c.spins {
 		runtime.Gosched() // a goroutine of this process may be what it waits for
 		return atomic.LoadUint64(word) != at.word
@@ -25,17 +25,17 @@ func (c *Ring) spin(v *core.View, at place, sending bool) bool {
 	switch {
 	case sending:
 		e = &c.sending
-		core.Rest(min(c.Mask/2, core.BackOffRounds))
+		core.Rest(min(c.mask/2, core.BackOffRounds))
 	case e.BackOff():
 		core.Rest(core.BackOffRounds)
 		if atomic.LoadUint64(word) != at.word {
-			next := at.Position + core.BackOffGain
-			e.BackedOff(atomic.LoadUint64(c.Word(v, next)) == c.Mark(next, CellFull))
+			next := at.position + core.BackOffGain
+			e.BackedOff(atomic.LoadUint64(c.word(v, next)) == c.mark(next, cellFull))
 		}
 	}
 	for i := range e.Budget() {
 		core.Pause()
-		if now := atomic.LoadUint64(word); now != at.word && now&StateMask != cellWriting && now&StateMask != cellReading {
+		if now := atomic.LoadUint64(word); now != at.word && now&stateMask != cellWriting && now&stateMask != cellReading {
 			e.Hit(i)
 			return true
 		}
@@ -83,7 +83,7 @@ func (c *Ring) lost(v *core.View, at place) error {
 }
 
 func (c *Ring) damage(at place) error {
-	return fmt.Errorf("shared: chan %q in region %q: %w: cell %d has state %#x", c.Name, c.Region.Name, core.ErrCorrupt, at.Position&c.Mask, at.word)
+	return fmt.Errorf("shared: chan %q in region %q: %w: cell %d has state %#x", c.Name, c.Region.Name, core.ErrCorrupt, at.position&c.mask, at.word)
 }
 
 // fail tells why a message was not sent or received; nil is the end.
@@ -107,7 +107,7 @@ func (c *Ring) await(ctx context.Context, v *core.View, at place, spun, sending 
 	if !spun && c.spin(v, at, sending) {
 		return nil
 	}
-	event, look := c.News, c.ClaimReceive
+	event, look := c.News, c.claimReceive
 	if sending {
 		event, look = c.room, c.ClaimSend
 	}

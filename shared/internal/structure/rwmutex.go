@@ -26,16 +26,16 @@ type RWMutex struct {
 //
 // The state changes under the lock only, so that the kernel's mark of a dead holder is all
 // that its successor needs, together with the state, to know what the dead one was at.
-type RwHead struct {
+type rwHead struct {
 	_     structs.HostLayout
 	lock  core.Node
 	_     [24]byte
 	State uint32
-	UpTo  uint32 // the slots of those who ever opened it lie below this one
+	upTo  uint32 // the slots of those who ever opened it lie below this one
 	_     [56]byte
 }
 
-const RwHeadSize = 128
+const rwHeadSize = 128
 
 const (
 	rwFree   = 0
@@ -49,7 +49,7 @@ const (
 func DeclareRWMutex(r *core.Region, name string) (*RWMutex, error) {
 	t, err := r.Declare(context.Background(), core.Declaration{
 		Kind: KindRWMutex, Name: name, Size: rwCounts(r) + uint64(r.Config.Slots)*core.Line,
-		Init: func(v *core.View, t core.Structure) { (*RwHead)(v.At(t.Offset)).lock.Kind = core.RobustShared },
+		Init: func(v *core.View, t core.Structure) { (*rwHead)(v.At(t.Offset)).lock.Kind = core.RobustShared },
 	})
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func DeclareRWMutex(r *core.Region, name string) (*RWMutex, error) {
 		return nil, err
 	}
 	defer v.Done()
-	m := &RWMutex{Structure: t, own: rwCount(t, r.Slot), local: r.LocalLock(t.Offset), left: r.LocalLock(t.Offset + RwHeadSize)}
+	m := &RWMutex{Structure: t, own: rwCount(t, r.Slot), local: r.LocalLock(t.Offset), left: r.LocalLock(t.Offset + rwHeadSize)}
 	// The count bears the participant's incarnation: an earlier owner's is void.
 	for own := m.count(v); ; {
 		n := atomic.LoadUint64(own)
@@ -67,7 +67,7 @@ func DeclareRWMutex(r *core.Region, name string) (*RWMutex, error) {
 			break
 		}
 	}
-	for upTo := &m.Head(v).UpTo; ; {
+	for upTo := &m.Head(v).upTo; ; {
 		n := atomic.LoadUint32(upTo)
 		if n > uint32(r.Slot) || atomic.CompareAndSwapUint32(upTo, n, uint32(r.Slot)+1) {
 			break
@@ -80,16 +80,16 @@ func DeclareRWMutex(r *core.Region, name string) (*RWMutex, error) {
 // After the head comes the event for which a writer waits, then a line for the count of
 // each participant: the number of its readers, below its incarnation.
 
-func rwCounts(r *core.Region) uint64 { return RwHeadSize + core.RoundUp(r.EventSize(), core.Line) }
+func rwCounts(r *core.Region) uint64 { return rwHeadSize + core.RoundUp(r.EventSize(), core.Line) }
 
 func rwCount(t core.Structure, slot int) uint64 {
 	return t.Offset + rwCounts(t.Region) + uint64(slot)*core.Line
 }
 
 // drained is the event that the last reader of a participant has left.
-func drained(t core.Structure) uint64 { return t.Offset + RwHeadSize }
+func drained(t core.Structure) uint64 { return t.Offset + rwHeadSize }
 
-func (m *RWMutex) Head(v *core.View) *RwHead  { return (*RwHead)(v.At(m.Offset)) }
+func (m *RWMutex) Head(v *core.View) *rwHead  { return (*rwHead)(v.At(m.Offset)) }
 func (m *RWMutex) count(v *core.View) *uint64 { return (*uint64)(v.At(m.own)) }
 
 // repair brings the state into order that a dead writer has left, and says whether what

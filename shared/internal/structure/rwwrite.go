@@ -107,7 +107,7 @@ const rwSpins = 20
 
 // empty reports whether no participant that lives has readers.
 func (m *RWMutex) empty(v *core.View) bool {
-	for i := range int(min(atomic.LoadUint32(&m.Head(v).UpTo), m.Region.Config.Slots)) {
+	for i := range int(min(atomic.LoadUint32(&m.Head(v).upTo), m.Region.Config.Slots)) {
 		n := atomic.LoadUint64((*uint64)(v.At(rwCount(m.Structure, i))))
 		if uint32(n) != 0 && m.Region.Alive(v, core.OwnerOf(i, uint32(n>>32))) {
 			return false

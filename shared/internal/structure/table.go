@@ -29,30 +29,30 @@ import (
 // that a reader may find it in two places and never in none; but a reader that had passed
 // the hole before, and reads the old place after, sees it in neither. So moves counts
 // between the two steps, and a reader that found nothing looks again if it has changed.
-type StripeHead struct {
+type stripeHead struct {
 	_     structs.HostLayout
-	Lock  core.Node
+	lock  core.Node
 	_     [24]byte
-	Moves uint64
-	Count uint64 // of entries
-	Top   uint32 // of the stack
-	Fresh uint32 // the cells from this one on were never used, and are not on the stack
+	moves uint64
+	count uint64 // of entries
+	top   uint32 // of the stack
+	fresh uint32 // the cells from this one on were never used, and are not on the stack
 	_     [40]byte
 }
 
-const StripeHeadSize = 128
+const stripeHeadSize = 128
 
 // The parts of an index word: version, a part of the hash, and the cell's number plus 1.
 const (
 	wordTag     = 28
 	wordVersion = 36
-	CellMask    = 1<<wordTag - 1
-	WordEmpty   = 0
-	WordHole    = CellMask
+	cellMask    = 1<<wordTag - 1
+	wordEmpty   = 0
+	wordHole    = cellMask
 )
 
-// Succeed returns the word that replaces word: with a new version.
-func Succeed(word, tagged uint64) uint64 {
+// succeed returns the word that replaces word: with a new version.
+func succeed(word, tagged uint64) uint64 {
 	return (word>>wordVersion+1)<<wordVersion | tagged&(1<<wordVersion-1)
 }
 
@@ -61,7 +61,7 @@ func Succeed(word, tagged uint64) uint64 {
 type mapLayout struct {
 	Capacity, Key, Val uint64 // entries, and bytes of a key and of a value
 
-	Stripes, Slots, Cells uint64 // how many; slots and cells are those of one stripe
+	Stripes, slots, cells uint64 // how many; slots and cells are those of one stripe
 	value, Stride         uint64 // where a cell's value is, and a cell's length
 	free, data, event     uint64 // where a stripe's stack, cells and event are
 	stripe                uint64 // its length
@@ -69,10 +69,10 @@ type mapLayout struct {
 
 const maxMapCapacity = 1 << 27
 
-// MapLayoutOf lays out a map whose events have so many bytes. A stripe has more cells than
+// mapLayoutOf lays out a map whose events have so many bytes. A stripe has more cells than
 // its share: hashes do not fill the stripes evenly, and 8 standard deviations are room enough
 // for all.
-func MapLayoutOf(capacity, key, val, event uint64) (l mapLayout, ok bool) {
+func mapLayoutOf(capacity, key, val, event uint64) (l mapLayout, ok bool) {
 	if capacity == 0 || capacity > maxMapCapacity || key == 0 || val == 0 || key > math.MaxUint32 || val > math.MaxUint32 {
 		return l, false
 	}
@@ -80,13 +80,13 @@ func MapLayoutOf(capacity, key, val, event uint64) (l mapLayout, ok bool) {
 	for l.Stripes < 64 && capacity/l.Stripes >= 1024 {
 		l.Stripes *= 2
 	}
-	l.Cells = capacity
+	l.cells = capacity
 	if l.Stripes > 1 {
 		share := capacity / l.Stripes
-		l.Cells = share + 8*uint64(math.Sqrt(float64(share))) + 16
+		l.cells = share + 8*uint64(math.Sqrt(float64(share))) + 16
 	}
-	l.Slots = core.PowerOfTwo(max(l.Cells+l.Cells/2, 4))
-	l.Cells++ // one for the value that replaces another
+	l.slots = core.PowerOfTwo(max(l.cells+l.cells/2, 4))
+	l.cells++ // one for the value that replaces another
 	l.value = core.RoundUp(key, 8)
 	l.Stride = l.value + core.RoundUp(val, 8)
 	if l.Stride <= core.Line {
@@ -94,68 +94,68 @@ func MapLayoutOf(capacity, key, val, event uint64) (l mapLayout, ok bool) {
 	} else {
 		l.Stride = core.RoundUp(l.Stride, core.Line)
 	}
-	l.free = StripeHeadSize + core.RoundUp(8*l.Slots, core.Line)
-	l.data = l.free + core.RoundUp(4*l.Cells, core.Line)
-	l.event = l.data + core.RoundUp(l.Cells*l.Stride, core.Line)
+	l.free = stripeHeadSize + core.RoundUp(8*l.slots, core.Line)
+	l.data = l.free + core.RoundUp(4*l.cells, core.Line)
+	l.event = l.data + core.RoundUp(l.cells*l.Stride, core.Line)
 	l.stripe = l.event + core.RoundUp(event, core.Line)
 	return l, true
 }
 
 // LayoutOf lays out the map that lies in t, if what its entry says can be true.
 func LayoutOf(t core.Structure) (mapLayout, bool) {
-	l, ok := MapLayoutOf(t.Params[0], t.Params[1], t.Params[2], t.Region.EventSize())
-	return l, ok && l.Size() == t.Size
+	l, ok := mapLayoutOf(t.Params[0], t.Params[1], t.Params[2], t.Region.EventSize())
+	return l, ok && l.size() == t.Size
 }
 
-func (l *mapLayout) Size() uint64 { return l.Stripes * l.stripe }
+func (l *mapLayout) size() uint64 { return l.Stripes * l.stripe }
 
 // Table is a map without its types: keys and values are bytes.
 type Table struct {
 	core.Structure
 	mapLayout
-	Blank []shape.Run     // what == does not look at in keys
+	blank []shape.Run     // what == does not look at in keys
 	local []chan struct{} // of each stripe, held by the one goroutine of this process that waits
 }
 
 func NewTable(t core.Structure, l mapLayout, blank []shape.Run) *Table {
-	m := &Table{Structure: t, mapLayout: l, Blank: blank}
+	m := &Table{Structure: t, mapLayout: l, blank: blank}
 	for i := range l.Stripes {
 		m.local = append(m.local, t.Region.LocalLock(t.Offset+i*l.stripe))
 	}
 	return m
 }
 
-// Stripe is one stripe of a map, in one view.
-type Stripe struct {
+// stripe is one stripe of a map, in one view.
+type stripe struct {
 	*Table
 	v     *core.View
 	start uint64
 	local chan struct{}
 }
 
-// At returns the stripe for keys with this hash.
-func (t *Table) At(v *core.View, hash uint64) Stripe { return t.nth(v, hash&(t.Stripes-1)) }
+// at returns the stripe for keys with this hash.
+func (t *Table) at(v *core.View, hash uint64) stripe { return t.nth(v, hash&(t.Stripes-1)) }
 
-func (t *Table) nth(v *core.View, i uint64) Stripe {
-	return Stripe{t, v, t.Offset + i*t.mapLayout.stripe, t.local[i]}
+func (t *Table) nth(v *core.View, i uint64) stripe {
+	return stripe{t, v, t.Offset + i*t.mapLayout.stripe, t.local[i]}
 }
 
 // changed is the event of a change of the stripe.
-func (s Stripe) changed() uint64 { return s.start + s.event }
+func (s stripe) changed() uint64 { return s.start + s.event }
 
-func (s Stripe) Head() *StripeHead { return (*StripeHead)(s.v.At(s.start)) }
+func (s stripe) head() *stripeHead { return (*stripeHead)(s.v.At(s.start)) }
 
-func (s Stripe) Word(slot uint64) *uint64 {
-	return (*uint64)(s.v.At(s.start + StripeHeadSize + 8*(slot&(s.Slots-1))))
+func (s stripe) word(slot uint64) *uint64 {
+	return (*uint64)(s.v.At(s.start + stripeHeadSize + 8*(slot&(s.slots-1))))
 }
 
-// Cell returns the cell with this number, which is less than s.cells.
-func (s Stripe) Cell(n uint64) unsafe.Pointer { return s.v.At(s.start + s.data + n*s.Stride) }
+// cell returns the cell with this number, which is less than s.cells.
+func (s stripe) cell(n uint64) unsafe.Pointer { return s.v.At(s.start + s.data + n*s.Stride) }
 
-func (s Stripe) Stack(i uint32) *uint32 { return (*uint32)(s.v.At(s.start + s.free + 4*uint64(i))) }
+func (s stripe) stack(i uint32) *uint32 { return (*uint32)(s.v.At(s.start + s.free + 4*uint64(i))) }
 
-// Home is where the probes for a hash begin.
-func (t *Table) Home(hash uint64) uint64 { return hash >> 8 & (t.Slots - 1) }
+// home is where the probes for a hash begin.
+func (t *Table) home(hash uint64) uint64 { return hash >> 8 & (t.slots - 1) }
 
-// Tag is the hash's part in the word.
-func Tag(hash uint64) uint64 { return hash >> 56 << wordTag }
+// tag is the hash's part in the word.
+func tag(hash uint64) uint64 { return hash >> 56 << wordTag }

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// StripeWatch follows the changes of a stripe.
-type StripeWatch struct {
+// stripeWatch follows the changes of a stripe.
+type stripeWatch struct {
 	table  *Table
 	index  uint64
 	words  []uint64          // of the stripe's index, as it was last seen
@@ -18,13 +18,13 @@ type StripeWatch struct {
 }
 
 // WatchStripe returns what follows the changes of the stripe with this number.
-func (t *Table) WatchStripe(i uint64) *StripeWatch {
-	return &StripeWatch{table: t, index: i, values: make(map[string][]byte)}
+func (t *Table) WatchStripe(i uint64) *stripeWatch {
+	return &stripeWatch{table: t, index: i, values: make(map[string][]byte)}
 }
 
 // Next waits until the stripe has changed since the last call, and returns what is new. A nil
 // value is an entry that was deleted.
-func (w *StripeWatch) Next(ctx context.Context) (news []Entry, err error) {
+func (w *stripeWatch) Next(ctx context.Context) (news []Entry, err error) {
 	t := w.table
 	v, err := t.Region.Use()
 	if err != nil {
@@ -34,7 +34,7 @@ func (w *StripeWatch) Next(ctx context.Context) (news []Entry, err error) {
 	s := t.nth(v, w.index)
 	first := w.words == nil
 	if first {
-		w.words = make([]uint64, t.Slots)
+		w.words = make([]uint64, t.slots)
 	}
 	for len(news) == 0 {
 		err := t.Region.Wait(ctx, v, s.changed(), func() bool { return s.differs(w.words) || first })
@@ -43,7 +43,7 @@ func (w *StripeWatch) Next(ctx context.Context) (news []Entry, err error) {
 		}
 		// The words come first: what changes from here on is seen the next time.
 		for slot := range w.words {
-			w.words[slot] = atomic.LoadUint64(s.Word(uint64(slot)))
+			w.words[slot] = atomic.LoadUint64(s.word(uint64(slot)))
 		}
 		all, err := t.snapshot(ctx, w.index)
 		if err != nil {
@@ -57,9 +57,9 @@ func (w *StripeWatch) Next(ctx context.Context) (news []Entry, err error) {
 }
 
 // differs reports whether a word of the index is not as it was.
-func (s Stripe) differs(words []uint64) bool {
+func (s stripe) differs(words []uint64) bool {
 	for slot, word := range words {
-		if atomic.LoadUint64(s.Word(uint64(slot))) != word {
+		if atomic.LoadUint64(s.word(uint64(slot))) != word {
 			return true
 		}
 	}
@@ -67,7 +67,7 @@ func (s Stripe) differs(words []uint64) bool {
 }
 
 // compare returns what is new in the entries, and notes them as yielded.
-func (w *StripeWatch) compare(all entries) (news []Entry) {
+func (w *stripeWatch) compare(all entries) (news []Entry) {
 	now := make(map[string][]byte, all.len())
 	for i := range all.len() {
 		e := all.at(i)

@@ -67,11 +67,11 @@ func (t *Table) snapshot(ctx context.Context, i uint64) (all entries, err error)
 	defer v.Done()
 	s := t.nth(v, i)
 	for range 10 {
-		moves := atomic.LoadUint64(&s.Head().Moves)
+		moves := atomic.LoadUint64(&s.head().moves)
 		if all, err = s.scan(); err != nil {
 			return all, err
 		}
-		if atomic.LoadUint64(&s.Head().Moves) == moves {
+		if atomic.LoadUint64(&s.head().moves) == moves {
 			return all, s.open()
 		}
 	}
@@ -87,10 +87,10 @@ func (t *Table) snapshot(ctx context.Context, i uint64) (all entries, err error)
 }
 
 // scan copies the entries of a stripe.
-func (s Stripe) scan() (entries, error) {
+func (s stripe) scan() (entries, error) {
 	all := entries{key: s.Key, val: s.Val}
-	seen := make([]uint64, s.Cells/64+1)
-	for slot := range s.Slots {
+	seen := make([]uint64, s.cells/64+1)
+	for slot := range s.slots {
 		n := len(all.bytes)
 		all.bytes = append(all.bytes, make([]byte, s.Key+s.Val)...)
 		e := all.at(all.len() - 1)
@@ -101,7 +101,7 @@ func (s Stripe) scan() (entries, error) {
 		// An entry on its way is in two slots, which have the same cell.
 		bit := uint64(1) << (cell % 64)
 		all.bytes = all.bytes[:n]
-		if cell == WordEmpty || seen[cell/64]&bit != 0 && all.has(e.Key) {
+		if cell == wordEmpty || seen[cell/64]&bit != 0 && all.has(e.Key) {
 			continue
 		}
 		all.bytes = all.bytes[:n+int(s.Key+s.Val)]
@@ -111,24 +111,24 @@ func (s Stripe) scan() (entries, error) {
 }
 
 // entry copies what is in slot, and returns the number of its cell, plus 1, or wordEmpty.
-func (s Stripe) entry(slot uint64, key, value unsafe.Pointer) (uint64, error) {
-	at := s.Word(slot)
+func (s stripe) entry(slot uint64, key, value unsafe.Pointer) (uint64, error) {
+	at := s.word(slot)
 	word := atomic.LoadUint64(at)
 	for range tries {
-		cell := word & CellMask
-		if cell == WordEmpty || cell == WordHole {
-			return WordEmpty, nil
+		cell := word & cellMask
+		if cell == wordEmpty || cell == wordHole {
+			return wordEmpty, nil
 		}
-		if cell > s.Cells {
-			return WordEmpty, s.corrupt()
+		if cell > s.cells {
+			return wordEmpty, s.corrupt()
 		}
-		core.CopyOut(key, s.Cell(cell-1), uintptr(s.Key))
-		core.CopyOut(value, unsafe.Add(s.Cell(cell-1), s.value), uintptr(s.Val))
+		core.CopyOut(key, s.cell(cell-1), uintptr(s.Key))
+		core.CopyOut(value, unsafe.Add(s.cell(cell-1), s.value), uintptr(s.Val))
 		again := atomic.LoadUint64(at)
 		if again == word {
 			return cell, nil
 		}
 		word = again
 	}
-	return WordEmpty, fmt.Errorf("shared: map %q: an entry: %w", s.Name, errBusy)
+	return wordEmpty, fmt.Errorf("shared: map %q: an entry: %w", s.Name, errBusy)
 }

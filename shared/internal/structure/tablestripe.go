@@ -23,20 +23,20 @@ const (
 )
 
 // probe looks for a key.
-func (s Stripe) probe(hash uint64, key unsafe.Pointer) (slot, word uint64, found int) {
-	start, want := s.Home(hash), Tag(hash)
-	for i := range s.Slots {
+func (s stripe) probe(hash uint64, key unsafe.Pointer) (slot, word uint64, found int) {
+	start, want := s.home(hash), tag(hash)
+	for i := range s.slots {
 		slot = start + i
-		at := s.Word(slot)
+		at := s.word(slot)
 		word = atomic.LoadUint64(at)
-		switch cell := word & CellMask; {
-		case cell == WordEmpty:
+		switch cell := word & cellMask; {
+		case cell == wordEmpty:
 			return slot, word, missed
-		case cell == WordHole || word&(0xff<<wordTag) != want:
+		case cell == wordHole || word&(0xff<<wordTag) != want:
 			continue
-		case cell > s.Cells:
+		case cell > s.cells:
 			return slot, word, corrupt
-		case equalIn(s.Cell(cell-1), key, s.Key):
+		case equalIn(s.cell(cell-1), key, s.Key):
 			return slot, word, hit
 		}
 		if atomic.LoadUint64(at) != word {
@@ -71,18 +71,18 @@ var errBusy = errors.New("it changes faster than it can be read")
 
 // read copies the value for a key to value, which is spoiled if there is none. It takes no
 // lock, and fails with errBusy if the writers are too many.
-func (s Stripe) read(hash uint64, key, value unsafe.Pointer) (bool, error) {
+func (s stripe) read(hash uint64, key, value unsafe.Pointer) (bool, error) {
 	for i := range tries {
-		moves := atomic.LoadUint64(&s.Head().Moves)
+		moves := atomic.LoadUint64(&s.head().moves)
 		slot, word, found := s.probe(hash, key)
 		switch found {
 		case hit:
-			core.CopyOut(value, unsafe.Add(s.Cell(word&CellMask-1), s.value), uintptr(s.Val))
-			if atomic.LoadUint64(s.Word(slot)) == word {
+			core.CopyOut(value, unsafe.Add(s.cell(word&cellMask-1), s.value), uintptr(s.Val))
+			if atomic.LoadUint64(s.word(slot)) == word {
 				return true, nil
 			}
 		case missed, crowded:
-			if atomic.LoadUint64(&s.Head().Moves) == moves {
+			if atomic.LoadUint64(&s.head().moves) == moves {
 				return false, s.open()
 			}
 		case corrupt:
@@ -96,27 +96,27 @@ func (s Stripe) read(hash uint64, key, value unsafe.Pointer) (bool, error) {
 }
 
 // readInTurn is read after errBusy: it takes its turn with the writers.
-func (s Stripe) readInTurn(ctx context.Context, hash uint64, key, value unsafe.Pointer) (bool, error) {
+func (s stripe) readInTurn(ctx context.Context, hash uint64, key, value unsafe.Pointer) (bool, error) {
 	lock, err := s.lock(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer lock.release(s)
-	_, word, ok, err := s.Find(hash, key)
+	_, word, ok, err := s.find(hash, key)
 	if ok {
-		core.CopyOut(value, unsafe.Add(s.Cell(word&CellMask-1), s.value), uintptr(s.Val))
+		core.CopyOut(value, unsafe.Add(s.cell(word&cellMask-1), s.value), uintptr(s.Val))
 	}
 	return ok, err
 }
 
 // open tells whether the region is still that of the view. If not, what was read means
 // nothing.
-func (s Stripe) open() error { return s.Structure.Open(s.v) }
+func (s stripe) open() error { return s.Structure.Open(s.v) }
 
-func (s Stripe) corrupt() error { return fmt.Errorf("shared: map %q: %w", s.Name, core.ErrCorrupt) }
+func (s stripe) corrupt() error { return fmt.Errorf("shared: map %q: %w", s.Name, core.ErrCorrupt) }
 
-// Find is probe with the lock held.
-func (s Stripe) Find(hash uint64, key unsafe.Pointer) (slot, word uint64, ok bool, err error) {
+// find is probe with the lock held.
+func (s stripe) find(hash uint64, key unsafe.Pointer) (slot, word uint64, ok bool, err error) {
 	slot, word, found := s.probe(hash, key)
 	switch found {
 	case hit:
@@ -131,39 +131,39 @@ func (s Stripe) Find(hash uint64, key unsafe.Pointer) (slot, word uint64, ok boo
 
 var ErrFull = errors.New("full")
 
-func (s Stripe) full() error {
+func (s stripe) full() error {
 	return fmt.Errorf("shared: map %q: %w: it was made for %d entries (delete some, or make another one with a larger capacity)", s.Name, ErrFull, s.Capacity)
 }
 
 // put sets the value for a key, which find has looked for. The lock is held.
-func (s Stripe) put(hash, slot, word uint64, exists bool, key, value unsafe.Pointer) error {
-	h := s.Head()
-	if !exists && !s.room(atomic.LoadUint64(&h.Count)) {
+func (s stripe) put(hash, slot, word uint64, exists bool, key, value unsafe.Pointer) error {
+	h := s.head()
+	if !exists && !s.room(atomic.LoadUint64(&h.count)) {
 		return s.full()
 	}
-	cell := uint64(h.Fresh)
-	if h.Top > 0 {
-		if uint64(h.Top) > s.Cells {
+	cell := uint64(h.fresh)
+	if h.top > 0 {
+		if uint64(h.top) > s.cells {
 			return s.corrupt()
 		}
-		cell = uint64(*s.Stack(h.Top - 1))
-		if cell >= s.Cells {
+		cell = uint64(*s.stack(h.top - 1))
+		if cell >= s.cells {
 			return s.corrupt()
 		}
-		h.Top--
+		h.top--
 	} else {
-		if cell >= s.Cells {
+		if cell >= s.cells {
 			return s.full()
 		}
-		h.Fresh++
+		h.fresh++
 	}
-	core.CopyIn(s.Cell(cell), key, uintptr(s.Key))
-	core.CopyIn(unsafe.Add(s.Cell(cell), s.value), value, uintptr(s.Val))
-	atomic.StoreUint64(s.Word(slot), Succeed(word, Tag(hash)|(cell+1)))
+	core.CopyIn(s.cell(cell), key, uintptr(s.Key))
+	core.CopyIn(unsafe.Add(s.cell(cell), s.value), value, uintptr(s.Val))
+	atomic.StoreUint64(s.word(slot), succeed(word, tag(hash)|(cell+1)))
 	if exists {
-		s.release(word&CellMask - 1)
+		s.release(word&cellMask - 1)
 	} else {
-		atomic.AddUint64(&h.Count, 1)
+		atomic.AddUint64(&h.count, 1)
 	}
 	s.Region.Notify(s.v, s.changed())
 	return nil
@@ -172,78 +172,78 @@ func (s Stripe) put(hash, slot, word uint64, exists bool, key, value unsafe.Poin
 // room reports whether there may be one more entry than the stripe's count. One cell must
 // be left for a replacement of a value, and far below its share a stripe need not ask how
 // many the others have.
-func (s Stripe) room(count uint64) bool {
-	return count < s.Cells-1 && (count*s.Stripes < s.Capacity/2 || s.Table.count(s.v) < s.Capacity)
+func (s stripe) room(count uint64) bool {
+	return count < s.cells-1 && (count*s.Stripes < s.Capacity/2 || s.Table.count(s.v) < s.Capacity)
 }
 
 // release puts a cell on the stack, to which no word points any more. The lock is held.
-func (s Stripe) release(cell uint64) {
-	if h := s.Head(); uint64(h.Top) < s.Cells {
-		*s.Stack(h.Top) = uint32(cell)
-		h.Top++
+func (s stripe) release(cell uint64) {
+	if h := s.head(); uint64(h.top) < s.cells {
+		*s.stack(h.top) = uint32(cell)
+		h.top++
 	}
 }
 
 // remove takes out the entry in slot. The lock is held.
-func (s Stripe) remove(slot, word uint64) {
-	atomic.StoreUint64(s.Word(slot), Succeed(word, WordHole))
-	atomic.AddUint64(&s.Head().Moves, 1)
+func (s stripe) remove(slot, word uint64) {
+	atomic.StoreUint64(s.word(slot), succeed(word, wordHole))
+	atomic.AddUint64(&s.head().moves, 1)
 	s.Close(slot)
-	atomic.AddUint64(&s.Head().Count, math.MaxUint64)
-	s.release(word&CellMask - 1)
+	atomic.AddUint64(&s.head().count, math.MaxUint64)
+	s.release(word&cellMask - 1)
 	s.Region.Notify(s.v, s.changed())
 }
 
 // clear takes out all entries. The lock is held. No word is empty before all entries are holes: no
 // reader misses one that is still there behind it.
-func (s Stripe) clear() {
-	h := s.Head()
-	if atomic.LoadUint64(&h.Count) == 0 {
+func (s stripe) clear() {
+	h := s.head()
+	if atomic.LoadUint64(&h.count) == 0 {
 		return // and the index, which may never have been touched, takes no memory
 	}
-	for _, to := range []uint64{WordHole, WordEmpty} {
-		for slot := range s.Slots {
-			if word := atomic.LoadUint64(s.Word(slot)); word&CellMask != WordEmpty {
-				atomic.StoreUint64(s.Word(slot), Succeed(word, to))
+	for _, to := range []uint64{wordHole, wordEmpty} {
+		for slot := range s.slots {
+			if word := atomic.LoadUint64(s.word(slot)); word&cellMask != wordEmpty {
+				atomic.StoreUint64(s.word(slot), succeed(word, to))
 			}
 		}
 	}
-	h.Top, h.Fresh = 0, 0
-	atomic.StoreUint64(&h.Count, 0)
+	h.top, h.fresh = 0, 0
+	atomic.StoreUint64(&h.count, 0)
 	s.Region.Notify(s.v, s.changed())
 }
 
 // Close moves entries up until the hole can be empty: until no entry behind it is reached
 // by way of it.
-func (s Stripe) Close(hole uint64) {
+func (s stripe) Close(hole uint64) {
 	slot := hole
-	for range s.Slots - 1 {
+	for range s.slots - 1 {
 		slot++
-		word := atomic.LoadUint64(s.Word(slot))
-		cell := word & CellMask
-		if cell == WordEmpty {
+		word := atomic.LoadUint64(s.word(slot))
+		cell := word & cellMask
+		if cell == wordEmpty {
 			break
 		}
-		if cell > s.Cells || s.Distance(slot, cell-1) < slot-hole {
+		if cell > s.cells || s.distance(slot, cell-1) < slot-hole {
 			continue // a hole, or it cannot be that far up
 		}
-		atomic.StoreUint64(s.Word(hole), Succeed(atomic.LoadUint64(s.Word(hole)), word))
-		atomic.AddUint64(&s.Head().Moves, 1)
-		atomic.StoreUint64(s.Word(slot), Succeed(word, WordHole))
+		atomic.StoreUint64(s.word(hole), succeed(atomic.LoadUint64(s.word(hole)), word))
+		atomic.AddUint64(&s.head().moves, 1)
+		atomic.StoreUint64(s.word(slot), succeed(word, wordHole))
 		hole = slot
 	}
-	atomic.StoreUint64(s.Word(hole), Succeed(atomic.LoadUint64(s.Word(hole)), WordEmpty))
+	atomic.StoreUint64(s.word(hole), succeed(atomic.LoadUint64(s.word(hole)), wordEmpty))
 }
 
-// Distance is how far the slot is from the home of the key in the cell.
-func (s Stripe) Distance(slot, cell uint64) uint64 {
-	return (slot - s.Home(xxh64(core.BytesOf(s.Cell(cell), s.Key)))) & (s.Slots - 1)
+// distance is how far the slot is from the home of the key in the cell.
+func (s stripe) distance(slot, cell uint64) uint64 {
+	return (slot - s.home(xxh64(core.BytesOf(s.cell(cell), s.Key)))) & (s.slots - 1)
 }
 
 // count is the number of entries.
 func (t *Table) count(v *core.View) (n uint64) {
 	for i := range t.Stripes {
-		n += min(atomic.LoadUint64(&(*StripeHead)(v.At(t.Offset+i*t.mapLayout.stripe)).Count), t.Cells)
+		n += min(atomic.LoadUint64(&(*stripeHead)(v.At(t.Offset+i*t.mapLayout.stripe)).count), t.cells)
 	}
 	return n
 }

@@ -13,8 +13,8 @@ type held struct{ g *core.RobustOwner }
 
 // lock takes the writers' lock, behind the goroutines of this process that want it. If its
 // last holder was killed, the stripe is brought into order first.
-func (s Stripe) lock(ctx context.Context) (held, error) {
-	g, died, err := s.Region.Lock(ctx, s.v, &s.Head().Lock, s.local)
+func (s stripe) lock(ctx context.Context) (held, error) {
+	g, died, err := s.Region.Lock(ctx, s.v, &s.head().lock, s.local)
 	if err != nil {
 		return held{}, fmt.Errorf("shared: write map %q: %w", s.Name, err)
 	}
@@ -25,44 +25,44 @@ func (s Stripe) lock(ctx context.Context) (held, error) {
 	return held{g}, nil
 }
 
-func (l held) release(s Stripe) {
+func (l held) release(s stripe) {
 	core.RaceRelease(s.local)
-	l.g.Unlock(&s.Head().Lock)
+	l.g.Unlock(&s.head().lock)
 }
 
 // sweep brings the stripe into order whose writer was killed. The lock is held, and if the
 // sweeper is killed too, the next holder begins again.
-func (s Stripe) sweep() {
-	h := s.Head()
-	where := make([]uint64, s.Cells) // of each cell, the slot that has it, plus 1
-	for slot := range s.Slots {
-		word := atomic.LoadUint64(s.Word(slot))
-		cell := word & CellMask
-		if cell == WordEmpty || cell == WordHole {
+func (s stripe) sweep() {
+	h := s.head()
+	where := make([]uint64, s.cells) // of each cell, the slot that has it, plus 1
+	for slot := range s.slots {
+		word := atomic.LoadUint64(s.word(slot))
+		cell := word & cellMask
+		if cell == wordEmpty || cell == wordHole {
 			continue
 		}
 		out := slot // what is to go
-		if cell <= s.Cells {
+		if cell <= s.cells {
 			other := where[cell-1]
 			where[cell-1] = slot + 1
 			if other == 0 {
 				continue
 			}
 			// It was on its way from one slot to another: it stays in the nearer one.
-			if out = other - 1; s.Distance(out, cell-1) < s.Distance(slot, cell-1) {
+			if out = other - 1; s.distance(out, cell-1) < s.distance(slot, cell-1) {
 				out, where[cell-1] = slot, other
 			}
 		}
-		atomic.AddUint64(&h.Moves, 1)
-		atomic.StoreUint64(s.Word(out), Succeed(atomic.LoadUint64(s.Word(out)), WordHole))
+		atomic.AddUint64(&h.moves, 1)
+		atomic.StoreUint64(s.word(out), succeed(atomic.LoadUint64(s.word(out)), wordHole))
 	}
-	for slot := range s.Slots {
-		if atomic.LoadUint64(s.Word(slot))&CellMask == WordHole {
+	for slot := range s.slots {
+		if atomic.LoadUint64(s.word(slot))&cellMask == wordHole {
 			s.Close(slot)
 		}
 	}
-	h.Top = 0
-	count, fresh := uint64(0), min(uint64(h.Fresh), s.Cells)
+	h.top = 0
+	count, fresh := uint64(0), min(uint64(h.fresh), s.cells)
 	for cell, slot := range where {
 		if slot != 0 {
 			count, fresh = count+1, max(fresh, uint64(cell)+1)
@@ -73,8 +73,8 @@ func (s Stripe) sweep() {
 			s.release(cell)
 		}
 	}
-	h.Fresh = uint32(fresh)
-	atomic.StoreUint64(&h.Count, count)
+	h.fresh = uint32(fresh)
+	atomic.StoreUint64(&h.count, count)
 }
 
 // repairMap sweeps the stripes whose writer was killed. One that the kernel marks later
@@ -87,7 +87,7 @@ func repairMap(v *core.View, t core.Structure, _ core.Owner) {
 	m := NewTable(t, l, nil)
 	for i := range l.Stripes {
 		s := m.nth(v, i)
-		if n := &s.Head().Lock; atomic.LoadUint32(&n.Word)&core.OwnerDied != 0 {
+		if n := &s.head().lock; atomic.LoadUint32(&n.Word)&core.OwnerDied != 0 {
 			g := core.Pick()
 			ok, died := g.TryLock(n, 0, core.Door{}) // the slot's lock is held, or this is its Close
 			if died {

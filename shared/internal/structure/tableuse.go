@@ -15,15 +15,15 @@ import (
 // DeclareMap finds the map, or makes it, empty. Keys of this shape differ by their
 // bytes.
 func DeclareMap(r *core.Region, name string, key, val shape.Shape, capacity int) (*Table, error) {
-	l, ok := MapLayoutOf(uint64(max(capacity, 0)), uint64(key.Size), uint64(val.Size), r.EventSize())
+	l, ok := mapLayoutOf(uint64(max(capacity, 0)), uint64(key.Size), uint64(val.Size), r.EventSize())
 	if !ok {
 		return nil, fmt.Errorf("shared: map %q: a capacity of %d: it can be 1 to %d", name, capacity, maxMapCapacity)
 	}
 	t, err := r.Declare(context.Background(), core.Declaration{
-		Kind: KindMap, Name: name, Shape: entryShape(key, val, l), Size: l.Size(), Params: [4]uint64{l.Capacity, l.Key, l.Val},
+		Kind: KindMap, Name: name, Shape: entryShape(key, val, l), Size: l.size(), Params: [4]uint64{l.Capacity, l.Key, l.Val},
 		Init: func(v *core.View, t core.Structure) {
 			for i := range l.Stripes {
-				(*StripeHead)(v.At(t.Offset + i*l.stripe)).Lock.Kind = core.RobustShared
+				(*stripeHead)(v.At(t.Offset + i*l.stripe)).lock.Kind = core.RobustShared
 			}
 		},
 	})
@@ -39,10 +39,10 @@ func entryShape(key, val shape.Shape, l mapLayout) shape.Shape {
 	return shape.Shape{Size: int(l.Stride), Align: 8, Fields: []shape.Field{k, v}}
 }
 
-// Hash clears what does not count in a key, and returns the key's hash.
-func (t *Table) Hash(key core.Value) uint64 {
+// hash clears what does not count in a key, and returns the key's hash.
+func (t *Table) hash(key core.Value) uint64 {
 	b := key.Bytes()
-	for _, r := range t.Blank {
+	for _, r := range t.blank {
 		clear(b[r.From:r.To])
 	}
 	return xxh64(b)
@@ -56,8 +56,8 @@ func (t *Table) Load(key, val core.Value) (bool, error) {
 		return false, err
 	}
 	defer v.Done()
-	hash := t.Hash(key)
-	s := t.At(v, hash)
+	hash := t.hash(key)
+	s := t.at(v, hash)
 	ok, err := s.read(hash, key.At, val.At)
 	if err == errBusy && t.Region.Slot >= 0 {
 		ok, err = s.readInTurn(context.Background(), hash, key.At, val.At)
@@ -72,14 +72,14 @@ func (t *Table) Store(ctx context.Context, key, val core.Value) error {
 		return err
 	}
 	defer v.Done()
-	hash := t.Hash(key)
-	s := t.At(v, hash)
+	hash := t.hash(key)
+	s := t.at(v, hash)
 	lock, err := s.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer lock.release(s)
-	slot, word, exists, err := s.Find(hash, key.At)
+	slot, word, exists, err := s.find(hash, key.At)
 	if err != nil {
 		return err
 	}
@@ -103,19 +103,19 @@ func (t *Table) Update(ctx context.Context, key, val core.Value, change func(exi
 		return err
 	}
 	defer v.Done()
-	hash := t.Hash(key)
-	s := t.At(v, hash)
+	hash := t.hash(key)
+	s := t.at(v, hash)
 	lock, err := s.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer lock.release(s)
-	slot, word, exists, err := s.Find(hash, key.At)
+	slot, word, exists, err := s.find(hash, key.At)
 	if err != nil {
 		return err
 	}
 	if exists {
-		core.CopyOut(val.At, unsafe.Add(s.Cell(word&CellMask-1), s.value), uintptr(s.Val))
+		core.CopyOut(val.At, unsafe.Add(s.cell(word&cellMask-1), s.value), uintptr(s.Val))
 	}
 	action, err := change(exists)
 	switch {
@@ -155,8 +155,8 @@ func (t *Table) Delete(ctx context.Context, key core.Value) (bool, error) {
 		return false, err
 	}
 	defer v.Done()
-	hash := t.Hash(key)
-	s := t.At(v, hash)
+	hash := t.hash(key)
+	s := t.at(v, hash)
 	lock, err := s.lock(ctx)
 	if err != nil {
 		return false, err

@@ -12,7 +12,7 @@ import (
 // Watch yields the bytes of the value for a key, or nil, now and after each change.
 func (t *Table) Watch(ctx context.Context, key core.Value) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		hash := t.Hash(key)
+		hash := t.hash(key)
 		var seen []byte
 		for first := true; ; first = false {
 			value, err := t.next(ctx, hash, key.At, seen, first)
@@ -31,7 +31,7 @@ func (t *Table) next(ctx context.Context, hash uint64, key unsafe.Pointer, seen 
 		return nil, err
 	}
 	defer v.Done()
-	s := t.At(v, hash)
+	s := t.at(v, hash)
 	value := make([]byte, t.Val)
 	at := unsafe.Pointer(unsafe.SliceData(value))
 	var ok bool

@@ -23,7 +23,7 @@ import (
 // gates, then the cells. The parameters are a message's size, N, and the number of gates.
 type topicHead struct {
 	_      structs.HostLayout
-	Lock   core.Node // of the publisher
+	lock   core.Node // of the publisher
 	_      [24]byte
 	intent uint64
 	tail   uint64
@@ -40,13 +40,13 @@ const (
 type Topic struct {
 	core.Structure
 	size       uintptr // of a message
-	Stride     uint64  // of a cell
-	Mask       uint64  // N-1
-	Count      uint64  // of gates
+	stride     uint64  // of a cell
+	mask       uint64  // N-1
+	count      uint64  // of gates
 	news       uint64  // the event for which subscribers wait
 	room       uint64  // the event for which publishers wait
 	gates      uint64  // offset of the first gate
-	Start      uint64  // offset of the first cell
+	start      uint64  // offset of the first cell
 	local      chan struct{}
 	spins      bool
 	publishing core.Spinner // of this process's publishers
@@ -76,7 +76,7 @@ func DeclareTopic(r *core.Region, name string, s shape.Shape, capacity int) (*To
 	params := [4]uint64{uint64(s.Size), core.PowerOfTwo(uint64(max(capacity, minTopic))), uint64(r.Config.Slots)}
 	t, err := r.Declare(context.Background(), core.Declaration{
 		Kind: KindTopic, Name: name, Shape: s, Size: topicSize(r, params), Params: params,
-		Init: func(v *core.View, t core.Structure) { (*topicHead)(v.At(t.Offset)).Lock.Kind = core.RobustShared },
+		Init: func(v *core.View, t core.Structure) { (*topicHead)(v.At(t.Offset)).lock.Kind = core.RobustShared },
 	})
 	if err != nil {
 		return nil, err
@@ -95,24 +95,24 @@ func TopicOf(t core.Structure) (*Topic, bool) {
 		return nil, false
 	}
 	r := t.Region
-	c := &Topic{Structure: t, size: uintptr(size), Stride: topicStride(size), Mask: capacity - 1, Count: gates, news: t.Offset + topicHeadSize}
+	c := &Topic{Structure: t, size: uintptr(size), stride: topicStride(size), mask: capacity - 1, count: gates, news: t.Offset + topicHeadSize}
 	c.room = c.news + core.RoundUp(r.EventSize(), core.Line)
 	c.gates = c.room + core.RoundUp(r.EventSize(), core.Line)
-	c.Start = c.gates + gates*gateLen
+	c.start = c.gates + gates*gateLen
 	c.local, c.spins = r.LocalLock(t.Offset), core.ManyProcessors()
 	return c, topicSize(r, t.Params) == t.Size
 }
 
-func (c *Topic) Head(v *core.View) *topicHead { return (*topicHead)(v.At(c.Offset)) }
+func (c *Topic) head(v *core.View) *topicHead { return (*topicHead)(v.At(c.Offset)) }
 
-// Cell returns where the message of position p lies: inside whatever p is.
-func (c *Topic) Cell(v *core.View, p uint64) unsafe.Pointer { return v.At(c.Start + p&c.Mask*c.Stride) }
+// cell returns where the message of position p lies: inside whatever p is.
+func (c *Topic) cell(v *core.View, p uint64) unsafe.Pointer { return v.At(c.start + p&c.mask*c.stride) }
 
 // Cap returns how many of the last messages are kept.
-func (c *Topic) Cap() int { return int(c.Mask + 1) }
+func (c *Topic) Cap() int { return int(c.mask + 1) }
 
 // Batch is how many messages may be published at once.
-func (c *Topic) Batch() uint64 { return (c.Mask + 1) / 4 }
+func (c *Topic) Batch() uint64 { return (c.mask + 1) / 4 }
 
 // beyond reports whether position a is beyond b.
 func beyond(a, b uint64) bool { return int64(a-b) > 0 }
@@ -128,17 +128,17 @@ func (c *Topic) Publish(ctx context.Context, from core.Value, n uint64) error {
 		return err
 	}
 	defer v.Done()
-	lock := &c.Head(v).Lock
+	lock := &c.head(v).lock
 	for {
 		g, _, err := c.Region.Lock(ctx, v, lock, c.local)
 		if err != nil {
 			return fmt.Errorf("shared: publish to topic %q: %w", c.Name, err)
 		}
-		p := c.Intend(v, n)
+		p := c.intend(v, n)
 		open := c.open(v, p+n)
 		if open {
-			c.Fill(v, p, from.At, n)
-			c.Commit(v, p+n)
+			c.fill(v, p, from.At, n)
+			c.commit(v, p+n)
 		}
 		g.Unlock(lock)
 		if open {
@@ -151,9 +151,9 @@ func (c *Topic) Publish(ctx context.Context, from core.Value, n uint64) error {
 	}
 }
 
-// Intend says where the next n messages come (T2, T3). The lock is held, as in all steps.
-func (c *Topic) Intend(v *core.View, n uint64) (p uint64) {
-	h := c.Head(v)
+// intend says where the next n messages come (T2, T3). The lock is held, as in all steps.
+func (c *Topic) intend(v *core.View, n uint64) (p uint64) {
+	h := c.head(v)
 	p = atomic.LoadUint64(&h.tail)
 	if beyond(p+n, atomic.LoadUint64(&h.intent)) {
 		atomic.StoreUint64(&h.intent, p+n)
@@ -161,17 +161,17 @@ func (c *Topic) Intend(v *core.View, n uint64) (p uint64) {
 	return p
 }
 
-// Fill writes messages into their cells (T4).
-func (c *Topic) Fill(v *core.View, p uint64, from unsafe.Pointer, n uint64) {
+// fill writes messages into their cells (T4).
+func (c *Topic) fill(v *core.View, p uint64, from unsafe.Pointer, n uint64) {
 	for i := range n {
-		core.CopyIn(c.Cell(v, p+i), unsafe.Add(from, uintptr(i)*c.size), c.size)
+		core.CopyIn(c.cell(v, p+i), unsafe.Add(from, uintptr(i)*c.size), c.size)
 	}
 }
 
-// Commit publishes what is below end (T6).
-func (c *Topic) Commit(v *core.View, end uint64) {
+// commit publishes what is below end (T6).
+func (c *Topic) commit(v *core.View, end uint64) {
 	core.RaceReleaseMerge(c.local)
-	atomic.StoreUint64(&c.Head(v).tail, end)
+	atomic.StoreUint64(&c.head(v).tail, end)
 }
 
 // Published returns tail.
@@ -181,7 +181,7 @@ func (c *Topic) Published() (uint64, error) {
 		return 0, err
 	}
 	defer v.Done()
-	tail := atomic.LoadUint64(&c.Head(v).tail)
+	tail := atomic.LoadUint64(&c.head(v).tail)
 	return tail, c.Structure.Open(v)
 }
 
@@ -192,17 +192,17 @@ func (c *Topic) Latest(to core.Value) (bool, error) {
 		return false, err
 	}
 	defer v.Done()
-	h := c.Head(v)
+	h := c.head(v)
 	for {
 		tail := atomic.LoadUint64(&h.tail)
-		core.CopyOut(to.At, c.Cell(v, tail-1), c.size)
+		core.CopyOut(to.At, c.cell(v, tail-1), c.size)
 		intent := atomic.LoadUint64(&h.intent)
 		switch {
 		case c.Region.View.Load() != v:
 			return false, c.Region.Closed()
 		case tail == 0:
 			return false, nil
-		case !beyond(intent, tail+c.Mask):
+		case !beyond(intent, tail+c.mask):
 			core.RaceAcquire(c.local)
 			return true, nil
 		case atomic.LoadUint64(&h.tail) == tail: // an honest intent is not far beyond tail

@@ -18,22 +18,22 @@ import (
 // so that it is never nobody's while it holds publishers up.
 type gate struct {
 	_      structs.HostLayout
-	Owner  uint64 // the participant who subscribed; 0 is free
-	Joined uint64 // whether publishers wait for it
-	Cursor uint64 // the next message that it takes
+	owner  uint64 // the participant who subscribed; 0 is free
+	joined uint64 // whether publishers wait for it
+	cursor uint64 // the next message that it takes
 	_      [40]byte
 }
 
 const gateLen = 64
 
-func (c *Topic) Gate(v *core.View, i uint64) *gate { return (*gate)(v.At(c.gates + i*gateLen)) }
+func (c *Topic) gate(v *core.View, i uint64) *gate { return (*gate)(v.At(c.gates + i*gateLen)) }
 
 // open reports whether no gate is in the way of filling up to end: whether each has gone
 // beyond the messages that are overwritten by it.
 func (c *Topic) open(v *core.View, end uint64) bool {
-	for i := range min(uint64(atomic.LoadUint32(&c.Head(v).gates)), c.Count) {
-		g := c.Gate(v, i)
-		if atomic.LoadUint64(&g.Joined) != 0 && beyond(end, atomic.LoadUint64(&g.Cursor)+c.Mask+1) {
+	for i := range min(uint64(atomic.LoadUint32(&c.head(v).gates)), c.count) {
+		g := c.gate(v, i)
+		if atomic.LoadUint64(&g.joined) != 0 && beyond(end, atomic.LoadUint64(&g.cursor)+c.mask+1) {
 			return false
 		}
 	}
@@ -54,11 +54,11 @@ func (c *Topic) awaitGates(ctx context.Context, v *core.View, end uint64) error 
 
 // Subscription is a Subscription without its type.
 type Subscription struct {
-	Topic   *Topic
-	Cursor  uint64 // position of the next message
+	topic   *Topic
+	cursor  uint64 // position of the next message
 	behind  uint64 // messages lost since the last one that was taken
 	Missed  uint64 // messages lost in all
-	Gate    uint64 // number of its gate; math.MaxUint64 if it is lossy
+	gate    uint64 // number of its gate; math.MaxUint64 if it is lossy
 	ended   atomic.Bool
 	mu      sync.Mutex // held to write to the gate: after Close it is another subscription's
 	spinner core.Spinner
@@ -71,11 +71,11 @@ func (c *Topic) Subscribe(gated bool) (*Subscription, error) {
 		return nil, err
 	}
 	defer v.Done()
-	s := &Subscription{Topic: c, Gate: math.MaxUint64}
+	s := &Subscription{topic: c, gate: math.MaxUint64}
 	if gated {
-		err = s.Join(v)
+		err = s.join(v)
 	} else {
-		s.Cursor, err = c.Published()
+		s.cursor, err = c.Published()
 	}
 	if err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func (c *Topic) Subscribe(gated bool) (*Subscription, error) {
 // Next copies the next message to to, and waits for one until ctx is done. It returns how many
 // were lost before it.
 func (s *Subscription) Next(ctx context.Context, to core.Value) (lost uint64, err error) {
-	v, err := s.Topic.Region.Use()
+	v, err := s.topic.Region.Use()
 	if err != nil {
 		return 0, err
 	}
@@ -102,27 +102,27 @@ func (s *Subscription) Next(ctx context.Context, to core.Value) (lost uint64, er
 	}
 }
 
-func (s *Subscription) gated() bool { return s.Gate != math.MaxUint64 }
+func (s *Subscription) gated() bool { return s.gate != math.MaxUint64 }
 
-// Join takes a gate and places it at the end of what is published (J in the model).
-func (s *Subscription) Join(v *core.View) error {
-	c := s.Topic
-	r, h := c.Region, c.Head(v)
+// join takes a gate and places it at the end of what is published (J in the model).
+func (s *Subscription) join(v *core.View) error {
+	c := s.topic
+	r, h := c.Region, c.head(v)
 	for again := range 2 {
-		for i := range c.Count {
-			g := c.Gate(v, i)
-			if atomic.LoadUint64(&g.Owner) != 0 || !atomic.CompareAndSwapUint64(&g.Owner, 0, uint64(r.ID)) {
+		for i := range c.count {
+			g := c.gate(v, i)
+			if atomic.LoadUint64(&g.owner) != 0 || !atomic.CompareAndSwapUint64(&g.owner, 0, uint64(r.ID)) {
 				continue
 			}
 			for upTo := atomic.LoadUint32(&h.gates); uint64(upTo) <= i; upTo = atomic.LoadUint32(&h.gates) {
 				atomic.CompareAndSwapUint32(&h.gates, upTo, uint32(i)+1)
 			}
-			s.Gate = i
+			s.gate = i
 			for range patience {
-				s.Cursor = atomic.LoadUint64(&h.tail)
-				atomic.StoreUint64(&g.Cursor, s.Cursor)
-				atomic.StoreUint64(&g.Joined, 1)
-				if !beyond(atomic.LoadUint64(&h.intent), s.Cursor+c.Mask+1) {
+				s.cursor = atomic.LoadUint64(&h.tail)
+				atomic.StoreUint64(&g.cursor, s.cursor)
+				atomic.StoreUint64(&g.joined, 1)
+				if !beyond(atomic.LoadUint64(&h.intent), s.cursor+c.mask+1) {
 					return c.Structure.Open(v)
 				}
 			}
@@ -133,35 +133,35 @@ func (s *Subscription) Join(v *core.View) error {
 			break
 		}
 	}
-	return fmt.Errorf("shared: topic %q: all %d gated subscriptions are taken (make the region with more Participants)", c.Name, c.Count)
+	return fmt.Errorf("shared: topic %q: all %d gated subscriptions are taken (make the region with more Participants)", c.Name, c.count)
 }
 
 // take copies the next message to to, if there is one.
 func (s *Subscription) take(v *core.View, to unsafe.Pointer) (lost uint64, how outcome) {
-	c := s.Topic
-	h := c.Head(v)
+	c := s.topic
+	h := c.head(v)
 	for {
 		if s.ended.Load() {
 			return 0, ended
 		}
 		tail := atomic.LoadUint64(&h.tail)
-		if !beyond(tail, s.Cursor) {
-			if tail == s.Cursor {
+		if !beyond(tail, s.cursor) {
+			if tail == s.cursor {
 				return 0, blocked
 			}
 			return 0, damaged
 		}
-		core.CopyOut(to, c.Cell(v, s.Cursor), c.size)
+		core.CopyOut(to, c.cell(v, s.cursor), c.size)
 		// What is behind a gate cannot be overrun, though a publisher may intend it.
-		if intent := atomic.LoadUint64(&h.intent); !s.gated() && beyond(intent, s.Cursor+c.Mask+1) {
+		if intent := atomic.LoadUint64(&h.intent); !s.gated() && beyond(intent, s.cursor+c.mask+1) {
 			// Overrun: it goes on halfway between the oldest and the newest, so that it
 			// is not overrun again at once.
-			half := atomic.LoadUint64(&h.tail) - (c.Mask+1)/2
-			if !beyond(half, s.Cursor) {
+			half := atomic.LoadUint64(&h.tail) - (c.mask+1)/2
+			if !beyond(half, s.cursor) {
 				return 0, damaged
 			}
-			s.behind += half - s.Cursor
-			s.Cursor = half
+			s.behind += half - s.cursor
+			s.cursor = half
 			continue
 		}
 		if c.Region.View.Load() != v {
@@ -170,7 +170,7 @@ func (s *Subscription) take(v *core.View, to unsafe.Pointer) (lost uint64, how o
 		core.RaceAcquire(c.local)
 		lost, s.behind = s.behind, 0
 		s.Missed += lost
-		s.Cursor++
+		s.cursor++
 		if s.gated() {
 			s.advance(v)
 		}
@@ -182,15 +182,15 @@ func (s *Subscription) take(v *core.View, to unsafe.Pointer) (lost uint64, how o
 func (s *Subscription) advance(v *core.View) {
 	s.mu.Lock()
 	if !s.ended.Load() {
-		atomic.StoreUint64(&s.Topic.Gate(v, s.Gate).Cursor, s.Cursor)
+		atomic.StoreUint64(&s.topic.gate(v, s.gate).cursor, s.cursor)
 	}
 	s.mu.Unlock()
-	s.Topic.Region.Notify(v, s.Topic.room)
+	s.topic.Region.Notify(v, s.topic.room)
 }
 
 // retry makes something of a try that has not succeeded: nil says that another may.
 func (s *Subscription) retry(ctx context.Context, v *core.View, how outcome) error {
-	c := s.Topic
+	c := s.topic
 	if err := c.Structure.Open(v); err != nil {
 		return err
 	}
@@ -205,9 +205,9 @@ func (s *Subscription) retry(ctx context.Context, v *core.View, how outcome) err
 
 // await returns when it is worth another try.
 func (s *Subscription) await(ctx context.Context, v *core.View) error {
-	c := s.Topic
-	tail := &c.Head(v).tail
-	ready := func() bool { return atomic.LoadUint64(tail) != s.Cursor || s.ended.Load() }
+	c := s.topic
+	tail := &c.head(v).tail
+	ready := func() bool { return atomic.LoadUint64(tail) != s.cursor || s.ended.Load() }
 	if core.Spin(c.spins, &s.spinner, ready) {
 		return nil
 	}
@@ -220,7 +220,7 @@ func (s *Subscription) await(ctx context.Context, v *core.View) error {
 
 // Close ends the subscription, and wakes who waits in it.
 func (s *Subscription) Close() error {
-	c := s.Topic
+	c := s.topic
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended.Swap(true) {
@@ -240,29 +240,29 @@ func (s *Subscription) Close() error {
 // release gives the gate back.
 func (s *Subscription) release(v *core.View) {
 	if s.gated() {
-		g := s.Topic.Gate(v, s.Gate)
-		if atomic.LoadUint64(&g.Owner) == uint64(s.Topic.Region.ID) {
+		g := s.topic.gate(v, s.gate)
+		if atomic.LoadUint64(&g.owner) == uint64(s.topic.Region.ID) {
 			g.free()
 		}
-		s.Topic.Region.Notify(v, s.Topic.room)
+		s.topic.Region.Notify(v, s.topic.room)
 	}
 }
 
 // free lets publishers pass, and then the next subscription take the gate.
 func (g *gate) free() {
-	atomic.StoreUint64(&g.Joined, 0)
-	atomic.StoreUint64(&g.Owner, 0)
+	atomic.StoreUint64(&g.joined, 0)
+	atomic.StoreUint64(&g.owner, 0)
 }
 
-// RepairTopic opens the gates of a participant that is dead. A dead publisher has left
+// repairTopic opens the gates of a participant that is dead. A dead publisher has left
 // nothing to repair; the WakeAll that follows wakes those that it has not woken.
-func RepairTopic(v *core.View, t core.Structure, dead core.Owner) {
+func repairTopic(v *core.View, t core.Structure, dead core.Owner) {
 	c, ok := TopicOf(t)
 	if !ok {
 		return
 	}
-	for i := range c.Count {
-		if g := c.Gate(v, i); atomic.LoadUint64(&g.Owner) == uint64(dead) {
+	for i := range c.count {
+		if g := c.gate(v, i); atomic.LoadUint64(&g.owner) == uint64(dead) {
 			g.free()
 		}
 	}

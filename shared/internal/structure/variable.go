@@ -13,7 +13,7 @@ import (
 // and the length of a cell: 0 where the value is one word.
 type Variable struct {
 	Cells
-	One Word
+	one Word
 }
 
 // DeclareVar finds the variable, or makes it, with the zero value.
@@ -55,7 +55,7 @@ func (x *Variable) IsWord() bool { return x.stride == 0 }
 
 func (x *Variable) changed() uint64 {
 	if x.IsWord() {
-		return x.One.changed()
+		return x.one.changed()
 	}
 	return x.Cells.changed()
 }
@@ -67,13 +67,13 @@ func Load[T any](x *Variable, value *T) (seq uint64, err error) {
 		return 0, x.Region.Closed()
 	}
 	if x.IsWord() {
-		seq = atomic.LoadUint64(x.One.At(v))
+		seq = atomic.LoadUint64(x.one.At(v))
 		*value = unpack[T](seq)
 	} else {
 		h := x.head(v)
 		for { // as read, which the compiler does not inline
-			seq = atomic.LoadUint64(&h.Seq)
-			core.ReadCell(value, x.Cell(v, seq))
+			seq = atomic.LoadUint64(&h.seq)
+			core.ReadCell(value, x.cell(v, seq))
 			if h.whole(seq) {
 				break
 			}
@@ -90,7 +90,7 @@ func Load[T any](x *Variable, value *T) (seq uint64, err error) {
 // Store sets the value. It may wait for another writer, until ctx is done.
 func Store[T any](ctx context.Context, x *Variable, value *T) error {
 	if x.IsWord() {
-		_, err := updateWord(ctx, &x.One, func(v *T) bool { *v = *value; return true })
+		_, err := updateWord(ctx, &x.one, func(v *T) bool { *v = *value; return true })
 		return err
 	}
 	v, err := x.Region.Use()
@@ -103,11 +103,11 @@ func Store[T any](ctx context.Context, x *Variable, value *T) error {
 		return fmt.Errorf("shared: write var %q: %w", x.Name, err)
 	}
 	h := x.head(v)
-	seq := atomic.LoadUint64(&h.Seq) + 1
-	core.WriteCell(x.Cell(v, seq), value)
-	atomic.StoreUint64(&h.Seq, seq) // as publish, which the compiler does not inline
+	seq := atomic.LoadUint64(&h.seq) + 1
+	core.WriteCell(x.cell(v, seq), value)
+	atomic.StoreUint64(&h.seq, seq) // as publish, which the compiler does not inline
 	x.Region.Notify(v, x.Cells.changed())
-	g.Unlock(&h.Lock)
+	g.Unlock(&h.lock)
 	return nil
 }
 
@@ -115,7 +115,7 @@ func Store[T any](ctx context.Context, x *Variable, value *T) error {
 // writer, until ctx is done.
 func Update[T any](ctx context.Context, x *Variable, change func(*T) bool) (bool, error) {
 	if x.IsWord() {
-		return updateWord(ctx, &x.One, change)
+		return updateWord(ctx, &x.one, change)
 	}
 	v, err := x.Region.Use()
 	if err != nil {
@@ -126,14 +126,14 @@ func Update[T any](ctx context.Context, x *Variable, change func(*T) bool) (bool
 	if err != nil {
 		return false, fmt.Errorf("shared: write var %q: %w", x.Name, err)
 	}
-	defer g.Unlock(&x.head(v).Lock)
+	defer g.Unlock(&x.head(v).lock)
 	var value T
 	seq := x.seq(v)
-	core.ReadCell(&value, x.Cell(v, seq))
+	core.ReadCell(&value, x.cell(v, seq))
 	if !change(&value) {
 		return false, nil
 	}
-	core.WriteCell(x.Cell(v, seq+1), &value)
+	core.WriteCell(x.cell(v, seq+1), &value)
 	x.publish(v, seq+1)
 	return true, nil
 }

@@ -21,7 +21,7 @@ func (x *Variable) wordBytes(word uint64) []byte {
 // LoadBytes returns the value, and its number, or the word that it is.
 func (x *Variable) LoadBytes() (bytes []byte, seq uint64, err error) {
 	if x.IsWord() {
-		seq, err := x.One.Load()
+		seq, err := x.one.Load()
 		return x.wordBytes(seq), seq, err
 	}
 	v, err := x.Region.Use()
@@ -46,7 +46,7 @@ func (x *Variable) LoadBytes() (bytes []byte, seq uint64, err error) {
 // faster. It may wait for another writer, until ctx is done.
 func (x *Variable) UpdateBytes(ctx context.Context, change func(bytes []byte) error) error {
 	if x.IsWord() {
-		return UpdateWord(ctx, &x.One, x.valueLen(), change)
+		return UpdateWord(ctx, &x.one, x.valueLen(), change)
 	}
 	v, err := x.Region.Use()
 	if err != nil {
@@ -57,14 +57,14 @@ func (x *Variable) UpdateBytes(ctx context.Context, change func(bytes []byte) er
 	if err != nil {
 		return fmt.Errorf("shared: write var %q: %w", x.Name, err)
 	}
-	defer g.Unlock(&x.head(v).Lock)
+	defer g.Unlock(&x.head(v).lock)
 	bytes, seq := make([]byte, x.valueLen()), x.seq(v)
 	at := unsafe.Pointer(unsafe.SliceData(bytes))
-	core.CopyOut(at, x.Cell(v, seq), uintptr(len(bytes)))
+	core.CopyOut(at, x.cell(v, seq), uintptr(len(bytes)))
 	if err := change(bytes); err != nil {
 		return err
 	}
-	core.CopyIn(x.Cell(v, seq+1), at, uintptr(len(bytes)))
+	core.CopyIn(x.cell(v, seq+1), at, uintptr(len(bytes)))
 	x.publish(v, seq+1)
 	return nil
 }

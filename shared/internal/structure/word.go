@@ -110,7 +110,7 @@ func (w *Word) Next(ctx context.Context, seen uint64, first bool) (value uint64,
 
 // pack and unpack turn values of at most wordSize bytes into words and back.
 
-func Pack[T any](value T) (word uint64) {
+func pack[T any](value T) (word uint64) {
 	*(*T)(unsafe.Pointer(&word)) = value // it fits, and a word is aligned for all
 	return word
 }
@@ -131,7 +131,7 @@ func updateWord[T any](ctx context.Context, w *Word, change func(*T) bool) (bool
 		if !change(&value) {
 			return false, w.Open(v) // else what change was given may be a zero that is none
 		}
-		swapped, err := w.CompareAndSwap(old, Pack(value))
+		swapped, err := w.CompareAndSwap(old, pack(value))
 		if err != nil || swapped {
 			return swapped, err
 		}

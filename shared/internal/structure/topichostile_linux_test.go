@@ -1,4 +1,4 @@
-package shared
+package structure
 
 import (
 	"context"
@@ -11,25 +11,24 @@ import (
 
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 	"github.com/sysvipc/sysvipc/shared/internal/core"
-	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
 
-func useTopic(t *testing.T, tp *Topic[[12]int64], subs ...*Subscription[[12]int64]) {
+func useTopic(t *testing.T, tp *Topic, subs ...*Subscription) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Millisecond)
 	defer cancel()
 	var errs []error
 	note := func(err error) { errs = append(errs, err) }
-	note(tp.Publish(ctx, [12]int64{}))
-	_, err := tp.PublishBatch(ctx, make([][12]int64, 3))
-	note(err)
-	_, _, err = tp.Latest()
+	var m [12]int64
+	note(tp.Publish(ctx, core.ValueOf(&m), 1))
+	note(tp.Publish(ctx, core.ValuesOf(make([][12]int64, tp.Batch())), tp.Batch()))
+	_, err := tp.Latest(core.ValueOf(&m))
 	note(err)
 	for _, s := range subs {
-		_, _, err = s.Next(ctx)
+		_, err = s.Next(ctx, core.ValueOf(&m))
 		note(err)
 	}
-	s, err := tp.Subscribe(Gated)
+	s, err := tp.Subscribe(true)
 	note(err)
 	if err == nil {
 		note(s.Close())
@@ -43,15 +42,20 @@ func useTopic(t *testing.T, tp *Topic[[12]int64], subs ...*Subscription[[12]int6
 
 func TestTopicHostileBytes(t *testing.T) {
 	t.Parallel()
-	r, tp := topicAt[[12]int64](t, ipctest.Key(t), 4)
-	c := tp.topic
-	v := core.Of(r).View.Load()
+	r := regionAt(t, ipctest.Key(t))
+	c, err := DeclareTopic(r, "t", shapeOf[[12]int64](), 4)
+	mustNot(t, err)
+	v := r.View.Load()
 	b := v.Bytes[c.Offset : c.Offset+c.Structure.Size]
-	around := append([]byte(nil), v.Bytes[core.Of(r).Plan.Heap:c.Offset]...)
+	around := append([]byte(nil), v.Bytes[r.Plan.Heap:c.Offset]...)
 	for seed := range uint64(100) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		clear(b)
-		subs := []*Subscription[[12]int64]{subscribe(t, tp, Lossy), subscribe(t, tp, Gated)}
+		lossy, err := c.Subscribe(false)
+		mustNot(t, err)
+		gated, err := c.Subscribe(true)
+		mustNot(t, err)
+		subs := []*Subscription{lossy, gated}
 		for range 1 + rng.IntN(6) {
 			i := rng.IntN(len(b) / 8)
 			if rng.IntN(2) == 0 {
@@ -61,9 +65,9 @@ func TestTopicHostileBytes(t *testing.T) {
 				*wordAt(b, i) = hostileWord(rng)
 			}
 		}
-		useTopic(t, tp, subs...)
-		structure.RepairTopic(v, c.Structure, core.Owner(rng.Uint64()))
-		useTopic(t, tp, subs...)
+		useTopic(t, c, subs...)
+		repairTopic(v, c.Structure, core.Owner(rng.Uint64()))
+		useTopic(t, c, subs...)
 		for _, s := range subs {
 			_ = s.Close()
 		}
@@ -71,14 +75,14 @@ func TestTopicHostileBytes(t *testing.T) {
 			t.Fatalf("seed %d", seed)
 		}
 	}
-	if string(around) != string(v.Bytes[core.Of(r).Plan.Heap:c.Offset]) {
+	if string(around) != string(v.Bytes[r.Plan.Heap:c.Offset]) {
 		t.Error("a write beside the topic")
 	}
 	for seed := range uint64(2000) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		w := c.Structure
 		w.Params[rng.IntN(3)] = hostileWord(rng)
-		if c, ok := structure.TopicOf(w); ok && c.Start+(c.Mask+1)*c.Stride > w.Offset+w.Size {
+		if c, ok := TopicOf(w); ok && c.start+(c.mask+1)*c.stride > w.Offset+w.Size {
 			t.Fatal("a topic lies outside")
 		}
 	}
@@ -86,9 +90,10 @@ func TestTopicHostileBytes(t *testing.T) {
 
 func TestTopicHostileWriter(t *testing.T) {
 	t.Parallel()
-	r, tp := topicAt[[12]int64](t, ipctest.Key(t), 4)
-	c := tp.topic
-	b := core.Of(r).View.Load().Bytes[c.Offset : c.Offset+c.Structure.Size]
+	r := regionAt(t, ipctest.Key(t))
+	c, err := DeclareTopic(r, "t", shapeOf[[12]int64](), 4)
+	mustNot(t, err)
+	b := r.View.Load().Bytes[c.Offset : c.Offset+c.Structure.Size]
 	var stop atomic.Bool
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -97,9 +102,9 @@ func TestTopicHostileWriter(t *testing.T) {
 		}
 	})
 	for range 40 {
-		s, err := tp.Subscribe(Lossy)
+		s, err := c.Subscribe(false)
 		mustNot(t, err)
-		useTopic(t, tp, s)
+		useTopic(t, c, s)
 	}
 	stop.Store(true)
 	wg.Wait()

@@ -1,4 +1,4 @@
-package shared
+package structure
 
 import (
 	"context"
@@ -11,10 +11,8 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 	"github.com/sysvipc/sysvipc/shared/internal/core"
-	"github.com/sysvipc/sysvipc/shared/internal/structure"
 )
 
 // hostileWord returns what may stand where a word is expected.
@@ -25,7 +23,7 @@ func hostileWord(rng *rand.Rand) uint64 {
 	case 1:
 		return ^uint64(0)
 	case 2:
-		return rng.Uint64N(8) | rng.Uint64N(4)<<structure.SlotShift | rng.Uint64N(4)<<structure.LapShift
+		return rng.Uint64N(8) | rng.Uint64N(4)<<slotShift | rng.Uint64N(4)<<lapShift
 	case 3:
 		return rng.Uint64N(16)
 	case 4:
@@ -35,16 +33,16 @@ func hostileWord(rng *rand.Rand) uint64 {
 }
 
 // useAll calls everything; what comes back must be an answer or an error in words.
-func useAll(t *testing.T, c *Chan[[12]int64]) {
+func useAll(t *testing.T, c *Ring) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Millisecond)
 	defer cancel()
 	buf := make([][12]int64, 3)
-	_, _, err1 := c.TryReceive()
-	_, err2 := c.TrySend(buf[0])
-	_, err3 := c.SendBatch(ctx, buf)
-	_, err4 := c.ReceiveBatch(ctx, buf)
-	err5 := c.Handle(ctx, func([12]int64) error { return nil })
+	_, err1 := TryReceive(c, &buf[0])
+	_, err2 := TrySend(c, &buf[0])
+	_, err3 := SendBatch(ctx, c, buf)
+	_, err4 := ReceiveBatch(ctx, c, buf)
+	err5 := Handle(ctx, c, func([12]int64) error { return nil })
 	n, err6 := c.Len()
 	if n < 0 || n > c.Cap() {
 		t.Errorf("%d messages", n)
@@ -56,18 +54,12 @@ func useAll(t *testing.T, c *Chan[[12]int64]) {
 	}
 }
 
-func hostileChan(t *testing.T) (*Region, *Chan[[12]int64], []byte) {
+func hostileChan(t *testing.T) (*core.Region, *Ring, []byte) {
 	t.Helper()
-	r, err := EnsureKey(context.Background(), sysvipc.Key(ipctest.Key(t)), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = r.Close() })
-	c, err := ChanOf[[12]int64](r, "c", 4)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r, c, core.Of(r).View.Load().Bytes[c.ring.Offset : c.ring.Offset+c.ring.Structure.Size]
+	r := regionAt(t, ipctest.Key(t))
+	c, err := DeclareChan(r, "c", shapeOf[[12]int64](), 4)
+	mustNot(t, err)
+	return r, c, r.View.Load().Bytes[c.Offset : c.Offset+c.Structure.Size]
 }
 
 func scribble(rng *rand.Rand, b []byte) {
@@ -83,28 +75,29 @@ func scribble(rng *rand.Rand, b []byte) {
 func TestChanHostileBytes(t *testing.T) {
 	t.Parallel()
 	r, c, b := hostileChan(t)
-	around := append([]byte(nil), core.Of(r).View.Load().Bytes[core.Of(r).Plan.Heap:c.ring.Offset]...)
+	around := append([]byte(nil), r.View.Load().Bytes[r.Plan.Heap:c.Offset]...)
 	for seed := range uint64(150) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		clear(b)
-		atomic.StoreUint64(&c.ring.Sends, 0)
-		atomic.StoreUint64(&c.ring.Takes, 0)
+		atomic.StoreUint64(&c.sends, 0)
+		atomic.StoreUint64(&c.takes, 0)
 		for range rng.IntN(10) {
-			_, _ = c.TrySend([12]int64{1})
+			m := [12]int64{1}
+			_, _ = TrySend(c, &m)
 			if rng.IntN(2) == 0 {
-				_, _, _ = c.TryReceive()
+				_, _ = TryReceive(c, &m)
 			}
 		}
 		scribble(rng, b)
 		useAll(t, c)
-		structure.RepairChan(core.Of(r).View.Load(), c.ring.Structure, core.Owner(rng.Uint64()))
+		repairChan(r.View.Load(), c.Structure, core.Owner(rng.Uint64()))
 		useAll(t, c)
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
 	}
 	for i, old := range around {
-		if core.Of(r).View.Load().Bytes[core.Of(r).Plan.Heap+uint64(i)] != old {
+		if r.View.Load().Bytes[r.Plan.Heap+uint64(i)] != old {
 			t.Fatal("a write beside the channel")
 		}
 	}
@@ -135,15 +128,15 @@ func TestChanHostileEntry(t *testing.T) {
 	r, c, _ := hostileChan(t)
 	for seed := range uint64(2000) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		w := c.ring.Structure
+		w := c.Structure
 		w.Params[rng.IntN(2)] = hostileWord(rng)
 		if rng.IntN(3) == 0 {
 			w.Params[1] = 1 << rng.IntN(64)
 		}
-		if ring, ok := structure.RingOf(w); ok && (ring.Start < w.Offset || ring.Start+(ring.Mask+1)*ring.Stride > w.Offset+w.Size) {
-			t.Fatalf("a ring of %d messages of %d bytes lies outside", ring.Mask+1, ring.Size)
+		if ring, ok := RingOf(w); ok && (ring.start < w.Offset || ring.start+(ring.mask+1)*ring.stride > w.Offset+w.Size) {
+			t.Fatalf("a ring of %d messages of %d bytes lies outside", ring.mask+1, ring.size)
 		}
-		structure.RepairChan(core.Of(r).View.Load(), w, core.Of(r).ID)
+		repairChan(r.View.Load(), w, r.ID)
 	}
 }
 
