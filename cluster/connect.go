@@ -120,7 +120,8 @@ type Conn struct {
 	mu      sync.Mutex
 	renewed chan struct{} // closed with the next reconnection
 	open    map[closer]struct{}
-	buckets map[string]bool // those that are known to exist
+	queues  map[string][]*Queue // those of open, by their streams; the slices are not changed
+	buckets map[string]bool     // those that are known to exist
 }
 
 type closer interface {
@@ -142,7 +143,7 @@ func connect(ctx context.Context, url string, opts *Options, natsOpts []nats.Opt
 	server := object{"server", url}
 	c := &Conn{
 		replicas: opts.Replicas, lease: opts.Lease, metrics: opts.Metrics, id: nuid.Next(),
-		open: map[closer]struct{}{}, buckets: map[string]bool{}, renewed: make(chan struct{}),
+		open: map[closer]struct{}{}, queues: map[string][]*Queue{}, buckets: map[string]bool{}, renewed: make(chan struct{}),
 	}
 	switch {
 	case c.lease == 0:
@@ -286,12 +287,31 @@ func (c *Conn) opened(o closer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open[o] = struct{}{}
+	if q, ok := o.(*Queue); ok {
+		c.queues[q.stream] = append(slices.Clone(c.queues[q.stream]), q)
+	}
 }
 
 func (c *Conn) closed(o closer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.open, o)
+	if q, ok := o.(*Queue); ok {
+		others := slices.DeleteFunc(slices.Clone(c.queues[q.stream]), func(other *Queue) bool { return other == q })
+		if c.queues[q.stream] = others; len(others) == 0 {
+			delete(c.queues, q.stream)
+		}
+	}
+}
+
+// wrote notes that a message was stored over this connection, for all who opened the queue.
+func (c *Conn) wrote(q *Queue, typ int64) {
+	c.mu.Lock()
+	same := c.queues[q.stream]
+	c.mu.Unlock()
+	for _, q := range same {
+		q.wrote(typ)
+	}
 }
 
 func (c *Conn) reconnected() {

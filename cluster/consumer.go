@@ -29,21 +29,26 @@ type consumer struct {
 	pull    pullState
 	sub     *nats.Subscription // of the answers
 	left    int                // of the pull under way, how many messages may still come
-	until   time.Time          // when the pull under way, or the way back, is lost if nothing came
+	until   time.Time          // when the pull under way is lost if nothing came
+	bars    int                // what has to end before the next pull: a way back, a pull that was abandoned
 	seen    uint64             // the last message in the stream that came here
 	behind  int                // how many of what went back the servers have yet, at most
+	alone   int                // receivers of this type alone that wait
 	changed chan struct{}      // closed with the next change
+
+	// By the queue's ticks, when a pull was asked for, when the servers were found to have nothing
+	// for us, and when a message of this client was stored or given back.
+	asked, empty, wrote uint64
 }
 
 // pullState is what a consumer's latest pull came to.
 type pullState int
 
 const (
-	pullNone   pullState = iota // there is none, or it got all that it asked for
-	pullAsked                   // it is under way
-	pullWaits                   // it is under way, and waits for a first message
-	pullEmpty                   // it has ended: there is nothing more
-	pullBarred                  // what was prefetched is on its way back, and has to be there before the next one
+	pullNone  pullState = iota // there is none, or it got all that it asked for
+	pullAsked                  // it is under way
+	pullWaits                  // it is under way, and waits for a first message
+	pullEmpty                  // it has ended: there is nothing more
 )
 
 // item is a message as it came from the servers.
@@ -100,15 +105,20 @@ func (c *consumer) underWay() bool {
 	return (c.pull == pullAsked || c.pull == pullWaits) && time.Now().Before(c.until)
 }
 
-// waits reports whether the server waits for a first message.
-func (c *consumer) waits() bool { return c.pull == pullWaits && c.underWay() }
+// waits reports whether a receiver waits for this type alone, which is served first.
+func (c *consumer) waits() bool { return c.alone > 0 && c.pull == pullWaits && c.underWay() }
 
 // idle reports whether nothing more comes by itself.
 func (c *consumer) idle() bool { return c.pull == pullNone || c.pull == pullEmpty }
 
-// ask asks for up to n messages. With wait the server waits for the first one.
+// ask asks for up to n messages, unless that has to wait: see changed. With wait the server waits
+// for the first one.
 func (c *consumer) ask(n int, wait time.Duration) error {
-	if c.pull == pullBarred || c.underWay() {
+	if c.bars > 0 || c.underWay() {
+		return nil
+	}
+	if !c.idle() { // the pull before, or its answer, is lost
+		c.abandon()
 		return nil
 	}
 	if c.sub == nil {
@@ -138,31 +148,130 @@ func (c *consumer) ask(n int, wait time.Duration) error {
 		return err
 	}
 	c.behind = max(c.behind-n, 0) // these come first
-	c.left, c.until = n, time.Now().Add(patience)
+	c.left, c.until, c.asked = n, time.Now().Add(patience), c.q.clock()
 	return c.q.conn.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+c.q.stream+"."+c.name, c.sub.Subject, text)
 }
 
-// overlooked reports whether there is a message that no receiver was given, after a pull that
-// found nothing. The servers tell their consumers of a message a moment after they have
-// acknowledged it to its sender.
-func (c *consumer) overlooked(ctx context.Context) (bool, error) {
+// settled reports whether it is known since then what of this type comes first: that is here, or
+// there is nothing for us.
+func (c *consumer) settled(since uint64) bool {
+	return len(c.items) > 0 || c.waits() || c.empty > since && c.empty > c.wrote
+}
+
+// settle waits until it is settled.
+func (c *consumer) settle(ctx context.Context, n int, since uint64) error {
+	q := c.q
+	lost := false
+	for {
+		if err := c.make(ctx); err != nil {
+			return err
+		}
+		var err error
+		q.mu.Lock()
+		changed, wait := c.changed, c.bars > 0 || c.underWay()
+		until := c.until
+		verify := !wait && c.asked > since && (c.pull == pullEmpty || lost)
+		switch {
+		case q.done:
+			err = errClosed
+		case c.settled(since):
+			q.mu.Unlock()
+			return nil
+		case wait, verify:
+		default:
+			lost = !c.idle()
+			err = c.ask(n, 0)
+		}
+		q.mu.Unlock()
+		switch {
+		case err != nil:
+			return err
+		case verify:
+			err = c.verify(ctx, n, !lost)
+			lost = false
+		case wait:
+			err = c.await(ctx, changed, until)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// await waits for a change, until the pull under way is lost.
+func (c *consumer) await(ctx context.Context, changed <-chan struct{}, until time.Time) error {
+	timer := time.NewTimer(max(time.Until(until), 20*time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// verify notes that there is nothing for us, or asks again: after a pull that found nothing, since the
+// servers tell their consumers of a message a moment after they have acknowledged it to its
+// sender; or after one that was not answered.
+func (c *consumer) verify(ctx context.Context, n int, answered bool) error {
 	q := c.q
 	q.mu.Lock()
-	seen := c.seen
+	began, asked, seen := q.clock(), c.asked, c.seen
 	q.mu.Unlock()
-	m, err := q.conn.stored(ctx, q.stream, `{"last_by_subj":"`+q.subject+strconv.FormatInt(c.typ, 10)+`"}`)
-	if err != nil || m.Seq <= seen {
-		return false, err
+	missed, err := c.missed(ctx, seen, answered)
+	if err != nil {
+		return err
 	}
-	var given uint64
-	err = q.conn.Retry(ctx, func(ctx context.Context) error {
-		known, err := q.conn.js.Consumer(ctx, q.stream, c.name)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case c.asked != asked: // another receiver asks
+	case missed && answered:
+		return c.ask(n, overlookedWait)
+	case missed:
+		return c.ask(n, 0)
+	default:
+		c.empty = began
+		if q.may[c.typ] <= asked {
+			delete(q.may, c.typ)
+		}
+	}
+	return nil
+}
+
+// missed reports whether the servers have a message that can be had and was not yet given to any
+// receiver. After a pull that was not answered it can be so.
+func (c *consumer) missed(ctx context.Context, seen uint64, answered bool) (bool, error) {
+	q := c.q
+	var last storedMessage
+	if answered {
+		var err error
+		last, err = q.conn.stored(ctx, q.stream, `{"last_by_subj":"`+q.subject+strconv.FormatInt(c.typ, 10)+`"}`)
+		if err != nil || last.Seq <= seen {
+			return false, err
+		}
+	}
+	var known *jetstream.ConsumerInfo
+	err := q.conn.Retry(ctx, func(ctx context.Context) error {
+		consumer, err := q.conn.js.Consumer(ctx, q.stream, c.name)
 		if err == nil {
-			given = known.CachedInfo().Delivered.Stream
+			known = consumer.CachedInfo()
 		}
 		return err
 	})
-	return m.Seq > given, err
+	switch {
+	case errors.Is(err, jetstream.ErrConsumerNotFound):
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		c.made = false
+		return true, nil
+	case err != nil:
+		return false, err
+	case known.NumAckPending >= q.atOnce: // the next one has to wait for an acknowledgement
+		return false, nil
+	}
+	return !answered || last.Seq > known.Delivered.Stream, nil
 }
 
 // overlookedWait is for how long to wait for a message that was overlooked: it comes at once,
@@ -185,11 +294,12 @@ func (c *consumer) came(sub *nats.Subscription, m *nats.Msg) {
 		return
 	}
 	it := &item{m, c.typ, at.Sequence.Stream, int(at.NumDelivered)}
-	if c.sub != sub || q.done {
-		it.nak(q.conn) // it came too late: nobody waits for it here
+	if q.done {
+		it.nak(q.conn)
 		return
 	}
-	if c.pull == pullAsked || c.pull == pullWaits {
+	// Of a pull that was abandoned, too: the next one waits until all of that came.
+	if c.sub == sub && !c.idle() {
 		c.pull = pullAsked
 		if c.left--; c.left == 0 {
 			c.pull = pullNone
@@ -207,11 +317,9 @@ func (c *consumer) ended(status string) {
 		c.until = time.Now().Add(3 * pullBeat)
 		return
 	case "404", "408":
-	default:
-		c.made = false // no such consumer, or no leader now
-	}
-	if c.pull != pullBarred {
 		c.pull = pullEmpty
+	default:
+		c.made, c.pull = false, pullNone // no such consumer, or no leader now
 	}
 	c.change()
 }
@@ -240,16 +348,27 @@ func (c *consumer) prefetch(n int) {
 	}
 }
 
-// abandon has the server forget the pull that is under way. What is on its way still
-// goes back.
+// abandon has the server forget the pull that is under way. What is on its way still comes, and
+// the next pull waits for that: it could be given later messages first.
 func (c *consumer) abandon() {
-	if c.sub != nil {
-		c.sub.Drain()
+	sub := c.sub
+	if sub == nil {
+		return
 	}
-	c.sub = nil
-	if c.pull != pullBarred {
-		c.pull = pullNone
+	c.sub, c.pull = nil, pullNone
+	c.bars++
+	sub.SetClosedHandler(func(string) { c.unbar() })
+	if err := sub.Drain(); err != nil { // it is closed
+		c.bars--
 	}
+}
+
+// unbar notes that a way back or an abandoned pull has ended for which the next pull waits.
+func (c *consumer) unbar() {
+	c.q.mu.Lock()
+	defer c.q.mu.Unlock()
+	c.bars--
+	c.change()
 }
 
 // giveBack returns what was prefetched and not taken, if there is anything, and reports whether
@@ -262,8 +381,12 @@ func (c *consumer) giveBack() bool {
 	if len(c.items) == 0 {
 		return true
 	}
-	if c.behind > 0 && !c.q.done {
-		c.ask(c.behind, 0)
+	switch {
+	case c.q.done:
+	case c.bars > 0:
+		return false
+	case c.behind > 0 || !c.idle():
+		c.ask(max(c.behind, 1), 0)
 		return false
 	}
 	c.behind = len(c.items)
@@ -273,15 +396,13 @@ func (c *consumer) giveBack() bool {
 	for _, it := range c.items[:len(c.items)-1] {
 		it.nak(conn)
 	}
-	c.items, c.pull, c.until = nil, pullBarred, time.Now().Add(attempt)
+	c.items, c.pull = nil, pullNone
+	c.bars++
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), attempt)
 		defer cancel()
 		conn.nc.RequestWithContext(ctx, last.msg.Reply, wordNak)
-		c.q.mu.Lock()
-		defer c.q.mu.Unlock()
-		c.pull = pullNone
-		c.change()
+		c.unbar()
 	}()
 	return true
 }

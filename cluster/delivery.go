@@ -44,6 +44,7 @@ func (d *Delivery) Return(ctx context.Context) error {
 	q := d.q
 	q.release(d)
 	_, err := q.conn.nc.RequestWithContext(withDeadline(ctx), d.item.msg.Reply, wordNak)
+	q.conn.wrote(q, d.Type)
 	q.conn.nc.Publish(q.hint("h")+"."+strconv.FormatInt(d.Type, 10), nil)
 	return q.fail("return a message to", err, "")
 }

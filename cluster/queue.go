@@ -37,8 +37,10 @@ type Queue struct {
 	mu        sync.Mutex
 	consumers map[int64]*consumer
 	turns     map[sysvipc.Selector]chan struct{}
-	may       map[int64]bool // types that may have messages; nil: not known
-	news      chan struct{}  // closed when may grows
+	ticks     uint64           // see clock
+	may       map[int64]uint64 // types that may have messages, and when that was heard
+	known     bool             // may has all that there are
+	news      chan struct{}    // closed when may grows
 	hints     *nats.Subscription
 	calls     *nats.Subscription // from other users of the queue
 	wanted    time.Time          // until when they need to hear of room
@@ -101,7 +103,7 @@ func (c *Conn) EnsureQueue(ctx context.Context, name string, opts *QueueOptions)
 func (c *Conn) queue(ctx context.Context, op, name string, opts *QueueOptions) (*Queue, error) {
 	q := &Queue{
 		object: object{"queue", name}, conn: c, consumers: map[int64]*consumer{}, turns: map[sysvipc.Selector]chan struct{}{},
-		news: make(chan struct{}), held: map[*Delivery]struct{}{},
+		may: map[int64]uint64{}, news: make(chan struct{}), held: map[*Delivery]struct{}{},
 	}
 	tok, err := token(name)
 	if err != nil {
@@ -312,7 +314,7 @@ func (q *Queue) called(m *nats.Msg) {
 // renew has receivers begin again, with consumers that they make, and lists that they ask
 // for.
 func (q *Queue) renew() {
-	q.may = nil
+	q.known = false
 	q.era++
 	for _, c := range q.consumers {
 		c.abandon()

@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	natsserver "github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
 	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
@@ -370,5 +373,47 @@ func TestQueuePeeks(t *testing.T) {
 	check(t, err)
 	if len(types) != 4 || types[5] != 1 || types[4] != 0 {
 		t.Errorf("types are %v", types)
+	}
+}
+
+// One client's receivers know what it has sent, also if no hint ever comes: from this Queue or another of the same
+// connection.
+func TestQueueReadsItsWrites(t *testing.T) {
+	t.Parallel()
+	s, _ := plainServer(t, natsserver.Options{Users: []*natsserver.User{{
+		Username: "u", Password: "p", Permissions: &natsserver.Permissions{Subscribe: &natsserver.SubjectPermission{Deny: []string{"sysvipc.h.>"}}},
+	}}})
+	c, err := cluster.Connect(soon(t), s.ClientURL(), nil, nats.UserInfo("u", "p"))
+	check(t, err)
+	t.Cleanup(func() { clustertest.CloseSoon(c) })
+	q := newQueue(t, c, nil)
+	other, err := c.OpenQueue(soon(t), q.Name())
+	check(t, err)
+	// It has looked at all of these types, and found some of them empty.
+	for typ := range int64(4) {
+		send(t, q, typ+1, "")
+		wantMessage(t, q, sysvipc.Any, fmt.Sprintf("%d:", typ+1))
+	}
+	if _, ok, err := q.TryReceive(soon(t), sysvipc.Any); ok || err != nil {
+		t.Fatalf("got a message of an empty queue: %v, %v", ok, err)
+	}
+	for _, from := range []*cluster.Queue{q, other} {
+		send(t, q, 1, "kept")
+		send(t, from, 4, "a")
+		send(t, from, 3, "b")
+		wantMessage(t, q, sysvipc.Except(1), "4:a")
+		wantMessage(t, q, sysvipc.UpTo(3), "1:kept")
+		send(t, from, 4, "c")
+		send(t, from, 2, "d")
+		wantMessage(t, q, sysvipc.UpTo(4), "2:d")
+		wantMessage(t, q, sysvipc.Any, "3:b")
+		wantMessage(t, q, sysvipc.Any, "4:c")
+		send(t, from, 2, "e")
+		d, err := from.Take(soon(t), sysvipc.OfType(2))
+		check(t, err)
+		send(t, from, 3, "f")
+		check(t, d.Return(soon(t)))
+		wantMessage(t, q, sysvipc.Any, "2:e")
+		wantMessage(t, q, sysvipc.Any, "3:f")
 	}
 }

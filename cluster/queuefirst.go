@@ -26,14 +26,14 @@ func (q *Queue) takeFirst(ctx context.Context, s selection, n int, wait bool) (*
 	}
 	for {
 		q.mu.Lock()
-		news, known := q.news, q.may != nil
+		news, known := q.news, q.known
 		q.mu.Unlock()
 		if !known {
 			if err := q.list(ctx); err != nil {
 				return nil, err
 			}
 		}
-		it, err := q.look(ctx, s, n, false)
+		it, err := q.look(ctx, s, n)
 		if it != nil || err != nil {
 			return it, err
 		}
@@ -42,7 +42,10 @@ func (q *Queue) takeFirst(ctx context.Context, s selection, n int, wait bool) (*
 			if err := q.list(ctx); err != nil {
 				return nil, err
 			}
-			return q.look(ctx, s, n, true)
+			return q.look(ctx, s, n)
+		}
+		if len(q.candidates(s)) > 0 {
+			continue // they came meanwhile
 		}
 		timer := time.NewTimer(relist)
 		select {
@@ -57,9 +60,8 @@ func (q *Queue) takeFirst(ctx context.Context, s selection, n int, wait bool) (*
 	}
 }
 
-// look takes the first message of those that there are now, or none. With sure it does not
-// overlook the only one.
-func (q *Queue) look(ctx context.Context, s selection, n int, sure bool) (it *item, err error) {
+// look takes the first message of those that there are now, or none.
+func (q *Queue) look(ctx context.Context, s selection, n int) (it *item, err error) {
 	q.mu.Lock()
 	q.looking++ // nothing goes back while messages are compared
 	era := q.era
@@ -77,7 +79,7 @@ func (q *Queue) look(ctx context.Context, s selection, n int, sure bool) (it *it
 	}()
 	types := q.candidates(s)
 	if s.lowest && (len(types) == 0 || types[0] > s.from) {
-		// A lower type may have come whose hint is late.
+		// A lower type may have come from another client whose hint is late.
 		if err := q.list(ctx); err != nil {
 			return nil, err
 		}
@@ -87,7 +89,7 @@ func (q *Queue) look(ctx context.Context, s selection, n int, sure bool) (it *it
 		it, err = q.walk(ctx, s)
 	}
 	if it == nil && err == nil {
-		it, err = q.probe(ctx, s, types, n, sure)
+		it, err = q.probe(ctx, s, types, n)
 	}
 	return it, err
 }
@@ -109,17 +111,49 @@ func (q *Queue) listen() error {
 		defer q.mu.Unlock()
 		// If it is known to have messages, nobody waits for it: who does has found it empty
 		// before, and marked it so.
-		if ok && q.may != nil && !q.may[typ] {
-			q.may[typ] = true
-			q.wakeLocked()
+		if ok {
+			q.heard(typ)
 		}
 	})
 	return err
 }
 
-func (q *Queue) wakeLocked() {
+// heard notes that there may be messages of a type.
+func (q *Queue) heard(typ int64) {
+	known := q.may[typ] > 0
+	q.may[typ] = q.clock()
+	if !known {
+		q.tell()
+	}
+}
+
+// tell has receivers of several types look again.
+func (q *Queue) tell() {
 	close(q.news)
 	q.news = make(chan struct{})
+}
+
+// wrote notes that a message of this client was stored, or given back: its receivers do not wait
+// for the hint, and do not take for empty what was found so before.
+func (q *Queue) wrote(typ int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.hints != nil {
+		q.heard(typ)
+	}
+	if c := q.consumers[typ]; c != nil {
+		c.wrote = q.clock()
+	}
+}
+
+// clock counts what happens on this queue in this process, which is compared by it.
+func (q *Queue) clock() uint64 {
+	q.ticks++
+	return q.ticks
+}
+
+func (q *Queue) wakeLocked() {
+	q.tell()
 	for _, c := range q.consumers {
 		c.change()
 	}
@@ -135,53 +169,48 @@ func (q *Queue) reconnected() {
 func (q *Queue) forget() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.may = nil
+	q.known = false
 }
 
 // list asks the servers which types there are.
 func (q *Queue) list(ctx context.Context) error {
-	// What comes while it asks is heard of: it counts as well.
 	q.mu.Lock()
-	q.may = map[int64]bool{}
+	asked := q.clock()
 	q.mu.Unlock()
 	types, err := q.Types(ctx)
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if err != nil {
-		q.mu.Lock()
-		q.may = nil
+		q.known = false
 		q.wakeLocked()
-		q.mu.Unlock()
 		if errors.Is(err, sysvipc.ErrRemoved) {
 			return errNoStream
 		}
 		return err
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.may == nil {
-		q.may = map[int64]bool{}
+	for typ, at := range q.may {
+		if _, there := types[typ]; !there && at < asked { // what was heard of meanwhile counts as well
+			delete(q.may, typ)
+		}
 	}
-	fresh := false
+	q.known = true
 	for typ := range types {
-		fresh = fresh || !q.may[typ]
-		q.may[typ] = true
-	}
-	if fresh {
-		q.wakeLocked() // others who wait have seen the list while it was empty
+		q.heard(typ)
 	}
 	return nil
 }
 
-// candidates returns the selected types that may have messages, in order.
+// candidates returns the selected types that may have messages for us, in order.
 func (q *Queue) candidates(s selection) (types []int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for typ, yes := range q.may {
-		if yes && s.has(typ) {
+	for typ := range q.may {
+		if c := q.consumers[typ]; s.has(typ) && (c == nil || !c.waits()) {
 			types = append(types, typ)
 		}
 	}
 	for typ, c := range q.consumers {
-		if len(c.items) > 0 && s.has(typ) && !slices.Contains(types, typ) {
+		if len(c.items) > 0 && s.has(typ) && q.may[typ] == 0 {
 			types = append(types, typ)
 		}
 	}
@@ -189,123 +218,70 @@ func (q *Queue) candidates(s selection) (types []int64) {
 	return types
 }
 
-// probe asks for messages of each of these types, and returns the first of those that
-// come. The lowest type is asked for alone, since the others would come in vain.
-func (q *Queue) probe(ctx context.Context, s selection, types []int64, n int, sure bool) (*item, error) {
-	if s.lowest {
-		for _, typ := range types {
-			if err := q.fill(ctx, []int64{typ}, n, true); err != nil {
-				return nil, err
-			}
-			upTo := s
-			upTo.to = typ // a message of a higher type may be here already
-			if it := q.best(upTo, n); it != nil {
-				return it, nil
-			}
+// probe asks for messages of each of these types, and takes the first of those that come. The
+// lowest type is asked for alone, since the others would come in vain.
+func (q *Queue) probe(ctx context.Context, s selection, types []int64, n int) (*item, error) {
+	q.mu.Lock()
+	since := q.clock()
+	q.mu.Unlock()
+	for {
+		it, open := q.choose(s, types, n, since)
+		if len(open) == 0 {
+			return it, nil
 		}
-		return nil, nil
+		if err := q.fill(ctx, open, n, since); err != nil {
+			return nil, err
+		}
 	}
-	if err := q.fill(ctx, types, n, sure || len(types) > 1); err != nil {
-		return nil, err
-	}
-	return q.best(s, n), nil
 }
 
-// fill waits until each of the types has a message here, or none for us. With sure it overlooks
-// none.
-func (q *Queue) fill(ctx context.Context, types []int64, n int, sure bool) error {
+// choose takes the first message of these types, if it is known of each what comes first. Else it
+// returns those of which it is not.
+func (q *Queue) choose(s selection, types []int64, n int, since uint64) (it *item, open []int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var from *consumer
+	for _, typ := range types {
+		c := q.consumer(typ)
+		switch {
+		case !c.settled(since):
+			open = append(open, typ)
+		case len(c.items) > 0 && (from == nil || s.before(c.items[0], from.items[0])):
+			from = c
+		}
+		if s.lowest && (from != nil || len(open) > 0) {
+			break
+		}
+	}
+	if from == nil || len(open) > 0 {
+		return nil, open
+	}
+	it = from.take()
+	from.prefetch(n)
+	return it, nil
+}
+
+// fill waits until it is known of each of the types what comes first. It asks for all at once.
+func (q *Queue) fill(ctx context.Context, types []int64, n int, since uint64) error {
 	for _, typ := range types {
 		if err := q.ofType(typ).make(ctx); err != nil {
 			return err
 		}
 	}
-	var asked []*consumer
-	barred := map[*consumer]bool{}
 	q.mu.Lock()
 	for _, typ := range types {
-		c := q.consumer(typ)
-		if len(c.items) > 0 {
-			continue
+		if c := q.consumer(typ); !c.settled(since) && c.asked <= since {
+			if err := c.ask(n, 0); err != nil {
+				q.mu.Unlock()
+				return err
+			}
 		}
-		q.doubt(typ, false) // if one comes from now on, it is heard of
-		if c.waits() {
-			continue // another receiver waits for this type alone, and is served first
-		}
-		if err := c.ask(n, 0); err != nil {
-			q.mu.Unlock()
-			return err
-		}
-		barred[c] = c.pull == pullBarred
-		asked = append(asked, c)
 	}
 	q.mu.Unlock()
-	for _, c := range asked {
-		for checked := !sure; ; {
-			q.mu.Lock()
-			if barred[c] && c.pull != pullBarred {
-				barred[c] = false
-				c.ask(n, 0)
-			}
-			ready, empty, changed := len(c.items) > 0 || c.idle(), len(c.items) == 0 && c.pull == pullEmpty && c.made, c.changed
-			if len(c.items) > 0 {
-				q.doubt(c.typ, true) // there may be more
-			}
-			q.mu.Unlock()
-			if empty && !checked {
-				checked = true
-				late, err := c.overlooked(ctx)
-				if err != nil {
-					return err
-				}
-				if late {
-					q.mu.Lock()
-					c.ask(n, overlookedWait)
-					q.mu.Unlock()
-					continue
-				}
-			}
-			if ready {
-				break
-			}
-			timer := time.NewTimer(2 * time.Second)
-			select {
-			case <-changed:
-			case <-timer.C:
-				q.mu.Lock()
-				c.abandon()
-				q.may = nil
-				q.mu.Unlock()
-			case <-ctx.Done():
-				timer.Stop()
-				return ctx.Err()
-			}
-			timer.Stop()
+	for _, typ := range types {
+		if err := q.ofType(typ).settle(ctx, n, since); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-// doubt notes whether a type may have messages.
-func (q *Queue) doubt(typ int64, may bool) {
-	if q.may != nil {
-		q.may[typ] = may
-	}
-}
-
-// best takes the first of the messages that are here.
-func (q *Queue) best(s selection, n int) *item {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	var from *consumer
-	for typ, c := range q.consumers {
-		if len(c.items) > 0 && s.has(typ) && (from == nil || s.before(c.items[0], from.items[0])) {
-			from = c
-		}
-	}
-	if from == nil {
-		return nil
-	}
-	it := from.take()
-	from.prefetch(n)
-	return it
 }

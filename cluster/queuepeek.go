@@ -15,6 +15,9 @@ const walkMost = 8
 // walk looks for the first message, and asks for its type only: so nothing is taken that
 // is not received.
 func (q *Queue) walk(ctx context.Context, s selection) (*item, error) {
+	q.mu.Lock()
+	since := q.clock()
+	q.mu.Unlock()
 	seq := uint64(1)
 	tried := map[int64]bool{}
 	for range walkMost {
@@ -28,7 +31,7 @@ func (q *Queue) walk(ctx context.Context, s selection) (*item, error) {
 		}
 		if !tried[m.Type] {
 			tried[m.Type] = true
-			if err := q.fill(ctx, []int64{m.Type}, 1, true); err != nil {
+			if err := q.fill(ctx, []int64{m.Type}, 1, since); err != nil {
 				return nil, err
 			}
 		}

@@ -21,9 +21,8 @@ import (
 // others may have received later ones before them. That begins when it has received 16 in
 // a row. From then on Receive does not wait for the answer to its acknowledgements.
 //
-// So one client alone gets what the kernel would choose, while the servers are quick. On a busy
-// machine a message that was sent a moment ago may be missed, some once in 10,000 calls: a later
-// one of another type comes first, or UpTo takes a larger type. With several, what another
+// So one client, which is a [Conn], alone gets what the kernel would choose, when one call has
+// ended before the next begins. With several, what another
 // one was given in advance, or has in flight, is not there to choose from, as if it had been
 // received: [sysvipc.UpTo] may take a larger type than it would find, and TryReceive say that
 // there is nothing, while [Queue.Stat] counts it. And of messages of several types that another
@@ -217,7 +216,7 @@ func (q *Queue) returnAll() {
 		} else if n > 0 {
 			q.conn.metrics.Count("returned", q.name, n)
 			q.conn.nc.Publish(q.hint("h")+"."+c.name[1:], nil)
-			q.doubt(c.typ, true)
+			q.heard(c.typ)
 		}
 	}
 }
@@ -227,11 +226,48 @@ const pullWait = 20 * time.Second
 
 // takeOf takes the first message of one type.
 func (q *Queue) takeOf(ctx context.Context, c *consumer, n int, wait bool) (*item, error) {
-	expires := pullWait
-	if !wait {
-		expires = 0
+	if wait {
+		return q.awaitOf(ctx, c, n)
 	}
-	asked, checked := false, false
+	q.mu.Lock()
+	since := q.clock()
+	q.mu.Unlock()
+	for {
+		if err := c.settle(ctx, n, since); err != nil {
+			return nil, err
+		}
+		q.mu.Lock()
+		settled, it := c.settled(since), q.takeFrom(c, n)
+		q.mu.Unlock()
+		if settled {
+			return it, nil
+		}
+	}
+}
+
+// takeFrom takes the first message of a type that is here, or nil.
+func (q *Queue) takeFrom(c *consumer, n int) *item {
+	if len(c.items) == 0 {
+		return nil
+	}
+	it := c.take()
+	c.prefetch(n)
+	return it
+}
+
+// awaitOf takes the first message of one type, or waits for one.
+func (q *Queue) awaitOf(ctx context.Context, c *consumer, n int) (*item, error) {
+	q.mu.Lock()
+	c.alone++
+	q.mu.Unlock()
+	defer func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		c.alone--
+		if q.may[c.typ] > 0 {
+			q.tell() // others left messages of this type to us
+		}
+	}()
 	for {
 		if err := c.make(ctx); err != nil {
 			return nil, err
@@ -241,54 +277,29 @@ func (q *Queue) takeOf(ctx context.Context, c *consumer, n int, wait bool) (*ite
 			q.mu.Unlock()
 			return nil, errClosed
 		}
-		if len(c.items) > 0 {
-			it := c.take()
-			c.prefetch(n)
+		if it := q.takeFrom(c, n); it != nil {
 			q.mu.Unlock()
 			return it, nil
 		}
-		if asked && c.pull == pullEmpty && c.made && !wait {
-			q.mu.Unlock()
-			if checked {
-				return nil, nil
-			}
-			checked, asked, expires = true, false, overlookedWait
-			if late, err := c.overlooked(ctx); !late {
-				return nil, err
-			}
-			continue
-		}
-		if !wait && !asked && c.waits() {
-			// Another receiver waits for this type already, so that there is none.
-			q.mu.Unlock()
-			return nil, nil
-		}
-		err := c.ask(n, expires)
-		asked = c.pull != pullBarred
+		err := c.ask(n, pullWait)
 		changed, until := c.changed, c.until
 		q.mu.Unlock()
 		if err != nil && !transient(err) {
 			return nil, err
 		}
-		timer := time.NewTimer(min(time.Until(until), 5*time.Second))
-		select {
-		case <-changed:
-		case <-timer.C:
-			q.mu.Lock()
-			silent := !time.Now().Before(c.until)
-			q.mu.Unlock()
-			if silent && !q.exists(ctx) {
-				return nil, errNoStream
-			}
-		case <-ctx.Done():
-			timer.Stop()
+		if err := c.await(ctx, changed, until); err != nil {
 			q.mu.Lock()
 			c.abandon()
 			c.change()
 			q.mu.Unlock()
-			return nil, ctx.Err()
+			return nil, err
 		}
-		timer.Stop()
+		q.mu.Lock()
+		silent := !c.idle() && !c.underWay()
+		q.mu.Unlock()
+		if silent && !q.exists(ctx) {
+			return nil, errNoStream
+		}
 	}
 }
 

@@ -65,6 +65,7 @@ func (q *Queue) send(ctx context.Context, typ int64, data []byte, id string, wai
 			q.conn.metrics.Count("suppressed", q.name, 1)
 			return true, nil
 		case err == nil:
+			q.conn.wrote(q, typ)
 			q.conn.metrics.Count("sent", q.name, 1)
 			return true, nil
 		case isFull(err) && !wait:
