@@ -99,7 +99,7 @@ var inTests = []string{
 
 // unsafeFiles may import unsafe: where pointers meet the kernel or a segment. Of shared the two lower
 // storeys may, and what users see of it may not. Files of tests may, too.
-var unsafeFiles = []string{"internal/sysv/*.go", "memory*.go", "shared/internal/core/*.go", "shared/internal/structure/*.go", "internal/ipctest/*.go"}
+var unsafeFiles = []string{"internal/sysv/*.go", "memory*.go", "shared/internal/core/*.go", "shared/internal/structure/*.go", "internal/ipctest/*.go", "trace/attach_linux.go"}
 
 // loud are what a library leaves to its caller: where to print and log, what to run, and when to end.
 var loud = []string{"log", "log/slog", "os/exec", "flag", "testing", "expvar", "net/http/pprof"}

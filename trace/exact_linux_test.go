@@ -8,8 +8,10 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -473,6 +475,71 @@ func TestFilters(t *testing.T) {
 	}
 	if _, err := Start(&Options{Objects: make([]Object, maxObjects+1)}); err == nil || errors.Is(err, ErrUnsupported) {
 		t.Errorf("too many objects: %v", err)
+	}
+}
+
+// inCgroup makes calls when it is in the control group that is traced, and is heard.
+var inCgroup = ipctest.Register("inCgroup", func(c *ipctest.ChildEnv) {
+	for {
+		set, err := strconv.Atoi(c.Listen())
+		if err != nil {
+			return
+		}
+		for range 10 {
+			semop(set, []sembuf{{op: 1}})
+		}
+		c.Say("done")
+	}
+})
+
+// Only the processes of a control group are traced, with those of groups below it.
+func TestCgroups(t *testing.T) {
+	t.Parallel()
+	ipctest.NeedBPF(t)
+	root := ""
+	for _, path := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
+		if _, err := os.Stat(path + "/cgroup.controllers"); err == nil {
+			root = path
+		}
+	}
+	group, err := os.MkdirTemp(root, "sysvipc-test-")
+	if root == "" || err != nil {
+		t.Skip("needs control groups of version 2 that it may make:", err)
+	}
+	below := filepath.Join(group, "below")
+	if err := os.Mkdir(below, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(below); os.Remove(group) })
+	p := ipctest.Start(t, inCgroup, nil)
+	t.Cleanup(func() { p.Kill() }) // before the groups are removed
+	tr := start0(t, &Options{Cgroups: []string{group}})
+	set := newSet(t, 1)
+	want := uint64(0)
+	for _, at := range []string{"", group, below} {
+		if at != "" {
+			if err := os.WriteFile(at+"/cgroup.procs", []byte(strconv.Itoa(p.PID)), 0); err != nil {
+				t.Skip("needs leave to move a process to another control group:", err)
+			}
+			want += 10
+		}
+		p.Tell(strconv.Itoa(set))
+		p.Line()
+		semop(set, []sembuf{{op: 1}}) // of this process, which is in none
+		sum, err := tr.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := uint64(0)
+		for _, c := range sum.Calls {
+			got += c.Count
+		}
+		if got != want {
+			t.Errorf("with the process in %q: %d calls, want %d", at, got, want)
+		}
+	}
+	if _, err := Start(&Options{Cgroups: []string{t.TempDir()}}); err == nil || !strings.Contains(err.Error(), "no control group") {
+		t.Errorf("a directory that is no control group: %v", err)
 	}
 }
 

@@ -100,6 +100,18 @@ func (p *program) begin(number func()) {
 		p.load(asm.R1, asm.R9, p.task.tgid.at, p.task.tgid.size)
 		p.jumpIf(asm.R1, asm.JNE, int32(p.opts.PID), "exit")
 	}
+	if len(p.opts.Cgroups) == 0 {
+		return
+	}
+	inside := p.label()
+	for i := range p.opts.Cgroups {
+		p.mapFD(asm.R1, p.maps.cgroups)
+		p.mov(asm.R2, int32(i))
+		p.call(asm.FnCurrentTaskUnderCgroup)
+		p.jumpIf(asm.R0, asm.JEq, 1, inside)
+	}
+	p.jump("exit")
+	p.here(inside)
 }
 
 // ranges leaves for all numbers that are neither a call's nor one's of a 32-bit program.

@@ -20,6 +20,9 @@ type Options struct {
 	Objects []Object
 	// PID is the only process to trace, if it is not 0.
 	PID int
+	// Cgroups are the directories of the only control groups to trace, with those below them, at most 16; of version 2, as
+	// systemd has one for each unit. None means all.
+	Cgroups []string
 	// Events makes every call an [Event] for [Trace.Next].
 	Events bool
 	// Rows is how many different calls can be counted, as [Call] tells them apart; those that several processors make count
@@ -27,4 +30,7 @@ type Options struct {
 	Rows int
 }
 
-const maxObjects = 128
+const (
+	maxObjects = 128
+	maxCgroups = 16
+)

@@ -14,7 +14,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/ringbuf"
 	"golang.org/x/sys/unix"
 )
@@ -24,7 +23,7 @@ import (
 type Trace struct {
 	maps     *kernelMaps
 	programs []*ebpf.Program
-	links    []link.Link
+	attached []attachment
 	reader   *ringbuf.Reader
 	start    time.Time
 	clock    time.Duration // the kernel's monotonic clock at start
@@ -42,6 +41,7 @@ type kernelMaps struct {
 	lost     *ebpf.Map
 	attaches *ebpf.Map // by process and address: the segment
 	events   *ebpf.Map // nil without Options.Events
+	cgroups  *ebpf.Map // nil without Options.Cgroups
 }
 
 const (
@@ -59,6 +59,9 @@ func Start(opts *Options) (*Trace, error) {
 	}
 	if len(o.Objects) > maxObjects {
 		return nil, fmt.Errorf("trace: %d objects to trace: at most %d", len(o.Objects), maxObjects)
+	}
+	if len(o.Cgroups) > maxCgroups {
+		return nil, fmt.Errorf("trace: %d control groups to trace: at most %d", len(o.Cgroups), maxCgroups)
 	}
 	if o.PID != 0 && !firstPIDs() {
 		return nil, &missingError{"a process is traced by its number in the first PID namespace, and this process is in another one", nil}
@@ -118,11 +121,11 @@ func (t *Trace) attach(o *Options) error {
 		return err
 	}
 	for _, p := range t.programs {
-		l, err := link.AttachTracing(link.TracingOptions{Program: p})
+		a, err := attachProgram(p)
 		if err != nil {
-			return fmt.Errorf("attach to the system calls: %w", err)
+			return err
 		}
-		t.links = append(t.links, l)
+		t.attached = append(t.attached, a)
 	}
 	t.start, t.clock = time.Now(), monotonic()
 	return nil
@@ -154,6 +157,11 @@ func (m *kernelMaps) create(o *Options) error {
 		}
 		if *s.to, err = ebpf.NewMap(&s.spec); err != nil {
 			return fmt.Errorf("make the map %s: %w", s.spec.Name, err)
+		}
+	}
+	if len(o.Cgroups) > 0 {
+		if err := m.chooseCgroups(o.Cgroups); err != nil {
+			return err
 		}
 	}
 	return fillTable(m.table)
@@ -197,8 +205,8 @@ func (t *Trace) Close() error {
 	}
 	t.closed = true
 	var errs []error
-	for _, l := range t.links {
-		errs = append(errs, l.Close())
+	for _, a := range t.attached {
+		errs = append(errs, a.Close())
 	}
 	for _, p := range t.programs {
 		errs = append(errs, p.Close())
@@ -206,7 +214,7 @@ func (t *Trace) Close() error {
 	if t.reader != nil {
 		errs = append(errs, t.reader.Close())
 	}
-	for _, m := range []*ebpf.Map{t.maps.rows, t.maps.threads, t.maps.empty, t.maps.table, t.maps.attaches, t.maps.lost, t.maps.events} {
+	for _, m := range []*ebpf.Map{t.maps.rows, t.maps.threads, t.maps.empty, t.maps.table, t.maps.attaches, t.maps.lost, t.maps.events, t.maps.cgroups} {
 		errs = append(errs, m.Close())
 	}
 	return errors.Join(errs...)

@@ -35,7 +35,7 @@ import (
 type tracer struct {
 	format                    string
 	pid                       int
-	ns                        string
+	ns, unit                  string
 	owner                     account.Owner
 	limit                     arg.Duration
 	events, graph, contention bool
@@ -70,11 +70,13 @@ process gave, and how long; --graph writes the same for dot(1). In these, only t
 operations of a semop(2) are looked at.
 
 --ns traces another IPC namespace: its inode, as "sysvipc ns" shows it, the PID of a process
-in it, or all. PIDs are those of the initial PID namespace. --owner looks at the owners that
+in it, or all. --unit traces the processes of a systemd unit, with those that it starts, by its
+control group of version 2; UNIT may be a path of one, such as /machine.slice. PIDs are those of the initial PID namespace. --owner looks at the owners that
 objects have now: calls on an object that is removed before it was seen do not count.`,
 		Example: `  sysvipc trace
   sysvipc trace sem:name=jobs --for 10s
   sysvipc trace --pid 4711 --events
+  sysvipc trace --unit postgresql --for 1m
   sysvipc trace --for 10s -o json | jq '.calls[] | select(.errors > 0)'
   sysvipc trace --for 10s --graph | dot -Tsvg >handovers.svg`,
 		ValidArgsFunction: ref.Complete(0, ref.AnyKind...),
@@ -82,6 +84,7 @@ objects have now: calls on an object that is removed before it was seen do not c
 	}
 	f := cmd.Flags()
 	f.IntVar(&t.pid, "pid", 0, "only calls of this process")
+	f.StringVar(&t.unit, "unit", "", "only calls of the processes of this systemd unit")
 	f.Var(&t.owner, "owner", "only calls on objects of this owner")
 	f.StringVar(&t.ns, "ns", "", "IPC namespace: an inode, a PID, or all")
 	f.Var(&t.limit, "for", "end after this time: 10s, 2m")
@@ -90,6 +93,7 @@ objects have now: calls on an object that is removed before it was seen do not c
 	f.BoolVar(&t.graph, "graph", false, "write who waited for whom as a graph for dot(1)")
 	cmd.MarkFlagsMutuallyExclusive("events", "contention", "graph")
 	flags.Placeholder(cmd, "PID", "pid")
+	flags.Placeholder(cmd, "UNIT", "unit")
 	flags.Placeholder(cmd, "NS", "ns")
 	flags.Output(cmd, &t.format, "table", "json", "jsonl")
 	return cmd
@@ -148,6 +152,12 @@ func (t *tracer) choose(cmd *cobra.Command, args []string) error {
 			return cli.Fail(cli.ExitNotFound, "there is no process %d", t.pid)
 		}
 		t.opts.PID = t.pid
+	}
+	if cmd.Flags().Changed("unit") {
+		var err error
+		if t.opts.Cgroups, err = calls.Unit(t.unit); err != nil {
+			return err
+		}
 	}
 	if err := t.namespace(); err != nil {
 		return err
@@ -228,6 +238,9 @@ func (t *tracer) what() string {
 	}
 	if t.pid != 0 {
 		s += fmt.Sprintf(" by process %d", t.pid)
+	}
+	if t.unit != "" {
+		s += " by unit " + terminal.Escape(t.unit)
 	}
 	switch t.opts.Namespace {
 	case 0:

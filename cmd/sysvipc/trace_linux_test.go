@@ -238,6 +238,8 @@ func TestTraceRefuses(t *testing.T) {
 		{[]string{"sem:99999"}, 3, "not there"},
 		{[]string{"--pid", "999999999"}, 3, "there is no process 999999999"},
 		{[]string{"--pid", "-1"}, 2, "write the PID"},
+		{[]string{"--unit", "no-such-unit"}, 3, "no such unit runs"},
+		{[]string{"--unit", "/no/such/group"}, 3, "there is no control group"},
 		{[]string{"--ns", "x"}, 2, "write an inode"},
 		{[]string{"--ns", "all", "--owner", "0"}, 2, "give one of them"},
 		{[]string{"--events", "--graph"}, 2, ""},
