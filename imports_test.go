@@ -56,10 +56,11 @@ var rooms = []room{
 		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS, Prometheus and plots",
 		rooms: []string{
 			".", "shared", "shared/dynamic", "shared/shape", "inspect", "trace", "internal/plural", "internal/cli", "internal/cli/flags", "internal/cli/ref", "internal/output",
-			"cmd/sysvipc/internal/archive", "cmd/sysvipc/internal/demo", "cmd/sysvipc/internal/foreign", "cmd/sysvipc/internal/run", "cmd/sysvipc/internal/segread", "cmd/sysvipc/internal/top",
+			"cmd/sysvipc/internal/archive", "cmd/sysvipc/internal/bench", "cmd/sysvipc/internal/demo", "cmd/sysvipc/internal/foreign", "cmd/sysvipc/internal/run", "cmd/sysvipc/internal/segread", "cmd/sysvipc/internal/top",
 		}, modules: []string{xsys, cobra, terminal}, program: true,
 	},
 	{path: "cmd/sysvipc/internal/archive", why: "the file of dump, without a command line", rooms: []string{".", "inspect", "cmd/sysvipc/internal/segread"}, modules: []string{xsys, compress}},
+	{path: "cmd/sysvipc/internal/bench", why: "measures how processes talk, with bare calls beside the library, without a command line", rooms: []string{".", "shared", "internal/output"}, modules: []string{xsys}, program: true},
 	{path: "cmd/sysvipc/internal/demo", why: "the tour, which has no more than the library", rooms: []string{".", "shared", "internal/cli", "cmd/sysvipc/internal/run"}, modules: []string{xsys}, program: true},
 	{path: "cmd/sysvipc/internal/foreign", why: "what other programs keep in objects, from bytes alone: it opens nothing", rooms: []string{".", "internal/output"}},
 	{path: "cmd/sysvipc/internal/run", why: "the lock that a command is run under, for the tour, too", rooms: []string{".", "internal/plural", "internal/cli"}, modules: []string{xsys}, program: true},
@@ -98,8 +99,8 @@ var inTests = []string{
 }
 
 // unsafeFiles may import unsafe: where pointers meet the kernel or a segment. Of shared the two lower
-// storeys may, and what users see of it may not. Files of tests may, too.
-var unsafeFiles = []string{"internal/sysv/*.go", "memory*.go", "shared/internal/core/*.go", "shared/internal/structure/*.go", "internal/ipctest/*.go", "trace/attach_linux.go"}
+// storeys may, and what users see of it may not. Bench makes bare calls, as a C program does. Files of tests may, too.
+var unsafeFiles = []string{"internal/sysv/*.go", "memory*.go", "shared/internal/core/*.go", "shared/internal/structure/*.go", "internal/ipctest/*.go", "trace/attach_linux.go", "cmd/sysvipc/internal/bench/*.go"}
 
 // loud are what a library leaves to its caller: where to print and log, what to run, and when to end.
 var loud = []string{"log", "log/slog", "os/exec", "flag", "testing", "expvar", "net/http/pprof"}

@@ -111,6 +111,7 @@ func TestJSON(t *testing.T) {
 	g.run("ftok", "ftok", "--name", "orders", "-o", "json")
 	g.valid("ftok", "/", "R", "-o", "json")
 	g.valid("version", "-o", "json")
+	g.valid("bench", "--quick", "--only", "pipe,sysv-msg", "-o", "json")
 	g.all(newRoot())
 	g.setUp("ls", "-o", "name")
 	g.input(g.out.String())

@@ -118,7 +118,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 		newLsCommand(), newShowCommand(), newExplainCommand(), newWhoCommand(), newWaitsCommand(), newTraceCommand(), newTopCommand(), newNsCommand(), newWatchCommand(), newLimitsCommand(), newDoctorCommand(),
 		mk.Command(), newSetCommand(), newRmCommand(), newGcCommand(), newUndoCommand(),
 		shm.Command(), sem.Command(), msg.Command(), region.Command(),
-		newRunCommand(), newDumpCommand(), newRestoreCommand(), newDemoCommand(),
+		newRunCommand(), newDumpCommand(), newRestoreCommand(), newDemoCommand(), newBenchCommand(),
 		newFtokCommand(), newVersionCommand(),
 	)
 	root.AddCommand(newTopics()...)

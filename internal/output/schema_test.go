@@ -52,17 +52,28 @@ var documents = []struct {
 	{"trace", "calls", Call{}},
 	{"trace-events", "events", CallEvent{}},
 	{"trace-contention", "handovers", Handover{}},
+	{"bench", "measurements", Measurement{}},
 	{"ftok", "keys", Key{}},
 	{"version", "versions", Version{}},
 	{"cluster-ls", "objects", ClusterObject{}},
 	{"cluster-waits", "uses", ClusterUse{}},
 }
 
-// afterList are the fields that documents have besides, by [Document.Field].
-var afterList = map[string][]struct{ name, kind, what string }{
-	"trace":            {{"lost", "integer", "calls that found no room to be counted"}, {"seconds", "number", "how long calls were counted"}},
-	"trace-events":     {{"lost", "integer", "calls that came too quickly to be written"}},
-	"trace-contention": {{"lost", "integer", "calls that came too quickly to be looked at"}},
+// afterList are the fields that documents have besides, by [Document.Field]: values like the example.
+var afterList = map[string][]struct {
+	name    string
+	example any
+	what    string
+}{
+	"trace":            {{"lost", 0, "calls that found no room to be counted"}, {"seconds", 0.0, "how long calls were counted"}},
+	"trace-events":     {{"lost", 0, "calls that came too quickly to be written"}},
+	"trace-contention": {{"lost", 0, "calls that came too quickly to be looked at"}},
+	"bench": {
+		{"bench", Bench{}, "how and where it was measured"},
+		{"skipped", []Skipped{}, "what could not be measured"},
+		{"judgements", []Judgement{}, "what follows"},
+		{"comparisons", []Comparison{}, "beside an earlier run, with --compare"},
+	},
 }
 
 // lines are what -o jsonl, or --jsonl, writes.
@@ -95,7 +106,7 @@ func TestSchema(t *testing.T) {
 		}
 		required := []string{"schema", d.list}
 		for _, f := range afterList[d.verb] {
-			properties.add(f.name, object{{"type", f.kind}, {"description", f.what}})
+			properties.add(f.name, append(s.value(reflect.TypeOf(f.example), false), pair{"description", f.what}))
 			required = append(required, f.name)
 		}
 		properties.add("complete", object{{"type", "boolean"}})
