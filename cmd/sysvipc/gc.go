@@ -27,6 +27,7 @@ import (
 type gcOptions struct {
 	yes     bool
 	minAge  arg.Duration
+	observe arg.Duration
 	owner   account.Owner
 	include []string
 	removal removal.Removal
@@ -61,12 +62,18 @@ others than root in ~/.local/state/sysvipc/removed, or as XDG_STATE_HOME or SYSV
 say), and "sysvipc undo" brings it back. Files older than --keep, and the oldest of those
 that are larger together, are removed then. What cannot be saved is kept.
 
+--observe traces all calls for a time first, as "sysvipc trace" does, and keeps each object
+that a process used meanwhile: a set that is used once a minute is nobody's by what the
+kernel notes as soon as its last user has ended. It needs what "sysvipc trace" needs, and
+does not wait where there is nothing to remove.
+
 After that each object is looked at again: one that was used meanwhile stays. A
 pid whose process started later than the time that the kernel noted is no evidence, since
 the clock may have been set: the object is unknown, unless a thread of the kernel has
 the pid. What is in use, protected, unknown or has data is never removed;
 "sysvipc rm" can remove single objects.`,
 		Example: `  sysvipc gc
+  sysvipc gc --observe 5m --include candidate
   sysvipc gc --owner apache --min-age 1d
   sysvipc gc --yes && sysvipc undo
   sysvipc gc --yes --include candidate --backup ipc.sysv -o json`,
@@ -79,6 +86,7 @@ the pid. What is in use, protected, unknown or has data is never removed;
 	f := cmd.Flags()
 	f.BoolVarP(&o.yes, "yes", "y", false, "remove, and do not only tell")
 	f.Var(&o.minAge, "min-age", "only what nobody has used for this time: 90, 5m, 12h, 7d")
+	f.Var(&o.observe, "observe", "trace calls for this time first, and keep what is used meanwhile")
 	f.Var(&o.owner, "owner", "only objects of this owner")
 	f.StringSliceVar(&o.include, "include", nil, "also objects of the class candidate")
 	o.removal.AddFlags(cmd)
@@ -108,6 +116,9 @@ func (o *gcOptions) run(cmd *cobra.Command) error {
 	if _, err := os.Lstat(o.removal.Backup); o.yes && o.removal.Backup != "" && err == nil {
 		return cli.Usage("--backup %s: it exists, and may be the backup of an earlier run: choose another name", o.removal.Backup)
 	}
+	if o.observe.Given && o.observe.D <= 0 {
+		return cli.Usage("--observe %s: write a time such as 60s", o.observe.String())
+	}
 	opts := &inspect.Options{MinAge: o.minAge.D}
 	if o.minAge.D <= 0 {
 		opts.MinAge = -1
@@ -132,6 +143,19 @@ func (o *gcOptions) run(cmd *cobra.Command) error {
 		} else {
 			c.keep(obj, why)
 		}
+	}
+	if o.observe.Given && len(doomed) > 0 {
+		used, err := observe(cmd.Context(), doomed, o.observe.D, cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		doomed = slices.DeleteFunc(doomed, func(obj *inspect.Object) bool {
+			why := used[obj]
+			if why != "" {
+				c.keep(obj, why)
+			}
+			return why != ""
+		})
 	}
 	err = c.remove(doomed)
 	if c.doc != nil {

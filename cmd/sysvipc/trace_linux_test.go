@@ -188,6 +188,64 @@ func TestTraceHandovers(t *testing.T) {
 	}
 }
 
+// What a process uses while gc observes stays, what is only looked at does not, and what is used by nobody does not.
+func TestGCObserve(t *testing.T) {
+	t.Parallel()
+	ipctest.NeedBPF(t)
+	if !ipctest.Alone(t) {
+		return
+	}
+	used, looked, idle := semaphoreSet(t), semaphoreSet(t), semaphoreSet(t)
+	for _, set := range []*sysvipc.SemaphoreSet{used, looked, idle} {
+		take := command(t, "sem", "op", ref.Name(sysvipc.KindSemaphores, set.ID()), "0+1", "1+1")
+		if out, err := take.CombinedOutput(); err != nil { // its last operator has ended
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	cmd := command(t, "gc", "--observe", "1s", "--include", "candidate", "--min-age", "0", "-o", "json")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout strings.Builder
+	cmd.Stdout = &stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(stderr)
+	if line, err := lines.ReadString('\n'); line != "observing 3 objects for 1s\n" {
+		t.Fatalf("%q %v", line, err)
+	}
+	if _, err := looked.Stat(); err != nil {
+		t.Fatal(err)
+	}
+	take := command(t, "sem", "take", ref.Name(sysvipc.KindSemaphores, used.ID()))
+	if out, err := take.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	rest, _ := io.ReadAll(lines)
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v: %s", err, rest)
+	}
+	var got struct{ Objects []output.CollectedObject }
+	if err := json.Unmarshal([]byte(stdout.String()), &got); err != nil {
+		t.Fatalf("%v: %s", err, stdout.String())
+	}
+	actions := map[string]string{}
+	for _, o := range got.Objects {
+		why := ""
+		if o.Why != nil {
+			why = *o.Why
+		}
+		actions[o.Ref] = o.Action + " " + why
+	}
+	for set, want := range map[*sysvipc.SemaphoreSet]string{used: "keep process ", looked: "would-remove ", idle: "would-remove "} {
+		if got := actions[ref.Name(sysvipc.KindSemaphores, set.ID())]; !strings.HasPrefix(got, want) {
+			t.Errorf("%q, want %q; all: %v", got, want, actions)
+		}
+	}
+}
+
 // On a terminal there is a view of the last second, and when it ends the screen is as before, with the sum.
 func TestTraceTerminal(t *testing.T) {
 	t.Parallel()
