@@ -68,7 +68,7 @@ var rooms = []room{
 	{path: "cmd/sysvipc/internal/top", why: "the live view: what it shows comes by its Machine", rooms: []string{".", "inspect", "internal/plural"}, modules: []string{xsys, terminal, ansi}, program: true},
 	{
 		path: "cmd/sysvipcd", why: "the daemon, which carries NATS and Prometheus by cluster and dashboard",
-		rooms: []string{".", "inspect", "cluster", "cluster/bridge", "dashboard", "internal/cli", "internal/cli/flags", "internal/cli/ref", "internal/output"}, modules: []string{xsys, cobra}, program: true,
+		rooms: []string{".", "inspect", "cluster", "cluster/bridge", "dashboard", "internal/cli", "internal/cli/flags", "internal/cli/ref", "internal/output"}, modules: []string{xsys, cobra, yaml}, program: true,
 	},
 	{path: "examples", why: "programs to read and to begin with: they use what users use", rooms: []string{".", "shared"}, program: true},
 	{path: "internal/ipctest", why: "serves the tests of every room, so it can import none of them", modules: []string{xsys}, program: true, tests: true},
@@ -86,6 +86,7 @@ const (
 	procfs     = "github.com/prometheus/procfs"
 	ebpf       = "github.com/cilium/ebpf"
 	cobra      = "github.com/spf13/"
+	yaml       = "go.yaml.in/yaml/v3" // the file of many bridges
 	terminal   = "charm.land/"
 	ansi       = "github.com/charmbracelet/x/ansi" // what bubbletea measures text with
 	compress   = "github.com/klauspost/compress/"
