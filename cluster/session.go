@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -138,7 +139,8 @@ func (s *session) lose() {
 	s.renewal.Stop()
 	s.limit.Stop()
 	close(s.lost)
-	s.conn.metrics.Count("leases_lost", s.key, 1)
+	tok := strings.TrimSuffix(strings.TrimPrefix(s.key, "lease."), "."+s.id)
+	s.conn.metrics.Count("leases_lost", nameOf(tok), 1)
 }
 
 // alive reports whether it may be relied on now.

@@ -195,8 +195,16 @@ func (s *sender) name(f sent) string {
 // await waits for answers of the servers, or until it is worth to look for messages: the
 // kernel has no call that waits for a message and leaves it.
 func (s *sender) await(ctx, work context.Context) error {
-	s.pause = min(max(2*s.pause, 50*time.Microsecond), 5*time.Millisecond)
-	s.timer.Reset(s.pause)
+	s.pause = min(max(2*s.pause, 50*time.Microsecond), idlePause)
+	var came <-chan struct{}
+	if s.pause == idlePause && len(s.inFlight) == 0 {
+		var stop func()
+		came, stop = idle.watch(s.local)
+		defer stop()
+		s.timer.Stop()
+	} else {
+		s.timer.Reset(s.pause)
+	}
 	done := ctx.Done()
 	if ctx.Err() != nil {
 		done = work.Done()
@@ -207,6 +215,7 @@ func (s *sender) await(ctx, work context.Context) error {
 	case <-s.batch.lost:
 		s.batch.over, s.batch.lost, s.silent = true, nil, true
 	case <-s.timer.C:
+	case <-came:
 	case <-done:
 		return work.Err()
 	}

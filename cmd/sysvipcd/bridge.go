@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/url"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
 	"github.com/sysvipc/sysvipc/cluster/bridge"
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -22,19 +19,16 @@ import (
 // bridgeFlags are the flags of the verb bridge.
 type bridgeFlags struct {
 	servers
-	queue, subject      string
-	send, receive, both bool
-	typ, except         int64
-	state               string
-	window              arg.Duration
-	messages, bytes     int64
-	stats               arg.Duration
+	joint
+	state        string
+	stats        arg.Duration
+	config, http string
 }
 
 func newBridgeCommand() *cobra.Command {
-	b := &bridgeFlags{window: arg.Duration{D: 10 * time.Minute, Given: true}, stats: arg.Duration{D: time.Minute, Given: true}}
+	b := &bridgeFlags{joint: joint{window: usualWindow}, stats: arg.Duration{D: time.Minute, Given: true}}
 	cmd := &cobra.Command{
-		Use:   "bridge --queue REF --subject S --send|--recv|--both --nats URL|--embedded [DIR]",
+		Use:   "bridge --queue REF --subject S --send|--recv|--both|--config FILE --nats URL|--embedded [DIR]",
 		Short: "Join a message queue of this machine to one of the cluster",
 		Long: `Carry messages between a kernel queue of this machine and the queue S of a NATS cluster,
 so that programs that know only their kernel queue can be on several machines. Types, the
@@ -49,6 +43,19 @@ machine says it the other way round.
 Delivery is at least once; for duplicates see docs/scale.md. The bridge keeps a journal
 below --state.
 
+--config FILE runs many bridges in one process, over one connection. FILE is YAML, and has the
+names of the flags:
+
+  bridges:
+    - queue: msg:name=orders
+      subject: orders
+      way: send                 # or recv, or both
+    - {queue: "msg:key=0x4d2", subject: app, way: both, type: 1}
+
+SIGHUP has it read FILE again: bridges that are not there any more end, new ones begin, the
+others go on. One that fails begins again after a while. --http serves metrics for
+Prometheus, /healthz, and /readyz, which answers 503 and says why if one does not carry.
+
 It waits for servers that are away, also when it starts, and connects again.
 
 SIGTERM and Ctrl-C finish what was begun; the exit code is then 0. That takes some 2 s if
@@ -57,6 +64,7 @@ its queue and in the journal, and the next bridge goes on with it. A second sign
 at once.`,
 		Example: `  sysvipcd bridge --queue msg:name=orders --subject orders --send --embedded --listen :4222
   sysvipcd bridge --queue msg:key=0x4d2 --subject orders --recv --nats nats://first:4222
+  sysvipcd bridge --config /etc/sysvipc/bridges.yaml --nats nats://a,nats://b,nats://c --http 127.0.0.1:9766
   sysvipcd bridge --queue msg:ftok=/srv/app:R --subject app --both --type 1 --nats nats://a,nats://b,nats://c`,
 		DisableFlagsInUseLine: true,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -69,7 +77,12 @@ at once.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return b.run(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if b.config != "" {
+				return b.runMany(cmd)
+			}
+			return b.run(cmd)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&b.queue, "queue", "", "`REF` of the kernel queue: msg:ID, msg:key=K, msg:name=NAME, msg:ftok=PATH:PROJ")
@@ -84,6 +97,8 @@ at once.`,
 	f.Int64Var(&b.messages, "max-messages", 0, "at most `N` messages on the cluster's queue, if it is new; then senders wait")
 	f.Int64Var(&b.bytes, "max-bytes", 0, "at most `N` bytes, likewise (default 256 MiB)")
 	f.Var(&b.stats, "stats", "log the counts this often; 0 not at all")
+	f.StringVar(&b.config, "config", "", "run the bridges of `FILE`, and read it again on SIGHUP")
+	f.StringVar(&b.http, "http", "", "with --config, serve /metrics, /healthz and /readyz on `ADDRESS`: HOST:PORT, or unix:PATH")
 	b.add(cmd, "nats")
 	b.addEmbedded(cmd)
 	return cmd
@@ -97,9 +112,15 @@ type way struct {
 }
 
 func (b *bridgeFlags) run(cmd *cobra.Command) error {
-	open, err := b.check(cmd)
+	open, err := b.check(cmd.Flags().Changed)
+	if err == nil {
+		err = b.checkServers(cmd)
+	}
 	if err != nil {
 		return err
+	}
+	if b.http != "" {
+		return cli.Usage("--http is for --config")
 	}
 	log, err := b.logger(cmd)
 	if err != nil {
@@ -124,7 +145,7 @@ func (b *bridgeFlags) run(cmd *cobra.Command) error {
 			log.Warn("the servers are away: what they did not acknowledge stays where it is, and goes on with the next bridge", "err", err)
 		}
 	}()
-	ways, err := b.ways(ctx, conn, m, open)
+	ways, err := b.ways(ctx, conn, m, b.state, open)
 	if err != nil {
 		return ended(ctx, log, err)
 	}
@@ -148,74 +169,16 @@ func farewell(conn *cluster.Conn) time.Duration {
 	return 100 * time.Millisecond
 }
 
-// check looks for what cannot be meant.
-func (b *bridgeFlags) check(cmd *cobra.Command) (func() (*sysvipc.Queue, error), error) {
-	directions := 0
-	for _, d := range []bool{b.send, b.receive, b.both} {
-		if d {
-			directions++
-		}
-	}
+// checkServers looks for what cannot be meant of the servers.
+func (b *bridgeFlags) checkServers(cmd *cobra.Command) error {
 	is := cmd.Flags().Changed
-	selects := is("type") || is("except")
 	switch {
-	case b.queue == "":
-		return nil, cli.Usage("--queue is missing: which kernel queue?")
-	case b.subject == "":
-		return nil, cli.Usage("--subject is missing: which queue of the cluster?")
-	case directions != 1:
-		return nil, cli.Usage("one of --send, --recv and --both is needed")
 	case (b.url != "") == b.embedded:
-		return nil, cli.Usage("one of --nats and --embedded is needed")
-	case is("type") && b.typ < 1, is("except") && b.except < 1, is("type") && is("except"):
-		return nil, cli.Usage("--type or --except takes a type, which is at least 1")
-	case b.both && !selects:
-		return nil, cli.Usage("--both needs --type or --except: else what came from the cluster would go there again")
-	case b.receive && selects:
-		return nil, cli.Usage("--recv carries all types: --type and --except are for --send and --both")
-	case is("max-messages") && b.messages < 1, is("max-bytes") && b.bytes < 1:
-		return nil, cli.Usage("--max-messages and --max-bytes are at least 1: leave them out for what is usual")
-	case b.window.D < time.Second:
-		return nil, cli.Usage("--window %v: it is from 1s, and to be longer than servers are away", b.window.D)
+		return cli.Usage("one of --nats and --embedded is needed")
 	case is("listen") && !b.embedded, is("sync") && !b.embedded:
-		return nil, cli.Usage("--listen and --sync are for --embedded")
+		return cli.Usage("--listen and --sync are for --embedded")
 	}
-	if err := b.checkFlags(cmd); err != nil {
-		return nil, err
-	}
-	return local(b.queue)
-}
-
-// ways returns the directions to carry.
-func (b *bridgeFlags) ways(ctx context.Context, conn *cluster.Conn, m cluster.Metrics, open func() (*sysvipc.Queue, error)) (ways []way, err error) {
-	sel, there, here := sysvipc.Any, b.subject, b.subject
-	number := strconv.FormatInt(b.typ+b.except, 10)
-	switch {
-	case b.typ != 0:
-		sel = sysvipc.OfType(b.typ)
-	case b.except != 0:
-		sel = sysvipc.Except(b.except)
-	}
-	if b.both { // two queues, since the two machines must not take what they sent
-		there, here = b.subject+"/"+number, b.subject+"/!"+number
-		if b.except != 0 {
-			there, here = here, there
-		}
-	}
-	add := func(suffix, name string, sel sysvipc.Selector, f func(*bridge.Bridge, context.Context) error) error {
-		q, err := conn.EnsureQueue(ctx, name, &cluster.QueueOptions{Duplicates: b.window.D, MaxMessages: b.messages, MaxBytes: b.bytes})
-		ways = append(ways, way{&bridge.Bridge{
-			Local: open, Remote: q, Select: sel, Journal: filepath.Join(b.state, url.PathEscape(name+" "+b.queue)+"."+suffix), Metrics: m,
-		}, suffix, f})
-		return err
-	}
-	if b.send || b.both {
-		err = add("send", there, sel, (*bridge.Bridge).Send)
-	}
-	if err == nil && (b.receive || b.both) {
-		err = add("recv", here, sysvipc.Any, (*bridge.Bridge).Receive)
-	}
-	return ways, err
+	return b.checkFlags(cmd)
 }
 
 // carry carries all ways until ctx ends or one fails.

@@ -27,7 +27,11 @@ func (m *meter) Gauge(name, object string, value float64) {
 	m.values[name] = value
 }
 
+// attrs returns what was counted; of no meter, nothing.
 func (m *meter) attrs() (attrs []any) {
+	if m == nil {
+		return nil
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(m.values)) {

@@ -80,16 +80,8 @@ needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, and with --namespaces CAP_SYS_ADMI
 
 // check looks for what cannot be meant.
 func (s *serveFlags) check() (network, address string, err error) {
-	if path, ok := strings.CutPrefix(s.listen, "unix:"); ok {
-		if path == "" {
-			return "", "", cli.Usage("--listen %s: a path is missing, as in unix:/run/sysvipcd.sock", s.listen)
-		}
-		network, address = "unix", path
-	} else {
-		if _, _, err := net.SplitHostPort(s.listen); err != nil {
-			return "", "", cli.Usage("--listen %q: write HOST:PORT or unix:PATH", s.listen)
-		}
-		network, address = "tcp", s.listen
+	if network, address, err = listenAddress("--listen", s.listen); err != nil {
+		return "", "", err
 	}
 	switch {
 	case (s.cert == "") != (s.key == ""):
