@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"io/fs"
+	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -35,7 +36,14 @@ func AttachedProcesses() (found []AttachedProcess, hidden int, err error) {
 		}
 		var mappings []Mapping
 		attaches(text, func(m Mapping) { mappings = append(mappings, m) })
-		if len(mappings) > 0 && p.namespace(pid, 0) == here {
+		if len(mappings) == 0 {
+			continue
+		}
+		ns := p.namespace(pid, 0)
+		if ns == 0 && len(tids) > 1 {
+			ns = p.namespace(pid, tids[len(tids)-1]) // the first thread has ended
+		}
+		if ns == here {
 			found = append(found, AttachedProcess{pid, mappings})
 		}
 	}
@@ -45,13 +53,16 @@ func AttachedProcesses() (found []AttachedProcess, hidden int, err error) {
 // Mappings returns where a process has segments in its address space; a pid of 0 stands for this process.
 func Mappings(pid int) ([]Mapping, error) {
 	p := newProcfs(defaultProc)
-	path := p.task(pid, 0, "maps")
 	if pid == 0 {
-		path = defaultProc + "/self/maps"
+		pid = os.Getpid()
 	}
-	text, err := p.read(path)
+	tids, err := p.threads(pid, make([]int, 1))
+	var text []byte
+	if err == nil {
+		text, err = p.maps(pid, tids)
+	}
 	if err != nil {
-		return nil, pathError("read", path, err)
+		return nil, pathError("read", p.task(pid, 0, "maps"), err)
 	}
 	var mappings []Mapping
 	attaches(text, func(m Mapping) { mappings = append(mappings, m) })

@@ -59,6 +59,9 @@ type person struct {
 	blocked bool // it does nothing more
 	zombie  bool // nobody has waited for it
 	uid     int  // 0 may do all
+
+	headless bool   // its first thread has ended
+	halted   func() // lets it go on; nil while it runs
 }
 
 // object is an object, with its users.
@@ -70,6 +73,9 @@ type object struct {
 	attached map[*person]int // how often
 	blocked  []*person
 	messages int
+	key      int
+	value    int              // what was written last: the first number of a segment, the value of the first semaphore
+	knows    map[*person]bool // who may have its ID
 }
 
 func (o *object) String() string { return ref.Name(o.kind, o.id) }
@@ -107,7 +113,16 @@ type world struct {
 
 	told string // of what was kept without a reason
 
-	made, removed, removedSegments, kept, runs int
+	// Of the torture: the folder of what is removed, other files with it, the scenario, and what a second gc shares.
+	state      string
+	saved      []string
+	doing      string
+	nested     bool
+	candidates bool
+	backup     string
+	acts       int
+
+	made, removed, removedSegments, kept, runs, written int
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -202,6 +217,7 @@ func (w *world) step() {
 		w.exec(p)
 	case what == 14:
 		w.do(p.n, "headless")
+		p.headless = true
 	case what == 15:
 		w.rmid(p)
 	default:
@@ -235,17 +251,18 @@ func (w *world) newPerson() *person {
 
 // make makes an object, mostly with a key, and touches it.
 func (w *world) make(p *person) {
-	o := &object{creator: p, attached: map[*person]int{}}
+	o := &object{creator: p, attached: map[*person]int{}, knows: map[*person]bool{p: true}}
 	key := 0
 	if w.r.IntN(2) == 0 {
 		w.key++
 		key = w.key
 	}
+	o.key = key
 	switch w.r.IntN(4) {
 	case 0:
 		o.kind, o.id = sysvipc.KindSemaphores, w.do(p.n, "sem %d", key)
 		w.do(p.n, "op %d 1", o.id)
-		o.last = []*person{p}
+		o.last, o.value = []*person{p}, 1
 	case 1:
 		o.kind, o.id = sysvipc.KindQueue, w.do(p.n, "msg %d", key)
 		w.do(p.n, "send %d", o.id)
@@ -274,20 +291,23 @@ func (w *world) use(p *person) {
 			if w.do(p.n, "detach %d", o.id) == 0 {
 				w.detach(o, p, 1)
 			}
+		case w.r.IntN(3) == 0:
+			w.write(o, p)
 		case o.attached[p] < 3 && w.do(p.n, "attach %d", o.id) == 0:
 			o.attached[p]++
 			o.last = []*person{p}
 		}
 	case sysvipc.KindSemaphores:
-		if w.r.IntN(8) == 0 && w.mayBlock(o, p) {
+		if w.r.IntN(8) == 0 && w.mayBlock() {
 			w.do(p.n, "blockop %d", o.id)
 			w.block(o, p)
 		} else if w.do(p.n, "op %d 1", o.id) == 0 {
 			o.last = []*person{p}
+			o.value++
 		}
 	case sysvipc.KindQueue:
 		switch what := w.r.IntN(8); {
-		case what == 0 && w.mayBlock(o, p):
+		case what == 0 && w.mayBlock():
 			w.do(p.n, "blockrecv %d", o.id)
 			w.block(o, p)
 		case what < 4 && o.messages < 3:
@@ -302,11 +322,19 @@ func (w *world) use(p *person) {
 	}
 }
 
-// mayBlock keeps some processes awake, and others from what they would be refused.
-func (w *world) mayBlock(o *object, p *person) bool {
-	if p.uid != 0 && p.uid != o.creator.uid {
-		return false
+// write writes into a segment, which a process that has not attached it attaches for a moment.
+func (w *world) write(o *object, p *person) {
+	w.written++
+	if w.do(p.n, "write %d %d", o.id, w.written) == 0 {
+		o.value = w.written
+		if o.attached[p] == 0 {
+			o.last = []*person{p}
+		}
 	}
+}
+
+// mayBlock keeps some processes awake.
+func (w *world) mayBlock() bool {
 	n := 0
 	for _, p := range w.people {
 		if awake(p) {
@@ -353,6 +381,9 @@ func (w *world) fork(p *person) {
 		if n := o.attached[p]; n > 0 {
 			o.attached[child] = n
 		}
+		if o.knows[p] {
+			o.knows[child] = true
+		}
 	}
 }
 
@@ -385,6 +416,9 @@ func (w *world) forget(o *object) {
 
 // kill ends a process, which mostly stays a zombie for a while.
 func (w *world) kill(p *person) {
+	if p.halted != nil {
+		p.halted()
+	}
 	w.do(0, "kill %d", p.pid)
 	p.alive, p.zombie = false, true
 	w.leave(p)

@@ -29,6 +29,8 @@ type restoreOptions struct {
 	file                         string
 	only                         []string
 	sameID, skipExisting, dryRun bool
+	into                         string
+	force, noBackup              bool
 	output                       string
 }
 
@@ -51,10 +53,17 @@ failure is reported, and the exit code is that of the first one. Until it is who
 owner may use it, and its mode is 0611: what a restore that was killed has left of it is
 replaced by the next one, and "sysvipc doctor" names it. An object whose key is taken, or its ID with --same-id, is refused (exit
 code 5), and what has the key stays; --skip-existing leaves it out without a failure.
---dry-run also checks the whole file.`,
+--dry-run also checks the whole file.
+
+--into gives an object that exists the contents of one in the file, of the same kind and
+size: the one that --only names, else the one with its key or ID, else the only one of its
+kind. The bytes or values that it had are saved first, as "sysvipc gc" does; messages are
+sent behind those that are there. What "sysvipc rm" would refuse as in use is refused
+(exit code 5 or 4) unless --force is given.`,
 		Example: `  sysvipc restore -f before-upgrade.sysv --dry-run
   sysvipc restore -f before-upgrade.sysv --same-id
   sysvipc restore -f orders.sysv --only msg:name=orders
+  sysvipc restore -f orders.sysv --into sem:5
   ssh backup 'cat ipc.sysv' | sysvipc restore -f - --skip-existing`,
 		Args:              verb.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -67,14 +76,25 @@ code 5), and what has the key stays; --skip-existing leaves it out without a fai
 	f.BoolVar(&o.sameID, "same-id", false, "give each object the ID that it had (root)")
 	f.BoolVar(&o.skipExisting, "skip-existing", false, "leave out objects whose key or ID is taken")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "only tell what would be restored, and check the file")
+	f.StringVar(&o.into, "into", "", "give this object the contents, and make none")
+	flags.Placeholder(cmd, "REF", "into")
+	f.BoolVar(&o.force, "force", false, "with --into, also what is in use")
+	f.BoolVar(&o.noBackup, "no-backup", false, "with --into, save nothing: what was there is lost")
+	for _, other := range []string{"same-id", "skip-existing"} {
+		cmd.MarkFlagsMutuallyExclusive("into", other)
+	}
 	flags.Output(cmd, &o.output, "table", "json")
 	flags.Complete(cmd, "only", cobra.NoFileCompletions)
+	flags.Complete(cmd, "into", ref.Complete(1, ref.AnyKind...))
 	return cmd
 }
 
 func (o *restoreOptions) run(cmd *cobra.Command) error {
 	if o.file == "" {
 		return cli.Usage("from which file? Give -f FILE, or -f - for standard input")
+	}
+	if o.into == "" && (o.force || o.noBackup) {
+		return cli.Usage("--force and --no-backup are for --into")
 	}
 	d := &restoring{restoreOptions: o, Tally: verb.Tally{Cmd: cmd}, v: listing.NewView()}
 	for _, text := range o.only {
@@ -83,6 +103,9 @@ func (o *restoreOptions) run(cmd *cobra.Command) error {
 			return err
 		}
 		d.wanted = append(d.wanted, wanted{Ref: r})
+	}
+	if o.into != "" {
+		return d.intoObject()
 	}
 	in, size, err := d.open()
 	if err != nil {

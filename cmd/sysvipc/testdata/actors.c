@@ -1,16 +1,21 @@
-// Processes that use objects on command, for the test of gc. One director starts them and passes
+// Processes that use objects on command, for the tests of gc and rm. One director starts them and passes
 // commands on; each answers with a number, or -1. Commands: N COMMAND ARGS, one on each line.
+//
+// With arguments: actors FILE CMD ARGS runs CMD where FILE stands for /proc/stat, as if the clock had been set.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
+#include <sys/mount.h>
 #include <sys/msg.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
@@ -39,6 +44,16 @@ static int line(int fd, char *text, int size) {
 static struct { int id; void *at; } attached[256];
 static int attaches;
 
+// set writes a number into a segment: where it is attached, or for a moment.
+static long set(int id, long x) {
+	for (int i = 0; i < attaches; i++)
+		if (attached[i].id == id) { *(volatile long *)attached[i].at = x; return 0; }
+	long *at = shmat(id, 0, 0);
+	if (at == (void *)-1) return -1;
+	*at = x;
+	return shmdt(at);
+}
+
 static void act(int n) {
 	char text[128], word[16];
 	struct { long type; char data[8]; } m = {1, "hello"};
@@ -46,9 +61,9 @@ static void act(int n) {
 		long a = 0, b = 0, r = -1;
 		if (!line(BASE + 4 * n, text, sizeof text)) _exit(0);
 		sscanf(text, "%15s %ld %ld", word, &a, &b);
-		if (!strcmp(word, "shm")) r = shmget(a, b, IPC_CREAT | IPC_EXCL | 0600);
-		else if (!strcmp(word, "sem")) r = semget(a, 2, IPC_CREAT | IPC_EXCL | 0600);
-		else if (!strcmp(word, "msg")) r = msgget(a, IPC_CREAT | IPC_EXCL | 0600);
+		if (!strcmp(word, "shm")) r = shmget(a, b, IPC_CREAT | IPC_EXCL | 0666);
+		else if (!strcmp(word, "sem")) r = semget(a, 2, IPC_CREAT | IPC_EXCL | 0666);
+		else if (!strcmp(word, "msg")) r = msgget(a, IPC_CREAT | IPC_EXCL | 0666);
 		else if (!strcmp(word, "attach")) {
 			void *at = shmat(a, 0, 0);
 			if (at != (void *)-1 && attaches < 256) {
@@ -62,21 +77,25 @@ static void act(int n) {
 					attached[i] = attached[--attaches];
 					break;
 				}
-		} else if (!strcmp(word, "op")) {
+		} else if (!strcmp(word, "write")) r = set(a, b);
+		else if (!strcmp(word, "op")) {
 			struct sembuf op = {0, b, 0};
 			r = semop(a, &op, 1);
-		} else if (!strcmp(word, "send")) r = msgsnd(a, &m, 5, IPC_NOWAIT);
+		} else if (!strcmp(word, "send")) {
+			memcpy(m.data, &b, sizeof b < 8 ? sizeof b : 8);
+			r = msgsnd(a, &m, 5, IPC_NOWAIT);
+		}
 		else if (!strcmp(word, "recv")) r = msgrcv(a, &m, 8, 0, IPC_NOWAIT) < 0 ? -1 : 0;
 		else if (!strcmp(word, "rmid")) r = b == 0 ? shmctl(a, IPC_RMID, 0) : b == 1 ? semctl(a, 0, IPC_RMID) : msgctl(a, IPC_RMID, 0);
 		else if (!strcmp(word, "uid")) r = setresuid(a, a, a);
 		else if (!strcmp(word, "blockop")) {
 			answer(n, 0);
 			struct sembuf op = {1, -1, 0};
-			semop(a, &op, 1);
+			while (semop(a, &op, 1) < 0 && errno == EINTR) ; // which a stop is
 			continue;
 		} else if (!strcmp(word, "blockrecv")) {
 			answer(n, 0);
-			msgrcv(a, &m, 8, 77, 0);
+			while (msgrcv(a, &m, 8, 77, 0) < 0 && errno == EINTR) ;
 			continue;
 		} else if (!strcmp(word, "fork")) { // as actor A
 			r = fork();
@@ -93,6 +112,7 @@ static void act(int n) {
 			// leave the child with half of it.
 			if (r == 0) { answer(n, 0); syscall(SYS_exit, 0); }
 		} else if (!strcmp(word, "hello")) r = getpid();
+		else if (!strcmp(word, "leave")) r = unshare(CLONE_NEWIPC);
 		answer(n, r);
 	}
 }
@@ -129,6 +149,11 @@ static long last_pid(long pid) {
 
 int main(int argc, char **argv) {
 	self = argv[0];
+	if (argc > 2) {
+		if (unshare(CLONE_NEWNS) || mount(0, "/", 0, MS_REC | MS_PRIVATE, 0) || mount(argv[1], "/proc/stat", 0, MS_BIND, 0)) return 77;
+		execvp(argv[2], argv + 2);
+		return 78;
+	}
 	if (argc == 2) { answer(atoi(argv[1]), getpid()); act(atoi(argv[1])); }
 	setpgid(0, 0); // all actors are of this group, and end with the director
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -156,6 +181,16 @@ int main(int argc, char **argv) {
 		} else if (!strcmp(word, "kill")) {
 			kill(a, SIGKILL);
 			ended(a);
+			puts("0");
+		} else if (!strcmp(word, "stop") || !strcmp(word, "debug")) {
+			int status, how = !strcmp(word, "stop");
+			long r = how ? kill(a, SIGSTOP) : ptrace(PTRACE_SEIZE, a, 0, 0) ? -1 : ptrace(PTRACE_INTERRUPT, a, 0, 0);
+			// Children of others tell a debugger only.
+			if (r == 0 && !how) r = waitpid(a, &status, __WALL) == a ? 0 : -1;
+			printf("%ld\n", r);
+		} else if (!strcmp(word, "go")) {
+			kill(a, SIGCONT);
+			ptrace(PTRACE_DETACH, a, 0, 0);
 			puts("0");
 		} else if (!strcmp(word, "reap")) {
 			while (waitpid(-1, 0, WNOHANG) > 0) ;

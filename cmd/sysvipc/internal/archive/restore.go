@@ -145,8 +145,8 @@ func writeTouching(to io.WriterAt, position int64, p []byte) error {
 	return nil
 }
 
-// restoreSet has all values before it makes the set, which is never seen without them.
-func (d *Reader) restoreSet(o *Object, c sysvipc.Creator) (int, error) {
+// Values returns the content of the set that [Reader.Next] returned.
+func (d *Reader) Values(o *Object) ([]int, error) {
 	var values []int
 	err := d.Content(false, func(_ int64, p []byte) error {
 		for ; len(p) >= 2; p = p[2:] {
@@ -154,11 +154,17 @@ func (d *Reader) restoreSet(o *Object, c sysvipc.Creator) (int, error) {
 		}
 		return nil
 	})
+	if err == nil && len(values) != o.Len {
+		err = &Damage{o.Ref(), d.offset, fmt.Errorf("it has %d values, not %d", len(values), o.Len)}
+	}
+	return values, err
+}
+
+// restoreSet has all values before it makes the set, which is never seen without them.
+func (d *Reader) restoreSet(o *Object, c sysvipc.Creator) (int, error) {
+	values, err := d.Values(o)
 	if err != nil {
 		return -1, err
-	}
-	if len(values) != o.Len {
-		return -1, &Damage{o.Ref(), d.offset, fmt.Errorf("it has %d values, not %d", len(values), o.Len)}
 	}
 	set, err := c.CreateSemaphores(o.SysvKey(), private, values...)
 	if err != nil {
@@ -200,24 +206,62 @@ func (d *Reader) fillQueue(ctx context.Context, q *sysvipc.Queue, o *Object, cap
 	if err := set(max(last, o.Bytes, int64(o.Messages))); err != nil {
 		return err
 	}
-	m := &messageParser{left: o.Bytes, send: func(typ int64, text []byte) error {
+	if err := d.Send(ctx, o, q); err != nil {
+		return err
+	}
+	return set(last)
+}
+
+// Send sends the messages of the queue that [Reader.Next] returned to q, which must have room for them.
+func (d *Reader) Send(ctx context.Context, o *Object, q *sysvipc.Queue) error {
+	m := &messageParser{left: o.Bytes}
+	m.send = func(typ int64, text []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		ok, err := q.TrySend(typ, text)
 		if err == nil && !ok {
-			err = errors.New("its messages do not fit: another process sends to it already")
+			err = fmt.Errorf("its messages do not fit, since another process sends to it, too: %d of %d are sent", m.count, o.Messages)
 		}
 		return err
-	}}
+	}
 	err := d.Content(false, func(_ int64, p []byte) error { return m.write(p) })
 	if err == nil && (len(m.rest) > 0 || m.count != o.Messages) {
 		err = &Damage{o.Ref(), d.offset, fmt.Errorf("it has %d messages, not %d", m.count, o.Messages)}
 	}
+	return err
+}
+
+// Overwrite gives a segment of the same size all bytes of the one that [Reader.Next] returned.
+func (d *Reader) Overwrite(ctx context.Context, o *Object, seg *sysvipc.Segment) error {
+	mem, err := seg.Attach(nil)
 	if err != nil {
 		return err
 	}
-	return set(last)
+	at := int64(0)
+	wipe := func(end int64) error { // what the file leaves out
+		for err := error(nil); at < end; at += int64(len(zeros)) {
+			if _, err = mem.WriteAt(zeros[:min(end-at, int64(len(zeros)))], at); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	}
+	err = d.Content(false, func(position int64, p []byte) error {
+		if err := wipe(position); err != nil {
+			return err
+		}
+		at = position + int64(len(p))
+		_, err := mem.WriteAt(p, position)
+		return err
+	})
+	if err == nil {
+		err = wipe(o.Size)
+	}
+	if closeErr := mem.Close(); err == nil {
+		err = closeErr
+	}
+	return err
 }
 
 // messageParser takes a stream apart into messages.

@@ -1,11 +1,13 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/segread"
@@ -225,12 +227,14 @@ const messageHead = 8 + 4
 // queueAttempts is how often a queue is read that others use meanwhile.
 const queueAttempts = 5
 
-// saveQueue peeks at all messages, so that the queue stays as it is. Whether it is the queue of one instant can only be
-// guessed: if what the kernel counts is the same before and after.
+// saveQueue peeks at all messages, so that the queue stays as it is. It is the queue of one instant if what the kernel
+// counts is the same before and after. The kernel's times are seconds: in that of the last use the messages must be the same
+// twice, too.
 func (a *Writer) saveQueue(ctx context.Context, id int, s *Saved) error {
 	q := sysvipc.QueueByID(id)
-	var content []byte
+	var content, last []byte
 	for try := 1; ; try++ {
+		began := time.Now()
 		before, err := q.Stat()
 		if err != nil {
 			return err
@@ -256,16 +260,25 @@ func (a *Writer) saveQueue(ctx context.Context, id int, s *Saved) error {
 		}
 		s.Object = OfQueue(&after)
 		s.Messages, s.Bytes = count, int64(len(content)-messageHead*count)
-		s.InUse = before != after || count != after.Messages || s.Bytes != int64(after.Bytes)
+		s.InUse = before != after || count != after.Messages || s.Bytes != int64(after.Bytes) ||
+			usedSince(&after, began) && !bytes.Equal(content, last)
 		if !s.InUse || try == queueAttempts {
 			break
 		}
+		last, content = content, last
 	}
 	if err := a.Begin(&s.Object); err != nil {
 		return err
 	}
 	_, err := a.Write(content)
 	return a.endWith(err)
+}
+
+// usedSince reports whether a queue may have been used after a time, or in the same second.
+func usedSince(st *sysvipc.QueueStat, t time.Time) bool {
+	const tick = 20 * time.Millisecond // by which the kernel's clock of seconds may be late
+	t = t.Add(-time.Second - tick)
+	return st.Sent.After(t) || st.Received.After(t)
 }
 
 func appendMessage(dst []byte, m sysvipc.Message) []byte {

@@ -146,8 +146,8 @@ func Last() (string, error) {
 		}
 		h, err := headerOf(f.path)
 		switch {
-		case errors.Is(err, io.EOF) || err == nil && h.Namespace != here:
-			continue // a run that was killed as it began, or one elsewhere
+		case errors.Is(err, io.EOF) || err == nil && (h.Namespace != here || h.Program == Into):
+			continue // a run that was killed as it began, one elsewhere, or one that removed nothing
 		case err != nil:
 			return "", err
 		}

@@ -29,7 +29,14 @@ type Removal struct {
 	Options *inspect.Options
 	// may refuses an object, by a look that is new. It is nil if what is in use goes, too.
 	May func(*inspect.Snapshot, *inspect.Object) error
+	// Do is what is done to an object instead of removing it; nil removes it.
+	Do func(*inspect.Object) error
+	// Saved is the file that has what was there; "" if nothing was saved.
+	Saved string
 }
+
+// Into is the program of files whose objects were not removed, but got other contents.
+const Into = "sysvipc restore --into"
 
 // AddFlags adds those that say what is saved.
 func (r *Removal) AddFlags(cmd *cobra.Command) {
@@ -71,7 +78,7 @@ func (r *Removal) Run(ctx context.Context, doomed []*inspect.Object, done func(*
 		}
 		err := r.check(now, o, held[o])
 		if err == nil {
-			err = ref.ByID(o.Kind, o.ID).Remove()
+			err = r.do(o)
 		}
 		if m := held[o]; m != nil {
 			delete(held, o)
@@ -82,6 +89,13 @@ func (r *Removal) Run(ctx context.Context, doomed []*inspect.Object, done func(*
 		done(o, err)
 	}
 	return nil
+}
+
+func (r *Removal) do(o *inspect.Object) error {
+	if r.Do != nil {
+		return r.Do(o)
+	}
+	return ref.ByID(o.Kind, o.ID).Remove()
 }
 
 // check is the last look at an object. Who began to wait on a set or queue, or came to have to do with it, shows in the
@@ -149,6 +163,7 @@ func (r *Removal) save(ctx context.Context, doomed []*inspect.Object, held map[*
 	if err := file.Commit(true); err != nil {
 		return nil, err
 	}
+	r.Saved = name
 	if r.Backup == "" {
 		_ = r.Keep.prune(filepath.Dir(name)) // what stays is no harm
 	}

@@ -114,12 +114,22 @@ func mappings(pid, id int) ([]inspect.Mapping, error) {
 	return slices.DeleteFunc(all, func(m inspect.Mapping) bool { return m.ID != id }), err
 }
 
-// folder is the folder of a process in /proc.
+// folder is the folder of a process in /proc, or that of one of its threads where the first one has ended: memory is with
+// the others then.
 func folder(pid int) string {
 	if pid == 0 {
 		return "/proc/self"
 	}
-	return "/proc/" + strconv.Itoa(pid)
+	name := "/proc/" + strconv.Itoa(pid)
+	if text, err := os.ReadFile(name + "/maps"); err == nil && len(text) == 0 {
+		threads, _ := os.ReadDir(name + "/task")
+		for _, t := range threads {
+			if t.Name() != strconv.Itoa(pid) {
+				return "/proc/" + t.Name()
+			}
+		}
+	}
+	return name
 }
 
 // through reads the segment by the memory file behind one of the mappings, for which CAP_CHECKPOINT_RESTORE is needed, or
