@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -20,7 +21,7 @@ func Namespaces(ctx context.Context, opts *Options) (*NamespaceList, error) {
 	if opts != nil && opts.Proc != "" {
 		root = opts.Proc
 	}
-	f := &finder{scan: newScan(root), at: map[uint64]int{}, mounts: map[string]bool{}}
+	f := &finder{scan: newScan(root), at: map[uint64]int{}, mounts: map[string]bool{}, units: map[uint64][]string{}}
 	if f.scan.ns != 0 {
 		f.namespace(f.scan.ns).Own = true
 	}
@@ -44,6 +45,12 @@ func Namespaces(ctx context.Context, opts *Options) (*NamespaceList, error) {
 	if f.hidden > 0 {
 		f.scan.warn("this user may not see the namespaces of %s, such as process %d", plural.Forms(f.hidden, "process", "processes"), f.example)
 	}
+	for i := range f.all {
+		ns := &f.all[i]
+		if units := f.units[ns.Inode]; len(units) == 1 && units[0] != "" {
+			ns.Names = append(ns.Names, units[0])
+		}
+	}
 	l := &NamespaceList{All: f.all, Warnings: f.scan.warnings, Complete: len(f.scan.warnings) == 0}
 	slices.SortStableFunc(l.All, func(a, b Namespace) int {
 		switch {
@@ -63,6 +70,7 @@ type finder struct {
 	all    []Namespace
 	at     map[uint64]int  // in all
 	mounts map[string]bool // mount namespaces whose mounts were read
+	units  map[uint64][]string
 
 	hidden, example int
 }
@@ -102,10 +110,9 @@ func (f *finder) process(pid int) {
 		}
 		seen = append(seen, inode)
 		ns := f.namespace(inode)
-		if ns.Processes++; ns.Processes == 1 {
-			if text, err := fs.read(fs.task(pid, 0, "cgroup")); err == nil {
-				ns.Container, _ = parseCgroup(text)
-			}
+		ns.Processes++
+		if text, err := fs.read(fs.task(pid, 0, "cgroup")); err == nil {
+			f.name(ns, text)
 		}
 		ns.PIDs = append(ns.PIDs, pid)
 		if ns.Path == "" {
@@ -117,6 +124,25 @@ func (f *finder) process(pid int) {
 	}
 	f.descriptors(pid)
 	f.mountinfo(pid)
+}
+
+// name adds what a process tells of the names of its namespace, by its control group.
+func (f *finder) name(ns *Namespace, cgroup []byte) {
+	container, unit := parseCgroup(cgroup)
+	if ns.Processes == 1 {
+		ns.Container = container
+	}
+	if units := f.units[ns.Inode]; !slices.Contains(units, unit) { // "" is none, which counts, too
+		f.units[ns.Inode] = append(units, unit)
+	}
+	if container != "" && !slices.Contains(ns.Names, container) {
+		ns.Names = append(ns.Names, container)
+		for _, name := range append(engineNames("/", container), podOf(cgroup)) {
+			if name != "" && !slices.Contains(ns.Names, name) {
+				ns.Names = append(ns.Names, name)
+			}
+		}
+	}
 }
 
 func (f *finder) hide(pid int) {
@@ -185,6 +211,7 @@ func (f *finder) mountinfo(pid int) {
 // The namespace belongs to a thread of the operating system, which ends with f. What this process
 // holds by SEM_UNDO stays as it is: its other threads keep it.
 func WithNamespace(path string, f func() error) error {
+	HomeNamespace() // while all threads are there
 	fd, err := open(path)
 	if err != nil {
 		return pathError("open", path, err)
@@ -213,6 +240,20 @@ func WithNamespace(path string, f func() error) error {
 
 // processPath is a file by which one gets to the namespace of a process.
 func processPath(root string, pid int) string { return fmt.Sprintf("%s/%d/ns/ipc", root, pid) }
+
+// NamespaceOf returns the number of the IPC namespace of a process.
+func NamespaceOf(pid int) (uint64, error) {
+	path := processPath(defaultProc, pid)
+	link, err := os.Readlink(path)
+	if err != nil {
+		return 0, err
+	}
+	ns, ok := parseNamespace(link)
+	if !ok {
+		return 0, pathError("read", path, errors.ErrUnsupported)
+	}
+	return ns, nil
+}
 
 // CurrentNamespace returns the number of this thread's IPC namespace, or 0 if it cannot be seen.
 func CurrentNamespace() uint64 { return newScan(defaultProc).ns }

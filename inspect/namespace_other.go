@@ -18,5 +18,10 @@ func WithNamespace(string, func() error) error {
 	return fmt.Errorf("inspect: only Linux has IPC namespaces: %w", errors.ErrUnsupported)
 }
 
+// NamespaceOf needs Linux.
+func NamespaceOf(int) (uint64, error) {
+	return 0, fmt.Errorf("inspect: only Linux has IPC namespaces: %w", errors.ErrUnsupported)
+}
+
 // CurrentNamespace returns 0: there are no namespaces.
 func CurrentNamespace() uint64 { return 0 }

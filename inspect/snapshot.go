@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/sysvipc/sysvipc"
@@ -86,6 +85,8 @@ type Object struct {
 	Verdict Verdict
 	// Unknown names what is not known, or not in full: "users", "semaphores", "types".
 	Unknown []string
+
+	elsewhere uint64 // its namespace, if its REF has to carry it
 }
 
 // Semaphore is one semaphore of a set.
@@ -95,8 +96,8 @@ type Semaphore struct {
 	Acquire, Zero int // how many threads wait to acquire it, and for it to become zero
 }
 
-// Ref names the object as the command does: "shm:5".
-func (o *Object) Ref() string { return kindWord(o.Kind) + ":" + strconv.Itoa(o.ID) }
+// Ref names the object as the command does: "shm:5", and one that is not in the [HomeNamespace] as "ns=4026532199/shm:5".
+func (o *Object) Ref() string { return refText(o.elsewhere, kindWord(o.Kind), o.ID) }
 
 func kindWord(kind sysvipc.Kind) string {
 	switch kind {

@@ -87,7 +87,9 @@ func (s *Snapshot) list(o *Options) error {
 			s.Objects = append(s.Objects, Object{Object: stats[i].Object, Queue: &stats[i]})
 		}
 	}
+	elsewhere := s.elsewhere()
 	for i := range s.Objects {
+		s.Objects[i].elsewhere = elsewhere
 		s.places[place{s.Objects[i].Kind, s.Objects[i].ID}] = i
 	}
 	return nil

@@ -2,7 +2,6 @@ package inspect
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,6 +34,8 @@ type Wait struct {
 	Holders []Holder      // the processes that are probably waited for
 	Cycle   int           // the number of the probable deadlock that it is part of; 0 for none
 	Queued  map[int64]int // of a receiver: how many messages of each type are on the queue; nil if not known
+
+	elsewhere uint64 // as of [Object]
 }
 
 // Holder is a process that a wait is probably waiting for. The kernel does not know the holder of a
@@ -64,7 +65,7 @@ func (h *Holder) String() string {
 }
 
 // Ref names the object as the command does: "sem:3".
-func (w *Wait) Ref() string { return kindWord(w.Kind) + ":" + strconv.Itoa(w.ID) }
+func (w *Wait) Ref() string { return refText(w.elsewhere, kindWord(w.Kind), w.ID) }
 
 // What says in words what the thread waits for: "acquire semaphore 1 (1-1)".
 func (w *Wait) What() string {

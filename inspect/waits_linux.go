@@ -21,7 +21,7 @@ func (r *resolver) waits() {
 		}
 		w := Wait{
 			PID: b.pid, TID: b.tid, Process: r.process(b.pid), Kind: kind, ID: b.call.id, Operation: b.call.op,
-			Semaphore: -1, Since: b.since,
+			Semaphore: -1, Since: b.since, elsewhere: o.elsewhere,
 		}
 		if b.hasTimeout {
 			w.Timeout = max(b.timeout, 1)

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/namespace"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -20,7 +25,7 @@ const nagiosUnknown = 3
 
 func newDoctorCommand() *cobra.Command {
 	var nagios bool
-	var format string
+	var format, named string
 	cmd := &cobra.Command{
 		Use:     "doctor [ERRNO…]",
 		GroupID: verb.GroupLook,
@@ -41,10 +46,14 @@ With the name of an error (ENOSPC, EINVAL, E2BIG, EAGAIN, ERANGE, ENOMEM, EPERM,
 it says what can be behind it, with the limits as they are now. Looking
 changes nothing, and nothing is mended without you.
 
+--ns all tells it of every IPC namespace, with a line for each: how bad it is, how many
+findings there are, and the worst of them.
+
 With --nagios it writes one line, and the exit code is 0 if all is well, 1 for a warning,
 2 if something is critical and 3 if that is not known.`,
 		Example: `  sysvipc doctor
   sysvipc doctor ENOSPC
+  sysvipc doctor --ns all
   sysvipc doctor --nagios`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			for _, arg := range args {
@@ -56,12 +65,29 @@ With --nagios it writes one line, and the exit code is 0 if all is well, 1 for a
 		},
 		ValidArgs: inspect.Errnos(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if nagios {
-				return runNagios(cmd)
+			report := func() error { return runDoctor(cmd, args, format) }
+			switch {
+			case nagios:
+				report = func() error { return runNagios(cmd) }
+			case named == namespace.All && len(args) > 0:
+				return cli.Usage("--ns all: limits differ from one IPC namespace to another: name one for %s", args[0])
 			}
-			return runDoctor(cmd, args, format)
+			switch {
+			case named == "":
+				return report()
+			case named == namespace.All && nagios:
+				return cli.Usage("--nagios is about one IPC namespace: name it")
+			case named == namespace.All:
+				return runDoctorEverywhere(cmd, format)
+			}
+			ns, err := namespace.Find(cmd.Context(), named)
+			if err != nil {
+				return err
+			}
+			return namespace.Enter(cmd.Context(), ns, report)
 		},
 	}
+	namespace.AddOwnFlag(cmd, &named)
 	cmd.Flags().BoolVar(&nagios, "nagios", false, "one line, and exit codes, as monitoring wants it")
 	flags.Output(cmd, &format, "table", "json")
 	return cmd
@@ -105,6 +131,70 @@ func runDoctor(cmd *cobra.Command, args []string, format string) error {
 		fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: "+terminal.Escape(warning))
 	}
 	return nil
+}
+
+// runDoctorEverywhere writes a line for each IPC namespace, or all findings as JSON.
+func runDoctorEverywhere(cmd *cobra.Command, format string) error {
+	all, err := inspect.Namespaces(cmd.Context(), nil)
+	if err != nil {
+		return err
+	}
+	var d *output.Document
+	if format == "json" {
+		d = output.StartDocument(cmd.OutOrStdout(), "findings")
+	}
+	t := output.NewTable(output.Right("NS"), output.Left("CONTAINER"), output.Left("STATUS"), output.Right("OBJECTS"), output.Right("FINDINGS"), output.Left("WORST"))
+	warnings := all.Warnings
+	var first error
+	for i := range all.All {
+		ns := &all.All[i]
+		var snap *inspect.Snapshot
+		var found []inspect.Finding
+		err := namespace.Enter(cmd.Context(), ns, func() (err error) {
+			if snap, err = inspect.Take(cmd.Context(), nil); err == nil {
+				found = inspect.Diagnose(snap, "")
+			}
+			return err
+		})
+		if errors.Is(err, namespace.ErrGone) {
+			continue
+		}
+		cells := []string{strconv.FormatUint(ns.Inode, 10), cmp.Or(strings.Join(ns.Names, " "), "-")}
+		if err != nil {
+			warnings = append(warnings, cli.Text(err))
+			first = cmp.Or(first, error(&cli.Error{Code: cli.ExitCode(err)}))
+			cells = append(cells, "unknown", "?", "?", "-")
+		} else {
+			for _, warning := range snap.Warnings {
+				if !slices.Contains(warnings, warning) {
+					warnings = append(warnings, warning)
+				}
+			}
+			worst, text := inspect.Fine, "nothing is wrong"
+			for j := range found {
+				if d != nil {
+					f := output.FindingOf(&found[j])
+					f.NS = &ns.Inode
+					d.Add(f)
+				}
+				if j == 0 || found[j].Severity > worst {
+					worst, text = found[j].Severity, found[j].Text
+				}
+			}
+			cells = append(cells, worst.String(), strconv.Itoa(len(snap.Objects)), strconv.Itoa(len(found)), text)
+		}
+		for _, cell := range cells {
+			t.Add(terminal.Escape(cell))
+		}
+	}
+	if d != nil {
+		return cmp.Or(d.End(warnings), first)
+	}
+	err = t.Write(cmd.OutOrStdout())
+	for _, warning := range warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), "sysvipc: "+terminal.Escape(warning))
+	}
+	return cmp.Or(err, first)
 }
 
 // runNagios writes what plugins of Nagios write: STATUS - text | performance data.

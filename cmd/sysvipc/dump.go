@@ -15,6 +15,7 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/archive"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/namespace"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/cli/arg"
@@ -95,6 +96,10 @@ func (o *dumpOptions) run(cmd *cobra.Command) error {
 	if o.file == "" && !o.dryRun {
 		return cli.Usage("to which file? Give -f FILE, or -f - for standard output")
 	}
+	var err error
+	if o.file, err = namespace.File(o.file); err != nil {
+		return err
+	}
 	if o.file == "-" && !o.dryRun && terminal.Is(cmd.OutOrStdout()) {
 		return cli.Usage("-f -: standard output is a terminal, which a dump would confuse")
 	}
@@ -102,6 +107,9 @@ func (o *dumpOptions) run(cmd *cobra.Command) error {
 	targets, err := d.targets()
 	if err != nil {
 		return err
+	}
+	if len(targets) == 0 && ref.Moved.Way == ref.OfAll {
+		return nil
 	}
 	report := cmd.OutOrStdout()
 	if o.file == "-" && !o.dryRun {

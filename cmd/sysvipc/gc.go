@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/namespace"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/removal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
@@ -112,6 +113,10 @@ func (o *gcOptions) run(cmd *cobra.Command) error {
 		if class != string(inspect.Candidate) {
 			return cli.Usage("--include %s: only %q can be included", class, inspect.Candidate)
 		}
+	}
+	var err error
+	if o.removal.Backup, err = namespace.File(o.removal.Backup); err != nil {
+		return err
 	}
 	if _, err := os.Lstat(o.removal.Backup); o.yes && o.removal.Backup != "" && err == nil {
 		return cli.Usage("--backup %s: it exists, and may be the backup of an earlier run: choose another name", o.removal.Backup)
@@ -297,6 +302,10 @@ IPC namespace, with their keys, modes, owners and contents, and for root with th
 or with FILE those that a run saved there. --list shows the files, the newest first. Once
 all of a run is back, the next undo brings back the run before it.
 
+What was removed from another namespace comes back there: "undo --ns INODE", with the
+number that --list shows. Once that namespace is gone, "restore -f FILE" makes its objects
+here. The number of a namespace that is gone can come to a new one: look with --dry-run.
+
 An object whose key or ID is taken by now is refused (exit code 5), and what takes it
 stays. "sysvipc restore -f FILE" also brings back only some.`,
 		Example: `  sysvipc undo --dry-run
@@ -316,6 +325,9 @@ stays. "sysvipc restore -f FILE" also brings back only some.`,
 			}
 			if len(args) > 0 {
 				o.file = args[0]
+				if err := removal.Here(o.file); err != nil {
+					return err
+				}
 				return o.run(cmd)
 			}
 			var err error

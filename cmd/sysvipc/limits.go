@@ -8,8 +8,10 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
+	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli/arg"
 	"github.com/sysvipc/sysvipc/internal/cli/flags"
+	"github.com/sysvipc/sysvipc/internal/cli/ref"
 	"github.com/sysvipc/sysvipc/internal/output"
 )
 
@@ -24,6 +26,7 @@ it: "sysctl kernel.shmmni=8192" until the next start, a line "kernel.shmmni = 81
 /etc/sysctl.d for ever. kernel.sem has four numbers, which are written together:
 "sysctl kernel.sem='32000 1024000000 500 32000'".`,
 		Example: `  sysvipc limits
+  sysvipc limits --ns all
   sysvipc limits -o json`,
 		Args:              verb.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -75,6 +78,9 @@ func writeLimitsTable(cmd *cobra.Command, limits []output.Limit) error {
 func writeLimitsJSON(cmd *cobra.Command, limits []output.Limit) error {
 	d := output.StartDocument(cmd.OutOrStdout(), "limits")
 	for i := range limits {
+		if ref.Moved.Way != ref.Started {
+			limits[i].NS = output.OrNil(inspect.CurrentNamespace())
+		}
 		d.Add(&limits[i])
 	}
 	return d.End(nil)

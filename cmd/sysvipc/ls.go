@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/namespace"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
@@ -82,8 +82,7 @@ tells: who uses each object, and whether it may be removed.`,
 	f.BoolVar(&o.mine, "mine", false, "only objects that this user owns")
 	f.BoolVar(&o.orphans, "orphans", false, "only objects that nobody uses any more: see \"sysvipc gc --help\"")
 	f.BoolVar(&o.users, "users", false, "in json, jsonl and csv also the users and the verdict")
-	f.StringVar(&o.ns, "ns", "", "of the IPC namespace of process PID, of the one at PATH, or of \"all\"")
-	flags.Placeholder(cmd, "PID|PATH|all", "ns")
+	namespace.AddOwnFlag(cmd, &o.ns)
 	o.owner = account.Owner{UID: -1, GID: -1}
 	f.Var(&o.owner, "owner", "only objects of this owner")
 	flags.Placeholder(cmd, "COLUMNS", "columns")
@@ -135,10 +134,13 @@ func runLs(cmd *cobra.Command, args []string, o *lsOptions) error {
 	case "all":
 		return o.everywhere(cmd, v, kinds, write)
 	}
-	return inside(o.ns, func() error {
-		here := inspect.CurrentNamespace()
-		v.NS = here
-		o.format.ManyNamespaces = here != v.Own
+	ns, err := namespace.Find(cmd.Context(), o.ns)
+	if err != nil {
+		return err
+	}
+	return namespace.Enter(cmd.Context(), ns, func() error {
+		v.NS = ns.Inode
+		o.format.ManyNamespaces = !ns.Own
 		all, err := o.list(cmd, v, kinds)
 		if err != nil {
 			return err
@@ -209,22 +211,11 @@ func (o *lsOptions) everywhere(cmd *cobra.Command, v *listing.View, kinds []sysv
 			}
 			return nil
 		}
-		err := insideOf(ns, take)
-		for try := 0; try < 5 && ns.Path != "" && errors.Is(err, fs.ErrNotExist); try++ {
-			// The process by which to enter it has ended: others may be in it, or it is gone.
-			again, failed := inspect.Namespaces(cmd.Context(), nil)
-			if failed != nil {
-				break
-			}
-			at := slices.IndexFunc(again.All, func(other inspect.Namespace) bool { return other.Inode == ns.Inode })
-			if at < 0 {
-				err = nil
-				break
-			}
-			err = insideOf(&again.All[at], take)
+		err := namespace.Enter(cmd.Context(), ns, take)
+		if errors.Is(err, namespace.ErrGone) {
+			continue
 		}
 		if err != nil {
-			err = cli.Fail(cli.ExitCode(err), "IPC namespace %d: %w", ns.Inode, err)
 			verb.Report(cmd.ErrOrStderr(), cmd, err)
 			v.Warnings = append(v.Warnings, cli.Text(err))
 			failed = cmp.Or(failed, error(&cli.Error{Code: cli.ExitCode(err)}))

@@ -1,63 +1,53 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
-	"io/fs"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/namespace"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
-	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/cli/flags"
 	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 func newNsCommand() *cobra.Command {
-	var format string
+	var format, named string
 	cmd := &cobra.Command{
 		Use:     "ns",
 		GroupID: verb.GroupLook,
 		Short:   "Show the IPC namespaces of this machine, also those without a process",
 		Long: `Show the IPC namespaces of this machine: those of every thread, those that an open file
 refers to, and those that a bind mount keeps. The last two need no process, and their
-objects are seen by no process until one enters. With each stands how many objects it has,
-if this user may enter it (CAP_SYS_ADMIN), and otherwise a question mark.
+objects are seen by no process until one enters. With each stand its containers, pods and
+unit, and how many objects it has, if this user may enter it (CAP_SYS_ADMIN), and
+otherwise a question mark.
 
-"sysvipc ls --ns PID", "--ns PATH" and "--ns all" list the objects of others.`,
+Every verb about objects takes --ns: a PID, the PATH of a file such as a bind mount, the
+INODE that stands here as NS, or a container, pod or unit by its name or ID. The command
+moves to that namespace as a whole, and its process IDs, files and users stay those of
+here. REFs of another namespace carry it, as ns=4026532199/shm:0, also without --ns.
+Verbs that look, and gc, rm, set and dump, also take --ns all. It needs CAP_SYS_ADMIN, and
+CAP_SYS_PTRACE for the processes of other users; without, the exit code is 4.`,
 		Example: `  sysvipc ns
-  sysvipc ls --ns all
-  sysvipc ls --ns /run/ipcns/build`,
+  sysvipc doctor --ns all
+  sysvipc ls --ns 4711
+  sysvipc gc --ns docker:0123456789ab
+  sysvipc who ns=4026532199/sem:0`,
 		Args:              verb.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return runNs(cmd, format) },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return runNs(cmd, format, named) },
 	}
+	namespace.AddOwnFlag(cmd, &named)
 	flags.Output(cmd, &format, "table", "json")
 	return cmd
-}
-
-// inside calls f in the IPC namespace of a process, or of a file.
-func inside(where string, f func() error) error {
-	path := where
-	if pid, err := strconv.Atoi(where); err == nil {
-		path = fmt.Sprintf("/proc/%d/ns/ipc", pid)
-	}
-	return inspect.WithNamespace(path, f)
-}
-
-// insideOf calls f in a namespace that was found. Nobody needs a right to be where he is.
-func insideOf(ns *inspect.Namespace, f func() error) error {
-	if ns.Own {
-		return f()
-	}
-	if ns.Path == "" {
-		return cli.Fail(cli.ExitNotFound, "nothing leads there: %w", fs.ErrNotExist)
-	}
-	return inspect.WithNamespace(ns.Path, f)
 }
 
 // census is how many objects a namespace has.
@@ -66,8 +56,8 @@ type census struct {
 	err                    error
 }
 
-func count(ns *inspect.Namespace) (c census) {
-	c.err = insideOf(ns, func() error {
+func count(ctx context.Context, ns *inspect.Namespace) (c census) {
+	c.err = namespace.Enter(ctx, ns, func() error {
 		lim, err := sysvipc.ReadLimits()
 		c.segments, c.sets, c.queues = lim.Segments.InUse, lim.Semaphores.InUse, lim.Queues.InUse
 		return err
@@ -75,8 +65,8 @@ func count(ns *inspect.Namespace) (c census) {
 	return c
 }
 
-func runNs(cmd *cobra.Command, format string) error {
-	all, err := inspect.Namespaces(cmd.Context(), nil)
+func runNs(cmd *cobra.Command, format, named string) error {
+	all, err := namespace.Named(cmd.Context(), named)
 	if err != nil {
 		return err
 	}
@@ -85,7 +75,7 @@ func runNs(cmd *cobra.Command, format string) error {
 		warnings := all.Warnings
 		for i := range all.All {
 			ns := &all.All[i]
-			c := count(ns)
+			c := count(cmd.Context(), ns)
 			r := output.NamespaceOf(ns)
 			if c.err == nil {
 				r.Segments, r.Sets, r.Queues = &c.segments, &c.sets, &c.queues
@@ -97,10 +87,10 @@ func runNs(cmd *cobra.Command, format string) error {
 		}
 		return d.End(warnings)
 	}
-	t := output.NewTable(output.Right("NS"), output.Right("PROCESSES"), output.Right("SHM"), output.Right("SEM"), output.Right("MSG"), output.Left("KEPT BY"))
+	t := output.NewTable(output.Right("NS"), output.Right("PROCESSES"), output.Right("SHM"), output.Right("SEM"), output.Right("MSG"), output.Left("CONTAINER"), output.Left("KEPT BY"))
 	for i := range all.All {
 		ns := &all.All[i]
-		c := count(ns)
+		c := count(cmd.Context(), ns)
 		t.Add(strconv.FormatUint(ns.Inode, 10))
 		t.Add(strconv.Itoa(ns.Processes))
 		for _, n := range []int{c.segments, c.sets, c.queues} {
@@ -110,6 +100,7 @@ func runNs(cmd *cobra.Command, format string) error {
 				t.Add(strconv.Itoa(n))
 			}
 		}
+		t.Add(terminal.Escape(cmp.Or(strings.Join(ns.Names, " "), "-")))
 		t.Add(terminal.Escape(keptBy(ns)))
 	}
 	if err := t.Write(cmd.OutOrStdout()); err != nil {

@@ -276,7 +276,7 @@ func (d *restoring) tell(o *archive.Object, id int, err error) error {
 	}
 	d.Bar.Clear()
 	line := outcome + " " + o.Ref()
-	if as != "" && as != o.Ref() {
+	if as != "" && as != ref.Name(o.SysvKind(), o.ID) {
 		line += fmt.Sprintf(" as %v", as)
 	}
 	if outcome == "skipped" {

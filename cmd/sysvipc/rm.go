@@ -12,6 +12,7 @@ import (
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/guard"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/namespace"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/removal"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/inspect"
@@ -74,6 +75,12 @@ users of a set or a queue get an error at once.`,
 
 func (o *rmOptions) run(cmd *cobra.Command, args []string) error {
 	refs, err := ref.ParseAll(cmd, args, ref.AnyKind...)
+	if err == nil {
+		err = ref.SameEverywhere(refs)
+	}
+	if err == nil {
+		o.removal.Backup, err = namespace.File(o.removal.Backup)
+	}
 	if err != nil {
 		return err
 	}

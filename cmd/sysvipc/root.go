@@ -10,6 +10,7 @@ import (
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/mk"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/msg"
+	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/namespace"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/pipe"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/region"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/sem"
@@ -29,8 +30,12 @@ func execute(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	ran := false
-	noteRun(root, &ran)
-	cmd, err := runLine(ctx, root, args)
+	noteRun(root, &ran, args)
+	err := namespace.Arrive()
+	cmd := root
+	if err == nil {
+		cmd, err = runLine(ctx, root, args)
+	}
 	var own *cli.Error
 	if err != nil && !ran && !errors.As(err, &own) {
 		err = &cli.Error{Code: cli.ExitUsage, Err: err}
@@ -56,18 +61,27 @@ func runLine(ctx context.Context, root *cobra.Command, args []string) (*cobra.Co
 	return root.ExecuteContextC(ctx)
 }
 
-// noteRun sets ran when a verb begins. Errors before that are cobra's own, about the
-// command line.
-func noteRun(cmd *cobra.Command, ran *bool) {
+// noteRun sets ran when a verb begins, and has it work in the IPC namespace that the command line names. Errors before that
+// are cobra's own, about the command line.
+func noteRun(cmd *cobra.Command, ran *bool, line []string) {
 	if run := cmd.RunE; run != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			*ran = true
-			return run(cmd, args)
+			return namespace.Verb(cmd, args, line, run)
 		}
 	}
 	for _, sub := range cmd.Commands() {
-		noteRun(sub, ran)
+		noteRun(sub, ran, line)
 	}
+}
+
+// inNamespaces gives verbs --ns.
+func inNamespaces(scope namespace.Scope, cmds ...*cobra.Command) []*cobra.Command {
+	namespace.Works(scope, cmds...)
+	for _, cmd := range cmds {
+		namespace.AddFlag(cmd)
+	}
+	return cmds
 }
 
 // newRoot returns the command with all its verbs.
@@ -114,13 +128,16 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 	root.SetHelpCommand(newHelpCommand())
 	root.SetUsageFunc(writeUsage)
 	root.SetCompletionCommandGroupID(verb.GroupOther)
-	root.AddCommand(
-		newLsCommand(), newShowCommand(), newExplainCommand(), newWhoCommand(), newWaitsCommand(), newTraceCommand(), newTopCommand(), newNsCommand(), newWatchCommand(), newLimitsCommand(), newDoctorCommand(),
-		mk.Command(), newSetCommand(), newRmCommand(), newGcCommand(), newUndoCommand(),
+	root.AddCommand(inNamespaces(namespace.Itself, newLsCommand(), newTraceCommand(), newNsCommand(), newDoctorCommand())...)
+	root.AddCommand(inNamespaces(
+		namespace.Each, newShowCommand(), newExplainCommand(), newWhoCommand(), newWaitsCommand(), newWatchCommand(), newLimitsCommand(),
+		newSetCommand(), newRmCommand(), newGcCommand(), newDumpCommand(),
+	)...)
+	root.AddCommand(inNamespaces(
+		namespace.One, newTopCommand(), mk.Command(), newUndoCommand(), newRestoreCommand(), newRunCommand(),
 		shm.Command(), sem.Command(), msg.Command(), region.Command(),
-		newRunCommand(), newDumpCommand(), newRestoreCommand(), newDemoCommand(), newBenchCommand(),
-		newFtokCommand(), newVersionCommand(),
-	)
+	)...)
+	root.AddCommand(newDemoCommand(), newBenchCommand(), newFtokCommand(), newVersionCommand())
 	root.AddCommand(newTopics()...)
 	return root
 }

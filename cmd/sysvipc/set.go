@@ -94,6 +94,9 @@ func (o *setOptions) changes(cmd *cobra.Command) []change {
 
 func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 	refs, err := ref.ParseAll(cmd, args, ref.AnyKind...)
+	if err == nil {
+		err = ref.SameEverywhere(refs)
+	}
 	if err != nil {
 		return err
 	}

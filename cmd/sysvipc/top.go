@@ -187,6 +187,9 @@ func screenSize(w io.Writer) (width, height int) {
 func theMachine() *top.Machine {
 	v := listing.NewView()
 	host, _ := os.Hostname()
+	if ref.Moved.Home != 0 {
+		host += fmt.Sprintf(" ns=%d", ref.Moved.Here)
+	}
 	return &top.Machine{
 		Name:   host,
 		Take:   func(ctx context.Context) (*inspect.Snapshot, error) { return inspect.Take(ctx, nil) },

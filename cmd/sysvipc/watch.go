@@ -78,7 +78,11 @@ func (w *watcher) run(ctx context.Context, stderr io.Writer, interval time.Durat
 	if err := w.look(true); err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "watching %s\n", plural.Of(len(w.seen), "object"))
+	where := ""
+	if ref.Moved.Way != ref.Started {
+		where = fmt.Sprintf(" of IPC namespace %d", w.v.NS)
+	}
+	fmt.Fprintf(stderr, "watching %s%s\n", plural.Of(len(w.seen), "object"), where)
 	tick := time.NewTicker(max(interval, time.Millisecond))
 	defer tick.Stop()
 	for {

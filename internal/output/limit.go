@@ -8,6 +8,7 @@ import (
 
 // Limit is one of the kernel's, and what is used of it.
 type Limit struct {
+	NS      *uint64  `json:"ns,omitempty"` // the inode of the IPC namespace, with --ns
 	Name    string   `json:"name"`
 	What    string   `json:"what"`
 	Value   *uint64  `json:"value"`   // nil: unlimited

@@ -12,6 +12,7 @@ type Namespace struct {
 	Descriptors []string `json:"descriptors"`
 	Path        *string  `json:"path"`      // a file that leads there
 	Container   *string  `json:"container"` // of its first process
+	Names       []string `json:"names"`     // of its containers, pods and unit
 	Segments    *int     `json:"segments"`
 	Sets        *int     `json:"sets"`
 	Queues      *int     `json:"queues"`
@@ -21,12 +22,13 @@ type Namespace struct {
 // NamespaceOf is a namespace whose objects are not counted.
 func NamespaceOf(ns *inspect.Namespace) *Namespace {
 	return &Namespace{
-		NS: ns.Inode, Own: ns.Own, Processes: ns.Processes, PIDs: ns.PIDs, Mounts: ns.Mounts, Descriptors: ns.Descriptors, Path: OrNil(ns.Path), Container: OrNil(ns.Container),
+		NS: ns.Inode, Own: ns.Own, Processes: ns.Processes, PIDs: ns.PIDs, Mounts: ns.Mounts, Descriptors: ns.Descriptors, Path: OrNil(ns.Path), Container: OrNil(ns.Container), Names: ns.Names,
 	}
 }
 
 // Finding is something that is wrong with objects, limits or settings.
 type Finding struct {
+	NS       *uint64 `json:"ns,omitempty"` // the inode of the IPC namespace, with --ns
 	Check    string  `json:"check"`
 	Severity string  `json:"severity" enum:"ok,warning,critical"`
 	Text     string  `json:"text"`
@@ -35,7 +37,7 @@ type Finding struct {
 
 // FindingOf is a finding of [inspect.Diagnose].
 func FindingOf(f *inspect.Finding) *Finding {
-	return &Finding{f.Check, f.Severity.String(), f.Text, OrNil(f.Remedy)}
+	return &Finding{Check: f.Check, Severity: f.Severity.String(), Text: f.Text, Remedy: OrNil(f.Remedy)}
 }
 
 // Key is what "ftok" tells.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/sysvipc/sysvipc"
-	"github.com/sysvipc/sysvipc/inspect"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/cli/arg"
 )
@@ -19,6 +18,7 @@ type Ref struct {
 	Text string // as it was written
 	ID   int    // -1: by key
 	Key  sysvipc.Key
+	NS   uint64 // its IPC namespace; 0 where there are none
 	how  string // for errors about the object: name=orders; empty by ID
 	seen *Names
 }
@@ -61,25 +61,32 @@ func Name(kind sysvipc.Kind, id int) string {
 
 // AppendName appends it.
 func AppendName(dst []byte, kind sysvipc.Kind, id int) []byte {
+	if Moved.Home != 0 {
+		dst = append(strconv.AppendUint(append(dst, NamespacePrefix...), Moved.Here, 10), '/')
+	}
 	return strconv.AppendInt(append(append(dst, Word(kind)...), ':'), int64(id), 10)
 }
 
 const refForms = "write it as shm:5, sem:key=0x4d2, msg:name=NAME or msg:ftok=PATH:PROJ (see \"sysvipc help ref\")"
 
-// NamespacePrefix begins a REF that names its IPC namespace: IDs begin at 0 in each of them.
-const NamespacePrefix = "ns="
-
-// Parse reads a REF. One of another IPC namespace is refused: what has its ID here is another object.
+// Parse reads a REF. One of another IPC namespace is an error, [Elsewhere]: what has its ID here is another object.
 func Parse(s string) (Ref, error) {
-	object := s
+	r, err := parse(s)
+	if err != nil {
+		return r, err
+	}
+	_, err = here([]Ref{r}, nil)
+	return r, err
+}
+
+// parse reads a REF of any namespace.
+func parse(s string) (Ref, error) {
+	object, ns := s, Moved.unnamed()
 	if text, ok := strings.CutPrefix(s, NamespacePrefix); ok {
 		inode, rest, ok := strings.Cut(text, "/")
-		ns, err := strconv.ParseUint(inode, 10, 64)
-		if !ok || err != nil {
+		var err error
+		if ns, err = strconv.ParseUint(inode, 10, 64); !ok || err != nil {
 			return Ref{}, cli.Usage("REF %q: write an IPC namespace as ns=INODE/shm:5, with the number that \"sysvipc ns\" shows", s)
-		}
-		if here := inspect.CurrentNamespace(); ns != here {
-			return Ref{}, cli.Fail(cli.ExitRefused, "%s is in IPC namespace %d, and this command in %d: run it there with \"nsenter --ipc=PATH sysvipc …\" (\"sysvipc ns\" shows what leads there)", s, ns, here)
 		}
 		object = rest
 	}
@@ -88,7 +95,7 @@ func Parse(s string) (Ref, error) {
 	if !ok || !known {
 		return Ref{}, cli.Usage("REF %q names no object: %s", s, refForms)
 	}
-	r := Ref{Kind: kind, Text: s, ID: -1}
+	r := Ref{Kind: kind, Text: s, ID: -1, NS: ns}
 	how, what, byKey := strings.Cut(rest, "=")
 	if !byKey {
 		id, err := strconv.ParseInt(rest, 10, 32)

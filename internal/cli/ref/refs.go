@@ -20,7 +20,7 @@ func ParseAll(cmd *cobra.Command, args []string, kinds ...sysvipc.Kind) ([]Ref, 
 	if len(args) == 0 {
 		return nil, cli.Usage("which object? Give a REF such as %s:0 (\"sysvipc ls\" shows them), or - to read REFs from standard input", Word(kinds[0]))
 	}
-	var texts []string
+	var texts, input []string
 	for _, arg := range args {
 		if arg != "-" {
 			texts = append(texts, arg)
@@ -29,7 +29,7 @@ func ParseAll(cmd *cobra.Command, args []string, kinds ...sysvipc.Kind) ([]Ref, 
 		lines := bufio.NewScanner(cmd.InOrStdin())
 		for lines.Scan() {
 			if text := strings.TrimSpace(lines.Text()); text != "" {
-				texts = append(texts, text)
+				texts, input = append(texts, text), append(input, text)
 			}
 		}
 		if err := lines.Err(); err != nil {
@@ -38,7 +38,7 @@ func ParseAll(cmd *cobra.Command, args []string, kinds ...sysvipc.Kind) ([]Ref, 
 	}
 	refs := make([]Ref, 0, len(texts))
 	for _, text := range texts {
-		r, err := Parse(text)
+		r, err := parse(text)
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +48,7 @@ func ParseAll(cmd *cobra.Command, args []string, kinds ...sysvipc.Kind) ([]Ref, 
 		r.seen = NamesOf(cmd.Context())
 		refs = append(refs, r)
 	}
-	return refs, nil
+	return here(refs, input)
 }
 
 // ParseOne reads the only REF of a verb that takes one, and finds its object.

@@ -27,7 +27,7 @@ type View struct {
 	Users  account.Names
 	groups account.Names
 	NS     uint64 // the IPC namespace of the objects; 0 if it is not known
-	Own    uint64 // that of this process
+	Own    uint64 // that in which REFs need no namespace
 	// beside is true if the namespace stands in a column of its own.
 	beside bool
 	// Warnings say what could not be seen of the users of the objects.
@@ -36,8 +36,10 @@ type View struct {
 
 // NewView is a view of the IPC namespace of this process, now.
 func NewView() *View {
-	own := inspect.CurrentNamespace()
-	return &View{Now: time.Now(), Users: account.Names{Lookup: account.User}, groups: account.Names{Lookup: account.Group}, NS: own, Own: own}
+	return &View{
+		Now: time.Now(), Users: account.Names{Lookup: account.User}, groups: account.Names{Lookup: account.Group},
+		NS: inspect.CurrentNamespace(), Own: inspect.HomeNamespace(),
+	}
 }
 
 // Published is the entry as it is published. It is made once.

@@ -25,7 +25,11 @@ type place struct {
 
 // find finds the place of a REGION.
 func find(arg string) (p place, err error) {
-	front, rest, ok := strings.Cut(arg, ":")
+	object := arg
+	if strings.HasPrefix(arg, ref.NamespacePrefix) {
+		_, object, _ = strings.Cut(arg, "/")
+	}
+	front, rest, ok := strings.Cut(object, ":")
 	kind, known := ref.KindOf(front)
 	switch {
 	case arg == "" || arg == "file:":

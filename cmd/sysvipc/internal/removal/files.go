@@ -140,20 +140,43 @@ func Last() (string, error) {
 		return "", err
 	}
 	here, _ := os.Readlink("/proc/self/ns/ipc")
+	other := "" // the newest of another namespace
 	for _, f := range slices.Backward(files) {
 		if f.undone {
 			continue
 		}
 		h, err := headerOf(f.path)
 		switch {
-		case errors.Is(err, io.EOF) || err == nil && (h.Namespace != here || h.Program == Into):
-			continue // a run that was killed as it began, one elsewhere, or one that removed nothing
+		case errors.Is(err, io.EOF) || err == nil && h.Program == Into:
+			continue // a run that was killed as it began, or one that removed nothing
 		case err != nil:
 			return "", err
+		case h.Namespace == here:
+			return f.path, nil
+		case other == "":
+			other = h.Namespace
 		}
-		return f.path, nil
 	}
-	return "", cli.Fail(cli.ExitNotFound, "nothing was removed from this IPC namespace that could be brought back: %s has no file of it", terminal.Escape(dir))
+	hint := ""
+	if other != "" {
+		hint = fmt.Sprintf("; what was removed last was in IPC namespace %s: \"sysvipc undo --ns %[1]s\" brings it back there", inode(other))
+	}
+	return "", cli.Fail(cli.ExitNotFound, "nothing was removed from this IPC namespace that could be brought back: %s has no file of it%s", terminal.Escape(dir), hint)
+}
+
+// Here returns an error if what a file has was removed from another IPC namespace than this one: an undo belongs where the
+// objects were.
+func Here(path string) error {
+	h, err := headerOf(path)
+	if here, linkErr := os.Readlink("/proc/self/ns/ipc"); err != nil || linkErr != nil || h.Namespace == "" || h.Namespace == here {
+		return nil // restore says what is wrong with the file
+	}
+	return cli.Fail(cli.ExitRefused, "%s was saved in IPC namespace %s: \"sysvipc undo --ns %[2]s\" brings it back there, and \"sysvipc restore -f FILE\" makes the objects in this one", terminal.Escape(path), inode(h.Namespace))
+}
+
+// inode is the number in "ipc:[4026532199]".
+func inode(link string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(terminal.Escape(link), "ipc:["), "]")
 }
 
 func headerOf(path string) (archive.Header, error) {

@@ -18,6 +18,9 @@ type column struct {
 	cell  func(*Model, *inspect.Object, int) (style, string)
 }
 
+// shortRef is the REF without the namespace, which stands above.
+func shortRef(o *inspect.Object) string { return o.Ref()[strings.IndexByte(o.Ref(), '/')+1:] }
+
 // columns are those that the screen has room for.
 func (m *Model) columns() []column {
 	last := 0
@@ -25,7 +28,9 @@ func (m *Model) columns() []column {
 		last = max(last, m.snap.Objects[row].ID)
 	}
 	cols := []column{
-		{"OBJECT", max(13, len("> msg:")+len(strconv.Itoa(last))), "kind", false, func(m *Model, o *inspect.Object, _ int) (style, string) { return classStyle(o.Verdict.Class), o.Ref() }},
+		{"OBJECT", max(13, len("> msg:")+len(strconv.Itoa(last))), "kind", false, func(m *Model, o *inspect.Object, _ int) (style, string) {
+			return classStyle(o.Verdict.Class), shortRef(o)
+		}},
 		{"KEY", 10, "key", false, keyCell},
 		{"OWNER", 8, "owner", false, func(m *Model, o *inspect.Object, _ int) (style, string) { return plain, m.machine.Owner(o.UID) }},
 		{"SIZE", 7, "size", true, sizeCell},
