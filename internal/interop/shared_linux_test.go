@@ -218,6 +218,32 @@ func TestSharedVar(t *testing.T) {
 	looker.fails(syscall.EACCES)
 }
 
+// C waits for what Go stores next, and not for longer than it says.
+func TestSharedVarWait(t *testing.T) {
+	t.Parallel()
+	if !ipctest.Alone(t) {
+		return
+	}
+	s, ctx := sharedTest(t), t.Context()
+	p := startShared(t)
+	good(t, s.word.Store(ctx, 1))
+	p.do("see")
+	p.begin("await 1")
+	p.fails(syscall.EACCES) // it has not joined
+	p.do("join")
+	p.begin("await 1")
+	p.fails(syscall.ETIMEDOUT)
+	for n := range int64(20) {
+		p.begin("await -1")
+		good(t, s.quote.Store(ctx, sharedQuote{N: 40 + n}), s.word.Store(ctx, int32(50+n)))
+		equal(t, "what came", p.end(), fmt.Sprint(40+n, 50+n))
+	}
+	p.do("see")
+	p.begin("await -1")
+	good(t, s.Remove())
+	p.fails(syscall.EIDRM)
+}
+
 // A C writer is killed at any instant, again and again: the value stays whole, and both others can go on.
 func TestSharedVarKilled(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ static struct sysvipc_thing quote, word;
 static struct sysvipc_chan in, out;
 static pthread_mutex_t *book;
 static struct sysvipc_counter count;
+static uint64_t quote_number, word_number;
 
 static int answer(int err)
 {
@@ -97,6 +98,15 @@ int main(void)
 				if (!(err = t_quote_load(&r, &quote, &q)) && (q.N != q.Same[0] || q.N != q.Same[6] || atoll(q.Name) != q.N))
 					err = EILSEQ;
 			answer(err);
+		} else if (!strcmp(verb, "see")) { // notes which values are there, for await
+			if (!(err = sysvipc_var_get(&r, &quote, &q, &quote_number)))
+				err = sysvipc_var_get(&r, &word, &w, &word_number);
+			answer(err);
+		} else if (!strcmp(verb, "await")) { // N milliseconds for another quote, and then for another word
+			if ((err = t_quote_wait(&r, &quote, &q, &quote_number, (int)n)) || (err = t_word_wait(&r, &word, &w, &word_number, (int)n)))
+				answer(err);
+			else
+				printf("ok %lld %d\n", (long long)q.N, (int)w);
 		} else if (!strcmp(verb, "lock"))
 			answer(pthread_mutex_lock(book));
 		else if (!strcmp(verb, "trylock"))

@@ -21,7 +21,7 @@ func newHeader() *cobra.Command {
 		Short: "Print a C header for a region",
 		Long: `Print a header with which C programs take part in a region: a type for each variable and
 each kind of message, with the names of the fields, and functions that load, store and
-update variables, add to counters, find mutexes for pthread_mutex_lock, and send to and
+update variables and wait for their next value, add to counters, find mutexes for pthread_mutex_lock, and send to and
 receive from channels. What lies where is asserted when it is compiled, and the types are
 compared when it runs. It needs 64-bit Linux and glibc, and nothing to link.
 
@@ -109,7 +109,7 @@ func (c *cWriter) name(of string) string {
 	name := c.prefix + "_" + strings.TrimPrefix(cName("_"+of), "_")
 	for unique := name; ; unique += "_" {
 		if taken := c.used[unique] || c.used[unique+"_find"]; !taken {
-			for _, suffix := range []string{"", "_find", "_load", "_store", "_update", "_send", "_receive", "_key", "_value"} {
+			for _, suffix := range []string{"", "_find", "_load", "_wait", "_store", "_update", "_send", "_receive", "_key", "_value"} {
 				c.used[unique+suffix] = true
 			}
 			return unique
@@ -162,6 +162,7 @@ func (c *cWriter) variable(name, text string, d *dynamic.Description) {
 	}
 	fmt.Fprintf(c, "static inline int %s_find(const struct sysvipc_region *r, struct sysvipc_thing *t)\n{\n\treturn sysvipc_var_find(r, \"%s\", UINT64_C(0x%016x), \"%s\", sizeof(%s), t);\n}\n", name, text, d.Type.Fingerprint(), cText(d.Type.String()), typ)
 	fmt.Fprintf(c, "static inline int %s_load(const struct sysvipc_region *r, const struct sysvipc_thing *t, %s *value)\n{\n\treturn sysvipc_var_load(r, t, value);\n}\n", name, typ)
+	fmt.Fprintf(c, "static inline int %s_wait(const struct sysvipc_region *r, const struct sysvipc_thing *t, %s *value, uint64_t *number, int milliseconds)\n{\n\treturn sysvipc_var_wait(r, t, value, number, milliseconds);\n}\n", name, typ)
 	fmt.Fprintf(c, "static inline int %s_update(const struct sysvipc_region *r, const struct sysvipc_thing *t, void (*change)(void *value, void *arg), void *arg)\n{\n\t%s value;\n\treturn sysvipc_var_update(r, t, &value, change, arg);\n}\n", name, typ)
 	fmt.Fprintf(c, "static inline int %s_store(const struct sysvipc_region *r, const struct sysvipc_thing *t, const %s *value)\n{\n\tstruct sysvipc_copy copy = {value, sizeof *value};\n\treturn %s_update(r, t, sysvipc_set, &copy);\n}\n", name, typ, name)
 }

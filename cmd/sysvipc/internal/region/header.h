@@ -120,7 +120,7 @@ struct sysvipc_region {
 	unsigned char *base;
 	uint64_t size, table, heap, events; /* where table and heap begin; bytes of an event */
 	uint32_t slots, entries;
-	bool writable;
+	bool writable, spins; /* spins: there is more than one processor */
 	int id;   /* of the segment */
 	int slot; /* of this process, or -1 */
 	pthread_t robust_owner;
@@ -226,6 +226,8 @@ static inline int sysvipc_attach(struct sysvipc_region *r, key_t key, const char
 	}
 	pthread_mutex_init(&r->mutex, NULL);
 	pthread_cond_init(&r->cond, NULL);
+	cpu_set_t cpus;
+	r->spins = !sched_getaffinity(0, sizeof cpus, &cpus) && CPU_COUNT(&cpus) > 1;
 	/* Others wait for our threads when we were killed: MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED. */
 	syscall(SYS_membarrier, 4, 0, 0);
 	return 0;
@@ -476,22 +478,31 @@ static inline int sysvipc_var_find(const struct sysvipc_region *r, const char *n
 	return 0;
 }
 
-static inline int sysvipc_var_load(const struct sysvipc_region *r, const struct sysvipc_thing *t, void *value)
+/* sysvipc_var_get loads the value, and its number: the word that it is, or how often it was changed. */
+static inline int sysvipc_var_get(const struct sysvipc_region *r, const struct sysvipc_thing *t, void *value, uint64_t *number)
 {
 	const unsigned char *at = r->base + t->offset;
 	const uint64_t *seq = (const uint64_t *)(const void *)at;
 	if (!t->params[1]) {
-		sysvipc_copy_out(value, at, t->params[0]);
+		*number = __atomic_load_n(seq, __ATOMIC_ACQUIRE);
+		memcpy(value, number, t->params[0]);
 		return 0;
 	}
 	for (int tries = 0; tries < 1000000; tries++) {
 		uint64_t s = __atomic_load_n(seq, __ATOMIC_ACQUIRE);
 		sysvipc_copy_out(value, at + 128 + s % 4 * t->params[1], t->params[0]);
+		*number = s;
 		/* Spoiled only if a third value has been begun since. */
 		if (__atomic_load_n(seq, __ATOMIC_ACQUIRE) - s <= 2)
 			return 0;
 	}
 	return EPROTO;
+}
+
+static inline int sysvipc_var_load(const struct sysvipc_region *r, const struct sysvipc_thing *t, void *value)
+{
+	uint64_t number;
+	return sysvipc_var_get(r, t, value, &number);
 }
 
 /* sysvipc_var_update has change change the value, which no other writer comes between. Of a
@@ -573,6 +584,49 @@ static inline int64_t sysvipc_counter_add(const struct sysvipc_counter *c, int64
 
 static inline int64_t sysvipc_counter_load(const struct sysvipc_counter *c) { return __atomic_load_n(c->value, __ATOMIC_SEQ_CST); }
 
+/* Before a wait sleeps, it looks for a while: for about twice as long as the last waits took that ended so,
+ * and shortly if they did not. Of 16 that did not, one looks for long, to see whether that is of use again. */
+struct sysvipc_spinner {
+	uint32_t rounds, misses;
+};
+
+#define SYSVIPC_MIN_ROUNDS 200u
+#define SYSVIPC_MAX_ROUNDS 2000u
+#define SYSVIPC_MISSES_EACH 16u
+
+static inline void sysvipc_pause(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("isb");
+#endif
+}
+
+/* sysvipc_spin looks for a while whether a word is not what it was. */
+static inline bool sysvipc_spin(const struct sysvipc_region *r, struct sysvipc_spinner *s, const uint64_t *at, uint64_t word)
+{
+	if (!r->spins)
+		return false;
+	uint32_t most = s->rounds < SYSVIPC_MIN_ROUNDS ? SYSVIPC_MIN_ROUNDS : s->rounds;
+	if (s->misses % SYSVIPC_MISSES_EACH == 0)
+		most = SYSVIPC_MAX_ROUNDS;
+	for (uint32_t i = 0; i < most; i++) {
+		sysvipc_pause();
+		if (__atomic_load_n(at, __ATOMIC_ACQUIRE) == word)
+			continue;
+		uint32_t want = 2 * i + SYSVIPC_MIN_ROUNDS, slow = (3 * s->rounds + want) / 4;
+		s->rounds = want > slow ? want : slow;
+		if (s->rounds > SYSVIPC_MAX_ROUNDS)
+			s->rounds = SYSVIPC_MAX_ROUNDS;
+		s->misses = 0;
+		return true;
+	}
+	s->rounds = s->rounds * 3 / 4;
+	s->misses++;
+	return false;
+}
+
 /* A chan: a ring of cells, each with a word before the message: from the lowest bit, 3 bits
  * of state, 20 bits of the slot of the process that writes the cell, and the lap. */
 enum { SYSVIPC_WRITING = 1, SYSVIPC_FULL, SYSVIPC_SKIP, SYSVIPC_READING, SYSVIPC_SEALED, SYSVIPC_EMPTY };
@@ -582,7 +636,10 @@ struct sysvipc_chan {
 	uint64_t size, stride, mask, tail, head, epoch, closed, news, room, cells; /* offsets in the region, from tail on */
 	unsigned shift, lap_bits;
 	uint64_t send_at, take_at, take_epoch; /* where to look first */
-	uint64_t blocked; /* the word that made a try come to EAGAIN */
+	uint64_t blocked; /* the word of the other process that made a try come to EAGAIN, or 0 */
+	const uint64_t *at; /* where the word is that has to change, */
+	uint64_t word;      /* which was this */
+	struct sysvipc_spinner sending, receiving;
 };
 
 #define SYSVIPC_POSITIONS ((UINT64_C(1) << 48) - 1)
@@ -678,6 +735,8 @@ static inline int sysvipc_try_send(struct sysvipc_chan *c, const void *message)
 	for (uint64_t i = 0; i < 2 * c->mask + 64; i++) {
 		uint64_t *word = sysvipc_word(c, p), w = __atomic_load_n(word, __ATOMIC_SEQ_CST), state = w & 7;
 		int64_t ahead = sysvipc_ahead(c, w, p);
+		c->at = word;
+		c->word = w;
 		if (ahead == 0 && state == SYSVIPC_EMPTY) {
 			uint64_t mine = sysvipc_mine(c, p, SYSVIPC_WRITING);
 			if (!sysvipc_cas(word, w, mine))
@@ -728,6 +787,8 @@ static inline int sysvipc_try_receive(struct sysvipc_chan *c, void *message)
 	for (uint64_t i = 0; i < 2 * c->mask + 64; i++) {
 		uint64_t *word = sysvipc_word(c, p), w = __atomic_load_n(word, __ATOMIC_SEQ_CST), state = w & 7;
 		int64_t ahead = sysvipc_ahead(c, w, p);
+		c->at = word;
+		c->word = w;
 		if (ahead == 0 && state == SYSVIPC_FULL) {
 			uint64_t mine = sysvipc_mine(c, p, SYSVIPC_READING);
 			if (!sysvipc_cas(word, w, mine))
@@ -895,6 +956,9 @@ static inline void sysvipc_sleep(const struct sysvipc_region *r, uint32_t *waker
  * process has ended. */
 static inline int sysvipc_wait(struct sysvipc_chan *c, uint64_t event, int milliseconds, int (*try_it)(struct sysvipc_chan *c, void *message), void *message)
 {
+	int err0 = try_it(c, message);
+	if (err0 != EAGAIN && err0 != EBUSY)
+		return err0; /* the time costs more than the rest */
 	int64_t ends = sysvipc_now() + milliseconds * INT64_C(1000000);
 	struct timespec end = {ends / 1000000000, ends % 1000000000};
 	uint32_t *waker = &sysvipc_slot_at(c->r, (uint32_t)c->r->slot)->waker;
@@ -902,9 +966,12 @@ static inline int sysvipc_wait(struct sysvipc_chan *c, uint64_t event, int milli
 	uint64_t mended_word = 0;
 	uint32_t mended_incarnation = 0;
 	int64_t asked = sysvipc_now();
+	struct sysvipc_spinner *spinner = event == c->room ? &c->sending : &c->receiving;
 	for (int mends = 0;;) {
 		uint32_t rung = __atomic_load_n(waker, __ATOMIC_SEQ_CST);
 		int err = try_it(c, message);
+		if (err == EAGAIN && milliseconds && sysvipc_spin(c->r, spinner, c->at, c->word))
+			err = try_it(c, message);
 		if (err == EAGAIN && milliseconds) {
 			__atomic_or_fetch(word, UINT64_C(1) << c->r->slot % 64, __ATOMIC_SEQ_CST);
 			err = try_it(c, message);
@@ -940,6 +1007,40 @@ static inline int sysvipc_wait(struct sysvipc_chan *c, uint64_t event, int milli
 		if (milliseconds > 0 && now >= ends)
 			return ETIMEDOUT;
 		sysvipc_sleep(c->r, waker, rung, milliseconds > 0 ? &end : NULL);
+	}
+}
+
+/* sysvipc_var_wait waits until the number of a var is not *number, and loads the value with its new number. A
+ * value of at most 8 bytes that has changed and changed back is not seen. */
+static inline int sysvipc_var_wait(const struct sysvipc_region *r, const struct sysvipc_thing *t, void *value, uint64_t *number, int milliseconds)
+{
+	uint64_t seen = *number, event = t->offset + (t->params[1] ? 128 + 4 * t->params[1] : 64);
+	const uint64_t *seq = (const uint64_t *)(const void *)(r->base + t->offset);
+	if (r->slot < 0)
+		return EACCES; /* join first */
+	struct sysvipc_spinner spinner = {0, 1};
+	if (__atomic_load_n(seq, __ATOMIC_ACQUIRE) != seen || (milliseconds && sysvipc_spin(r, &spinner, seq, seen)))
+		return sysvipc_var_get(r, t, value, number);
+	int64_t asked = sysvipc_now(), ends = asked + milliseconds * INT64_C(1000000);
+	struct timespec end = {ends / 1000000000, ends % 1000000000};
+	uint32_t *waker = &sysvipc_slot_at(r, (uint32_t)r->slot)->waker;
+	uint64_t *word = (uint64_t *)(void *)(r->base + event + (uint64_t)(r->slot / 64) * 8);
+	for (;;) {
+		uint32_t rung = __atomic_load_n(waker, __ATOMIC_SEQ_CST);
+		__atomic_or_fetch(word, UINT64_C(1) << r->slot % 64, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(seq, __ATOMIC_SEQ_CST) != seen)
+			return sysvipc_var_get(r, t, value, number);
+		int64_t now = sysvipc_now();
+		if (__atomic_load_n(&sysvipc_header_of(r)->removed, __ATOMIC_SEQ_CST) || now - asked > 900000000) {
+			if (sysvipc_removed(r))
+				return EIDRM;
+			asked = now;
+		}
+		if (!milliseconds)
+			return EAGAIN;
+		if (milliseconds > 0 && now >= ends)
+			return ETIMEDOUT;
+		sysvipc_sleep(r, waker, rung, milliseconds > 0 ? &end : NULL);
 	}
 }
 
