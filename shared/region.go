@@ -126,6 +126,19 @@ func (r *Region) Segment() *sysvipc.Segment { return core.Of(r).Segment }
 // ipcrm(1), within a second.
 func (r *Region) Remove() error { return core.Of(r).Remove() }
 
+// Drop removes what lies in the region under a name. All who use it get [sysvipc.ErrRemoved] from
+// then on: those who wait for it or for its lock at once, others within a second or so. They may
+// declare the name again, with any type. Drop fails with [fs.ErrNotExist] if there is nothing of
+// that name, and while a process holds the [Mutex] or [RWMutex] that it is. It waits for a writer
+// that is writing, until ctx is done.
+//
+// A kill leaves the structure as it was, or removed. Its bytes are used for others when
+// all processes that have the region open know that it is gone, Go programs within some seconds,
+// and C programs have left.
+func (r *Region) Drop(ctx context.Context, name string) error {
+	return core.Of(r).RemoveEntry(ctx, name)
+}
+
 // Sync writes the region to the disk, if it lies in a file, and returns when that is done.
 func (r *Region) Sync() error { return core.Of(r).Sync() }
 

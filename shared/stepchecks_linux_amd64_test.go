@@ -262,6 +262,22 @@ func checkCleared(ctx context.Context, m *Map[int32, int64], k kill) error {
 	return errors.Join(m.Store(ctx, 2, 20), checkMap(10, 0)(ctx, m, kill{}))
 }
 
+// checkDropped: the map is whole, or is gone and can be made again.
+func checkDropped(ctx context.Context, r *Region, k kill) error {
+	m, err := openMap(r)
+	if err != nil {
+		return err
+	}
+	n, err := m.Len()
+	if err := errors.Join(err, oneOf(n, 0, 2)); err != nil {
+		return err
+	}
+	if n == 2 && !k.ended {
+		return checkMap(10)(ctx, m, kill{})
+	}
+	return errors.Join(oneOf(n, 0), m.Store(ctx, 2, 20), checkMap(0)(ctx, m, kill{}))
+}
+
 // checkDoc: the value is {1, 2}, or that which was set.
 func checkDoc(after []int) func(ctx context.Context, d *Doc[[]int], k kill) error {
 	return func(ctx context.Context, d *Doc[[]int], k kill) error {

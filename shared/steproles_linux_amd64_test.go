@@ -254,6 +254,10 @@ var stepRoles = []stepRole{
 	creator,
 	joiner,
 	roleOf("Region/declare", openNothing, nil, func(_ context.Context, r *Region) error { _, err := openChan(r); return err }, checkNewChan),
+	roleOf("Region/Drop", openNothing, func(ctx context.Context, r *Region) error {
+		m, err := openMap(r)
+		return errors.Join(err, has12(ctx, m))
+	}, func(ctx context.Context, r *Region) error { return r.Drop(ctx, "x") }, checkDropped),
 	roleOf("Region/Close", openNothing, nil, func(_ context.Context, r *Region) error { return r.Close() }, checkAlone),
 	reaper("Region/Reap: after a sender", func(r *Region, v *core.View) error {
 		c, err := openChan(r)

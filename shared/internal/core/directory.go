@@ -2,8 +2,10 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/sysvipc/sysvipc/shared/shape"
 )
@@ -21,6 +23,9 @@ type Kind struct {
 	// Repair brings into order what a participant that died has left half done in a structure; nil
 	// where there is nothing to do.
 	Repair func(v *View, t Structure, dead Owner)
+	// Retire has nobody take a Mutex or an RWMutex any more, whose lock this process holds, or
+	// returns false if others hold it; nil for structures that nobody holds.
+	Retire func(v *View, t Structure) bool
 }
 
 // Kinds are all kinds, by the number that an entry has of its own.
@@ -72,14 +77,25 @@ func (r *Region) Declare(ctx context.Context, w Declaration) (Structure, error) 
 		if closed := r.open(v); closed != nil {
 			return Structure{}, closed
 		}
-		return t, err
+		if e == nil || e.named(w.Name) { // else it was removed meanwhile
+			return t, err
+		}
 	}
-	h := v.Header()
-	g, _, err := r.Lock(ctx, v, &h.Dir, nil)
+	t, err := r.declareLocked(ctx, v, w)
+	for end := time.Now().Add(waitForRoom); errors.Is(err, errNoSpace) && r.waiting(v) && time.Now().Before(end); {
+		r.letGo(v)
+		t, err = r.declareLocked(ctx, v, w)
+	}
+	return t, err
+}
+
+// declareLocked is Declare with the directory's lock.
+func (r *Region) declareLocked(ctx context.Context, v *View, w Declaration) (Structure, error) {
+	g, err := r.lockDirectory(ctx, v)
 	if err != nil {
 		return Structure{}, r.Refuse(w, "%w", err)
 	}
-	defer g.Unlock(&h.Dir)
+	defer g.Unlock(&v.Header().Dir)
 	var room *Entry
 	if e, err := r.Find(v, w.Name, &room); e != nil || err != nil {
 		return r.match(v, e, w, err)
@@ -88,6 +104,11 @@ func (r *Region) Declare(ctx context.Context, w Declaration) (Structure, error) 
 		return Structure{}, r.Refuse(w, "all %d entries are taken: make the region with more Entries", r.Config.entries)
 	}
 	return r.add(v, room, w)
+}
+
+// named reports whether this is the entry of a structure with this name.
+func (e *Entry) named(name string) bool {
+	return atomic.LoadUint32(&e.state) == entryReady && e.hash == HashName(name) && e.nameLen <= maxName && string(e.name[:e.nameLen]) == name
 }
 
 // Find returns the entry with this name, or nil. Room, if not nil, is set to an entry that
@@ -103,12 +124,13 @@ func (r *Region) Find(v *View, name string, room **Entry) (*Entry, error) {
 				return e, nil
 			}
 		case entryFree:
-			if room != nil && *room == nil {
+			if room != nil && (*room == nil || atomic.LoadUint32(&(*room).Kind) == kindRoom && (*room).size > 0) {
 				*room = e
 			}
 			return nil, nil
 		case entryStarted:
-			if room != nil && *room == nil {
+			// One that has bytes to give is the last choice: they would be lost.
+			if room != nil && (*room == nil || atomic.LoadUint32(&(*room).Kind) == kindRoom && (*room).size > 0) {
 				*room = e
 			}
 		default:
@@ -134,13 +156,22 @@ func (r *Region) match(v *View, e *Entry, w Declaration, err error) (Structure, 
 	case here != there && (e.Fingerprint == w.Shape.Fingerprint() || k.SameType != nil && k.SameType(t.Params, w.Params)):
 		return t, r.Refuse(w, "it was made for %d %s, and is declared for %d: they must be equal", there, k.Unit, here)
 	case e.Fingerprint != w.Shape.Fingerprint():
-		return t, r.Refuse(w, "another program declares it with another type: %s", differs(r.shapeText(v, e, t), w.Shape))
+		return t, r.Refuse(w, "another program declares it with another type: %s (remove it by Drop or \"sysvipc region rm\", then it can have this one; a Doc takes a value that will grow)", differs(r.shapeText(v, e, t), w.Shape))
 	case t.Size != w.Size || t.Params != w.Params:
 		return t, r.Refuse(w, "it was made with other sizes")
 	}
 	typ, theirs := w.Shape.String(), r.shapeText(v, e, t)
 	if name := shape.MovedField(typ, theirs); name != "" {
 		return t, r.Refuse(w, "another program declares it with another type, in which the field %s is at another place: %s here, %s there", name, typ, theirs)
+	}
+	return r.used(v, e, t)
+}
+
+// used returns the structure of an entry as this process uses it.
+func (r *Region) used(v *View, e *Entry, t Structure) (Structure, error) {
+	h, ok := r.handle(v, e, t)
+	if t.Region = h; !ok {
+		return t, h.Closed()
 	}
 	return t, nil
 }
@@ -204,10 +235,19 @@ func (r *Region) add(v *View, e *Entry, w Declaration) (Structure, error) {
 		room = nil // it lies behind the bytes
 		size += RoundUp(uint64(len(text)), Line)
 	}
-	start := h.free
-	if start < r.Plan.Heap || start%Line != 0 || start > r.Config.size || size > r.Config.size-start {
-		return Structure{}, r.Refuse(w, "%w: it takes %d bytes, and %d of %d are left (make the region with a larger Size)", errNoSpace, size, r.Config.size-min(start, r.Config.size), r.Config.size)
+	start, waiting := r.reuse(v, size)
+	again := start != 0
+	if !again {
+		start = h.free
 	}
+	if start < r.Plan.Heap || start%Line != 0 || start > r.Config.size || size > r.Config.size-start {
+		advice := "make the region with a larger Size"
+		if waiting > 0 {
+			advice = fmt.Sprintf("%d bytes of structures that were removed wait until the processes that used them have noticed, which takes Go programs some seconds, and until C programs have left", waiting)
+		}
+		return Structure{}, r.Refuse(w, "%w: it takes %d bytes, and %d of %d are left (%s)", errNoSpace, size, r.Config.size-min(start, r.Config.size), r.Config.size, advice)
+	}
+	atomic.StoreUint32(&e.Kind, 0)
 	atomic.StoreUint32(&e.state, entryStarted)
 	t := Structure{Region: r, Name: w.Name, Offset: start, Size: w.Size, Params: w.Params}
 	clear(v.Bytes[start : start+size])
@@ -221,7 +261,9 @@ func (r *Region) add(v *View, e *Entry, w Declaration) (Structure, error) {
 		room = v.Bytes[start+RoundUp(w.Size, Line) : start+size]
 	}
 	e.ShapeLen = uint32(copy(room, text))
-	atomic.StoreUint64(&h.free, start+size)
+	if !again {
+		atomic.StoreUint64(&h.free, start+size)
+	}
 	if r.kinds.Of(w.Kind).Repair != nil {
 		v.mark(r.Plan, r.Plan.marks, e)
 	}
@@ -229,7 +271,7 @@ func (r *Region) add(v *View, e *Entry, w Declaration) (Structure, error) {
 		v.mark(r.Plan, r.Plan.locks, e)
 	}
 	atomic.StoreUint32(&e.state, entryReady)
-	return t, nil
+	return r.used(v, e, t)
 }
 
 func (r *Region) Refuse(w Declaration, format string, args ...any) error {
@@ -244,12 +286,16 @@ type Found struct {
 	Shape       string // the text of the shape of its type
 }
 
-// found copies what an entry says, once: others may change it.
-func (r *Region) found(v *View, e *Entry) (f Found, ok bool) {
+// found copies what an entry says, once: others may change it. It returns false where that cannot be
+// true, and an error if the structure was removed meanwhile.
+func (r *Region) found(v *View, e *Entry) (f Found, ok bool, err error) {
 	f.Structure, ok = r.entryStructure(v, e)
 	f.Kind, f.Fingerprint = e.Kind, e.Fingerprint
 	f.Shape = r.shapeText(v, e, f.Structure)
-	return f, ok
+	if ok {
+		f.Structure, err = r.used(v, e, f.Structure)
+	}
+	return f, ok, err
 }
 
 // EachEntry calls do with each structure in the region.
@@ -264,7 +310,7 @@ func (r *Region) EachEntry(do func(Found)) error {
 		if atomic.LoadUint32(&e.state) != entryReady {
 			continue
 		}
-		if f, ok := r.found(v, e); ok {
+		if f, ok, err := r.found(v, e); ok && err == nil {
 			do(f)
 		}
 	}
@@ -285,7 +331,9 @@ func (r *Region) FindEntry(name string) (f Found, ok bool, err error) {
 	if err != nil || e == nil {
 		return f, false, err
 	}
-	if f, ok = r.found(v, e); !ok {
+	if f, ok, err = r.found(v, e); err != nil {
+		return f, false, err
+	} else if !ok {
 		return f, false, fmt.Errorf("shared: %q in region %q: %w: its bytes lie outside", name, r.Name, ErrCorrupt)
 	}
 	return f, true, r.open(v)

@@ -38,7 +38,10 @@ type Header struct {
 	_     [12]byte
 	Wakes uint64   // how often everybody who waits was asked to look again
 	Boot  [16]byte // in which boot of the system, and in which file or segment, it was last opened
-	_     [168]byte
+
+	removals uint64 // how many structures were removed: see remove.go
+
+	_ [160]byte
 }
 
 // Node is a lock word with its place in a robust list: the layout of a robust

@@ -121,7 +121,7 @@ func (r *Region) TryLockOf(v *View, n *Node, kind, name string) (g *RobustOwner,
 	g, in := Pick(), Door{r, v}
 	switch ok, died := g.TryLock(n, 0, in); {
 	case ok:
-		return g, died, nil
+		return r.unlessRemoved(v, n, g, died)
 	case in.closed():
 		return nil, false, r.Closed()
 	}
@@ -138,7 +138,7 @@ const spins = 100
 func (r *Region) Lock(ctx context.Context, v *View, n *Node, local chan struct{}) (*RobustOwner, bool, error) {
 	g, in := Pick(), Door{r, v}
 	if ok, died := g.TryLock(n, 0, in); ok {
-		return g, died, nil
+		return r.unlessRemoved(v, n, g, died)
 	}
 	if local != nil {
 		select {
@@ -163,7 +163,10 @@ func (r *Region) Lock(ctx context.Context, v *View, n *Node, local chan struct{}
 	if err != nil && in.closed() {
 		return nil, false, r.Closed()
 	}
-	return g, died, err
+	if err != nil {
+		return nil, false, err
+	}
+	return r.unlessRemoved(v, n, g, died)
 }
 
 // Closes are the Closes of this process that wait until its writers have written.

@@ -3,7 +3,6 @@ package core
 import (
 	"math/bits"
 	"sync/atomic"
-	"unsafe"
 )
 
 // Where the locks of a region are. Two bitmaps say
@@ -13,7 +12,7 @@ import (
 // mark notes in a bitmap that an entry's structure has to be looked at. It comes before the entry
 // is ready.
 func (v *View) mark(p plan, bitmap uint64, e *Entry) {
-	index := uint64((uintptr(unsafe.Pointer(e)) - uintptr(v.At(p.Table))) / EntryLen)
+	index := indexOf(v, p, e)
 	atomic.OrUint64((*uint64)(v.At(bitmap+index/64*8)), 1<<(index%64))
 }
 

@@ -22,7 +22,8 @@ func Look(seg *sysvipc.Segment, all Kinds) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Region{Segment: seg, memory: mem, kinds: all}
+	r := newRegion("", all)
+	r.Segment, r.memory = seg, mem
 	if err := r.observe(); err != nil {
 		return nil, fmt.Errorf("shared: shm:%d: %w", seg.ID(), err)
 	}
@@ -37,7 +38,7 @@ func Look(seg *sysvipc.Segment, all Kinds) (*Region, error) {
 func (r *Region) observe() error {
 	bytes, hold := r.memory.Hold()
 	v := &View{Bytes: bytes, hold: hold}
-	r.local, r.Slot = make(map[uint64]chan struct{}), -1
+	r.Slot = -1
 	if err := r.believe(v); err != nil {
 		_ = r.memory.Close()
 		return err

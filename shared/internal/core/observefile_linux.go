@@ -44,7 +44,8 @@ func lookAtFile(path string, all Kinds) (*Region, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mmap: %w", err)
 	}
-	r := &Region{memory: &fileMemory{start: start, size: int(st.Size())}, kinds: all}
+	r := newRegion("", all)
+	r.memory = &fileMemory{start: start, size: int(st.Size())}
 	if err := r.observe(); err != nil {
 		return nil, err
 	}

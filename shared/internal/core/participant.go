@@ -25,7 +25,8 @@ type Slot struct {
 	Asleep      [7]uint64 // the offsets of locks on which it sleeps
 	TIDs        [RobustOwnerCount]uint32
 	PIDNS       uint64 // the PID namespace of its robust owners' TIDs, or 0
-	_           [40]byte
+	left        uint64 // how many removals of structures its users know of: see remove.go
+	_           [32]byte
 }
 
 // Owner names a participant for good: the number of its slot, and the slot's
@@ -73,6 +74,7 @@ func (r *Region) join(v *View) error {
 		// From here on nothing that the last owner wrote counts as a living one's.
 		n := atomic.AddUint32(&s.incarnation, 1)
 		s.PID, s.uid, s.started = int32(os.Getpid()), uint32(os.Getuid()), time.Now().UnixNano()
+		atomic.StoreUint64(&s.left, atomic.LoadUint64(&v.Header().removals))
 		s.list()
 		// Of two who come at once from two PID namespaces, each says so and then looks.
 		if err := r.elsewhere(v); err != nil {

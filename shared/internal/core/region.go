@@ -15,33 +15,43 @@ import (
 	"github.com/sysvipc/sysvipc"
 )
 
-// Region is a segment, or a file, in which structures lie, as one participant has it open.
+// Region is a segment, or a file, in which structures lie, as one participant has it open; or as
+// the users of one structure have it: see handle.go.
 type Region struct {
-	Name     string           // or the path of the file
-	Segment  *sysvipc.Segment // or nil
-	File     *regionFile      // or nil
-	memory   memory
-	View     atomic.Pointer[View] // nil once closed
-	last     atomic.Pointer[View] // nil once the memory is given back, which is later
+	Name    string           // or the path of the file
+	Segment *sysvipc.Segment // or nil
+	File    *regionFile      // or nil
+	memory  memory
+	View    atomic.Pointer[View] // nil once closed
+	last    atomic.Pointer[View] // nil once the memory is given back, which is later
+	stale   bool                 // it lies in a file that nobody has opened since the system was started, or is a copy
+	kinds   Kinds
+	blank   bool                // this process has made the segment
+	made    sysvipc.SegmentStat // what the kernel said of the segment, if it is one
+	Config  Config              // this process's own copy, checked
+	Plan    plan
+	Slot    int
+	ID      Owner
+	Owner   *RobustOwner // of the slot
+	lies    *entryPlace  // of the one structure, or nil
+	*participant
+}
+
+// participant is what the region has in common with all handles to its structures.
+type participant struct {
+	root     *Region
 	closing  atomic.Bool
 	removed  atomic.Bool // its users get ErrRemoved: see removed.go
-	stale    bool        // it lies in a file that nobody has opened since the system was started, or is a copy
-	kinds    Kinds
-	blank    bool                // this process has made the segment
-	made     sysvipc.SegmentStat // what the kernel said of the segment, if it is one
 	words    [8]words
-	Config   Config // this process's own copy, checked
-	Plan     plan
-	Slot     int
-	ID       Owner
-	Owner    *RobustOwner // of the slot
 	Waker    *waker
 	Sleepers sleepers
 
-	mu    sync.Mutex
-	local map[uint64]chan struct{} // see LocalLock
-	read  map[uint64]bool          // where this participant's counts of readers are
-	locks map[uint64]any           // what MutexOf and RWMutexOf have returned, by offset
+	mu      sync.Mutex
+	local   map[uint64]chan struct{} // see LocalLock
+	read    map[uint64]bool          // where this participant's counts of readers are
+	locks   map[uint64]any           // what MutexOf and RWMutexOf have returned, by offset
+	handles map[uint64]*Region       // by offset
+	left    left                     // the views of structures that were removed
 }
 
 // memory is the mapping of a segment or a file: see [sysvipc.Memory].
@@ -174,7 +184,11 @@ func attach(ctx context.Context, name string, seg *sysvipc.Segment, fresh *Confi
 }
 
 func newRegion(name string, all Kinds) *Region {
-	return &Region{Name: name, kinds: all, local: make(map[uint64]chan struct{}), read: make(map[uint64]bool), Waker: newWaker()}
+	r := &Region{Name: name, kinds: all, participant: &participant{
+		local: make(map[uint64]chan struct{}), read: make(map[uint64]bool), handles: make(map[uint64]*Region), Waker: newWaker(),
+	}}
+	r.root = r
+	return r
 }
 
 // enter joins the region in the memory, which settle checks first.
@@ -280,21 +294,21 @@ func (r *Region) Close() error {
 	if _, n := heldIn(v); n > 0 {
 		return fmt.Errorf("shared: close region %q: this process holds %d locks in it", r.Name, n)
 	}
-	r.View.Store(nil)
+	r.shut()
 	if !r.quiet(v) {
 		r.Waker.WakeIf(func(uint64) bool { return true }) // some hold a lock as they wait
 		r.Wake(v, r.Slot)
 		Closes.await(time.Second, func() bool { _, kept := heldIn(v); return kept > 0 || r.quiet(v) })
 		if !r.quiet(v) {
 			all, kept := heldIn(v)
-			if r.View.Store(v); r.removed.Load() {
-				r.View.Store(nil)
+			if r.reopen(); r.removed.Load() {
+				r.shut()
 			}
 			return fmt.Errorf("shared: close region %q: this process holds %d locks in it, or writes", r.Name, max(kept, all-1)+int(r.readLocks(v)))
 		}
 	}
 	closed = true
-	r.last.Store(nil)
+	r.forget()
 	r.unwatch()
 	r.Sleepers.sendAway()
 	err := r.leave(v)

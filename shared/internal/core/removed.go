@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,8 +71,13 @@ func askForRemovals(stop <-chan struct{}) {
 			all = append(all, r)
 		}
 		OpenRegions.Unlock()
+		collect := false
 		for _, r := range all {
 			r.askIfRemoved()
+			collect = r.lookForRemovals() || collect
+		}
+		if collect {
+			runtime.GC()
 		}
 	}
 }
@@ -87,7 +93,7 @@ func (r *Region) askIfRemoved() {
 	if v == nil {
 		return // closed
 	}
-	r.View.CompareAndSwap(v, nil)
+	r.shut()
 	r.Sleepers.cancelAll()
 	r.Waker.WakeIf(func(uint64) bool { return true })
 	r.Wake(v, r.Slot)
@@ -124,15 +130,23 @@ func (r *Region) Remove() error {
 	return nil
 }
 
-// CheckRemoved asks the kernel whether the region was removed if its header says so.
+// CheckRemoved asks the kernel whether the region was removed if its header says so, and looks
+// whether structures were.
 func (r *Region) CheckRemoved(v *View) {
 	if atomic.LoadUint32(&v.Header().Removed) != 0 {
-		r.askIfRemoved()
+		r.root.askIfRemoved()
 	}
+	r.root.notice(v)
 }
 
 // Closed is why nothing can be done in the region any more.
 func (r *Region) Closed() error {
+	if h := r; r != r.root {
+		r = r.root
+		if r.View.Load() != nil {
+			return fmt.Errorf("shared: %q in region %q: %w (declare it again)", h.lies.name, r.Name, sysvipc.ErrRemoved)
+		}
+	}
 	if r.removed.Load() && r.last.Load() != nil {
 		return fmt.Errorf("shared: region %q: %w (close it, and open it again)", r.Name, sysvipc.ErrRemoved)
 	}

@@ -41,7 +41,9 @@ func pointsOf[S, W any](name string, open func(r *core.Region) (S, error), point
 		c.Check(err)
 		s, err := open(r)
 		c.Check(err)
-		points[point].to(s, r.View.Load())
+		v, err := any(s).(interface{ BeginWord() (*core.View, error) }).BeginWord()
+		c.Check(err)
+		points[point].to(s, v)
 		c.Say("there")
 		c.Listen()
 	})}

@@ -1,6 +1,8 @@
 package structure
 
 import (
+	"sync/atomic"
+
 	"github.com/sysvipc/sysvipc/shared/internal/core"
 )
 
@@ -19,10 +21,10 @@ const (
 
 // Kinds are all kinds of structures.
 var Kinds = core.Kinds{
-	KindMutex:   {Name: "mutex", Locks: firstLock},
+	KindMutex:   {Name: "mutex", Locks: firstLock, Retire: retireMutex},
 	KindVar:     {Name: "var", Locks: cellsLock},
 	KindCounter: {Name: "counter"},
-	KindRWMutex: {Name: "rwmutex", Locks: firstLock, Repair: repairRWMutex},
+	KindRWMutex: {Name: "rwmutex", Locks: firstLock, Repair: repairRWMutex, Retire: retireRWMutex},
 	KindMap:     {Name: "map", Unit: "entries", Capacity: 0, Locks: stripeLocks, Repair: repairMap},
 	KindChan:    {Name: "chan", Unit: "messages", Capacity: 1, Repair: repairChan},
 	KindTopic:   {Name: "topic", Unit: "messages", Capacity: 1, Locks: firstLock, Repair: repairTopic},
@@ -58,3 +60,20 @@ func stripeLocks(t core.Structure, do func(at uint64)) {
 // sameCodec reports whether two documents are in one codec. Their shapes have the capacity in
 // them.
 func sameCodec(a, b [4]uint64) bool { return a[2] == b[2] }
+
+// retireMutex: that its lock was free is enough.
+func retireMutex(*core.View, core.Structure) bool { return true }
+
+// retireRWMutex has new readers wait for the lock, if there are none now. A kill leaves the state
+// that the next owner of the lock repairs.
+func retireRWMutex(v *core.View, t core.Structure) bool {
+	m := &RWMutex{Structure: t}
+	state := &m.Head(v).State
+	before := atomic.LoadUint32(state)
+	atomic.StoreUint32(state, rwWanted)
+	if !RWMutexFits(t) || !m.empty(v) {
+		atomic.StoreUint32(state, before)
+		return false
+	}
+	return true
+}

@@ -47,7 +47,7 @@ part join the region as a process of its programs does.`,
 	},
 		newLs(), newShow(), newGet(), newSet(), newWatch(),
 		newPub(), newSub(), newHz(),
-		newRecord(), newReplay(), newHeader(), newReap(),
+		newRecord(), newReplay(), newHeader(), newReap(), newRm(),
 	)
 }
 
