@@ -135,10 +135,7 @@ func (c *Conn) queue(ctx context.Context, op, name string, opts *QueueOptions) (
 	if err != nil {
 		return nil, q.fail(op, err, "")
 	}
-	q.ackWait, q.made = 30*time.Second, info.Created
-	if d, err := time.ParseDuration(info.Config.Metadata["ack_wait"]); err == nil && d > 0 {
-		q.ackWait = d
-	}
+	q.ackWait, q.made = ackWaitOf(info), info.Created
 	q.atOnce = 1 << 16
 	if info.Config.Metadata["strict"] != "" {
 		q.atOnce = 1
@@ -148,6 +145,14 @@ func (c *Conn) queue(ctx context.Context, op, name string, opts *QueueOptions) (
 	}
 	c.opened(q)
 	return q, nil
+}
+
+// ackWaitOf is a queue's [QueueOptions.AckWait].
+func ackWaitOf(info *jetstream.StreamInfo) time.Duration {
+	if d, err := time.ParseDuration(info.Config.Metadata["ack_wait"]); err == nil && d > 0 {
+		return d
+	}
+	return 30 * time.Second
 }
 
 // config is the stream of a new queue.

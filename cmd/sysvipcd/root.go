@@ -19,13 +19,13 @@ func newRoot() *cobra.Command {
 		Use:   "sysvipcd VERB [FLAGS]",
 		Short: "Carry System V IPC past one machine",
 		Long: `Sysvipcd serves what is on this machine as metrics (serve), joins message queues of several
-machines (bridge), runs commands under a lock that several machines share (run), and shows what
-a cluster keeps (ls) and who holds it and waits (waits). All but serve need NATS servers with JetStream, from version 2.12; a
+machines (bridge), runs commands under a lock that several machines share (run), and looks after what
+a cluster keeps (ls, show, waits, rm, doctor). All but serve need NATS servers with JetStream, from version 2.12; a
 bridge can bring one (--embedded).`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newBridgeCommand(), newRunCommand(), newServeCommand(), newLsCommand(), newWaitsCommand(), newVersionCommand())
+	root.AddCommand(newBridgeCommand(), newRunCommand(), newServeCommand(), newLsCommand(), newShowCommand(), newWaitsCommand(), newRmCommand(), newDoctorCommand(), newVersionCommand())
 	root.Version = output.BuiltVersion("sysvipcd").String()
 	root.SetVersionTemplate("{{.Version}}\n")
 	return root

@@ -57,6 +57,8 @@ var documents = []struct {
 	{"version", "versions", Version{}},
 	{"cluster-ls", "objects", ClusterObject{}},
 	{"cluster-waits", "uses", ClusterUse{}},
+	{"cluster-show", "objects", ClusterDetail{}},
+	{"cluster-rm", "objects", ClusterRemoved{}},
 }
 
 // afterList are the fields that documents have besides, by [Document.Field]: values like the example.
