@@ -97,6 +97,7 @@ func (c *Records) await(ctx context.Context, v *core.View, event uint64, e *core
 	if core.Spin(c.spins, e, ready) {
 		return nil
 	}
+	defer e.Slept()
 	return c.Region.Wait(ctx, v, event, ready)
 }
 

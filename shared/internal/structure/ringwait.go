@@ -33,17 +33,16 @@ func (c *Ring) spin(v *core.View, at place, sending bool) bool {
 			e.BackedOff(atomic.LoadUint64(c.word(v, next)) == c.mark(next, cellFull))
 		}
 	}
-	for i := range e.Budget() {
-		core.Pause()
-		if now := atomic.LoadUint64(word); now != at.word && now&stateMask != cellWriting && now&stateMask != cellReading {
-			e.Hit(i)
-			return true
-		}
-		if i%64 == 63 {
-			runtime.Gosched()
+	var s core.Spell
+	for e.Again(&s) {
+		for range core.SpellRounds {
+			core.Pause()
+			if now := atomic.LoadUint64(word); now != at.word && now&stateMask != cellWriting && now&stateMask != cellReading {
+				e.Hit(&s)
+				return true
+			}
 		}
 	}
-	e.Miss()
 	return false
 }
 
@@ -107,14 +106,15 @@ func (c *Ring) await(ctx context.Context, v *core.View, at place, spun, sending 
 	if !spun && c.spin(v, at, sending) {
 		return nil
 	}
-	event, look := c.News, c.claimReceive
+	event, look, e := c.News, c.claimReceive, &c.receiving
 	if sending {
-		event, look = c.room, c.ClaimSend
+		event, look, e = c.room, c.ClaimSend, &c.sending
 	}
 	err := c.Region.Wait(ctx, v, event, func() bool {
 		_, how := look(v, false)
 		return how != blocked
 	})
+	e.Slept()
 	if cause := ctx.Err(); cause != nil && errors.Is(err, cause) {
 		return c.fail(sending, cause)
 	}

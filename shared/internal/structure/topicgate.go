@@ -46,6 +46,7 @@ func (c *Topic) awaitGates(ctx context.Context, v *core.View, end uint64) error 
 		return nil
 	}
 	err := c.Region.Wait(ctx, v, c.room, func() bool { return c.open(v, end) })
+	c.publishing.Slept()
 	if cause := ctx.Err(); cause != nil && errors.Is(err, cause) {
 		return fmt.Errorf("shared: publish to topic %q: a gated subscriber has not taken what is in the way: %w", c.Name, cause)
 	}
@@ -212,6 +213,7 @@ func (s *Subscription) await(ctx context.Context, v *core.View) error {
 		return nil
 	}
 	err := c.Region.Wait(ctx, v, c.news, ready)
+	s.spinner.Slept()
 	if cause := ctx.Err(); cause != nil && errors.Is(err, cause) {
 		return fmt.Errorf("shared: subscription to topic %q: %w", c.Name, cause)
 	}
