@@ -29,3 +29,9 @@ func FindProcess(int) (*Process, error) {
 	_, err := take(context.Background(), nil)
 	return nil, err
 }
+
+// Posix needs Linux.
+func Posix(context.Context) (*PosixObjects, error) {
+	_, err := take(context.Background(), nil)
+	return nil, err
+}

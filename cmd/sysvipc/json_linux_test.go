@@ -64,6 +64,7 @@ func TestJSON(t *testing.T) {
 	}
 
 	g.run("ls", "ls", "-o", "json")
+	g.valid("ls", "posix", "-o", "json")
 	g.run("ls-users", "ls", "--users", "-o", "json")
 	g.run("ls-lines", "ls", "sem", "-o", "jsonl")
 	g.run("show", "show", "shm:1", "sem:0", "msg:0", "-o", "json")
@@ -220,6 +221,8 @@ func (g *golden) validate(args []string) {
 		name += "-columns"
 	case has("--list"):
 		name += "-list"
+	case has("posix"):
+		name += "-posix"
 	}
 	s, err := g.schemas.Compile("sysvipc.json#/$defs/" + name)
 	if err != nil {

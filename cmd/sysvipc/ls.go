@@ -39,7 +39,7 @@ type lsOptions struct {
 func newLsCommand() *cobra.Command {
 	var o lsOptions
 	cmd := &cobra.Command{
-		Use:     "ls [shm] [sem] [msg]",
+		Use:     "ls [shm] [sem] [msg] | posix",
 		Aliases: []string{"list"},
 		GroupID: verb.GroupLook,
 		Short:   "List objects: all, or those of some kinds",
@@ -52,7 +52,11 @@ bytes) unless --bytes is given. See "sysvipc help formats" for the columns and
 "sysvipc help filter" for --filter.
 
 With --users json, jsonl and csv also have what a look at every process of the machine
-tells: who uses each object, and whether it may be removed.`,
+tells: who uses each object, and whether it may be removed.
+
+"ls posix" lists the objects of POSIX IPC instead, as table, json or name: shared memory
+and semaphores in /dev/shm, queues in /dev/mqueue, with the processes that have them open.
+SIZE of a queue are the bytes of its messages.`,
 		Example: `  sysvipc ls
   sysvipc ls shm -s -size
   sysvipc ls --mine -o json
@@ -61,17 +65,26 @@ tells: who uses each object, and whether it may be removed.`,
   sysvipc ls msg --filter 'messages>0' -O ref,messages,bytes,owner
   sysvipc ls --orphans -O ref,owner,idle
   sysvipc ls --ns all
+  sysvipc ls posix
   sysvipc ls sem --mine -o name | sysvipc rm --dry-run -`,
 		Args: func(cmd *cobra.Command, args []string) error {
+			if slices.Contains(args, "posix") {
+				return checkPosix(cmd, args)
+			}
 			for _, arg := range args {
 				if _, ok := ref.KindOf(arg); !ok {
-					return cli.Usage("%q is no kind of object: choose of shm, sem and msg, or use \"sysvipc show REF\" for one object", arg)
+					return cli.Usage("%q is no kind of object: choose of shm, sem, msg and posix, or use \"sysvipc show REF\" for one object", arg)
 				}
 			}
 			return nil
 		},
-		ValidArgs: []string{"shm", "sem", "msg"},
-		RunE:      func(cmd *cobra.Command, args []string) error { return runLs(cmd, args, &o) },
+		ValidArgs: []string{"shm", "sem", "msg", "posix"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if slices.Contains(args, "posix") {
+				return runPosix(cmd, &o.format)
+			}
+			return runLs(cmd, args, &o)
+		},
 	}
 	flags.Output(cmd, &o.format.Name, listing.FormatNames...)
 	f := cmd.Flags()

@@ -26,6 +26,7 @@ var documents = []struct {
 	element    any
 }{
 	{"ls", "objects", Object{}},
+	{"ls-posix", "objects", PosixObject{}},
 	{"show", "objects", ShownObject{}},
 	{"who", "objects", Object{}},
 	{"explain", "objects", ExplainedObject{}},

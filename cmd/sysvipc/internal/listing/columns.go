@@ -61,6 +61,9 @@ func (e *Entry) Published(v *View) *output.Object {
 	return e.shown
 }
 
+// Group is the name of a group, or "".
+func (v *View) Group(gid int) string { return v.groups.Name(gid) }
+
 func (v *View) look(e *Entry) output.Look {
 	ns, own := v.NS, v.Own
 	if e.NS != 0 {

@@ -94,6 +94,11 @@ func (u *Users) Open(id int) (*View, error) {
 	}
 	for _, user := range u.of[id] {
 		v, openErr := through(user.pid, user.maps, id, st.Size)
+		if openErr != nil { // its first thread may have ended since, and others have the memory
+			if maps, err := mappings(user.pid, id); err == nil && len(maps) > 0 {
+				v, openErr = through(user.pid, maps, id, st.Size)
+			}
+		}
 		if openErr == nil {
 			return v, nil
 		}
