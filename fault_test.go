@@ -49,7 +49,7 @@ var faults = []fault{
 	},
 	{"shmget", syscall.ENOMEM, nil, "CreateSegment of huge pages", func(stranger) error {
 		return err1(sysvipc.Creator{HugePages: 1}.CreateSegment(private, 4096, 0o600))
-	}, nil, "create segment: cannot allocate memory (not enough free huge pages: see vm.nr_hugepages)"},
+	}, nil, "create segment: cannot allocate memory (not enough free huge pages for 4096 bytes: reserve them, as root, by \"sysctl vm.nr_hugepages=N\"; /proc/meminfo has their size and how many are free)"},
 	{"shmget", syscall.EPERM, nil, "CreateSegment of huge pages", func(stranger) error {
 		return err1(sysvipc.Creator{HugePages: 2 << 20}.CreateSegment(private, 4096, 0o600))
 	}, nil, "create segment: operation not permitted (huge pages need CAP_IPC_LOCK or a group in vm.hugetlb_shm_group)"},

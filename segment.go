@@ -190,6 +190,15 @@ func (c Creator) segment(op string, key Key, size int64, perm fs.FileMode, flags
 	return &Segment{object: o}, nil
 }
 
+// reserveHugePages says how to get so many bytes in huge pages.
+func (c Creator) reserveHugePages(size int64) string {
+	if c.HugePages == 1 {
+		return fmt.Sprintf("not enough free huge pages for %d bytes: reserve them, as root, by \"sysctl vm.nr_hugepages=N\"; /proc/meminfo has their size and how many are free", size)
+	}
+	n := (size-1)/c.HugePages + 1
+	return fmt.Sprintf("not enough free huge pages: %d of %d bytes are needed; reserve them, as root, by writing how many there shall be to /sys/kernel/mm/hugepages/hugepages-%dkB/nr_hugepages", n, c.HugePages, c.HugePages>>10)
+}
+
 // segmentHint finds out which of the limits that share an errno was met.
 func (c Creator) segmentHint(o object, errno syscall.Errno, size int64) string {
 	lim, err := ReadLimits()
@@ -221,7 +230,7 @@ func (c Creator) segmentHint(o object, errno syscall.Errno, size int64) string {
 		return fmt.Sprintf("kernel.shmall: %d of %d pages in use, and %d more wanted; see \"sysvipc limits\"", l.Pages, l.MaxPages, (size+page-1)/page)
 	case syscall.ENOMEM:
 		if c.HugePages != 0 {
-			return "not enough free huge pages: see vm.nr_hugepages"
+			return c.reserveHugePages(size)
 		}
 		return fmt.Sprintf("no memory for %d bytes: see vm.overcommit_memory, or reserve none (NoReserve, --noreserve)", size)
 	case syscall.EPERM:

@@ -50,6 +50,10 @@ type Options struct {
 	// Entries is how many named structures it may hold, 4,096 if 0, or fewer in a region of
 	// less than 8 MiB. An entry takes 512 bytes.
 	Entries int
+	// HugePages, if not 0, is the page size of a region in a segment in bytes, such as 2<<20; 1 takes the
+	// machine's default size. All of Size is reserved when the region is made, which fails if so many
+	// huge pages are not free: see [sysvipc.Creator.HugePages]. A file has those of its file system.
+	HugePages int64
 }
 
 // Ensure opens the region with this name, or makes it. However many processes race, one

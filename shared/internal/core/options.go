@@ -20,6 +20,7 @@ type Options struct {
 	Owners       []int
 	Participants int
 	Entries      int
+	HugePages    int64
 }
 
 const (
@@ -65,6 +66,15 @@ func (o *Options) config(name string) (Config, fs.FileMode, error) {
 	}
 	copy(c.name[:], name)
 	return c, fs.FileMode(orElse(int64(o.Perm), defaultPerm)), nil
+}
+
+// creator makes the segment. Huge pages are reserved: one that is missing would else be a SIGBUS at
+// the first write to it.
+func (o *Options) creator() sysvipc.Creator {
+	if o == nil || o.HugePages == 0 {
+		return sysvipc.Creator{NoReserve: true}
+	}
+	return sysvipc.Creator{HugePages: o.HugePages}
 }
 
 // check refuses a segment that lets in anyone whom perm keeps out.

@@ -108,7 +108,7 @@ func Ensure(ctx context.Context, name string, key sysvipc.Key, opts *Options, al
 		seg, err := sysvipc.OpenSegment(key)
 		made := errors.Is(err, fs.ErrNotExist)
 		if made {
-			seg, err = sysvipc.Creator{NoReserve: true}.CreateSegment(key, int64(c.size), perm)
+			seg, err = opts.creator().CreateSegment(key, int64(c.size), perm)
 			if errors.Is(err, fs.ErrExist) {
 				continue // another process was first
 			}

@@ -19,6 +19,9 @@ func InFile(ctx context.Context, path string, flags int, opts *Options, all Kind
 	if err != nil {
 		return nil, err
 	}
+	if opts != nil && opts.HugePages != 0 {
+		return nil, fmt.Errorf("shared: region in %s: huge pages are for regions in segments: put the file on a hugetlbfs, or ask for none", path)
+	}
 	if err := StartRobustOwners(); err != nil {
 		return nil, err
 	}
