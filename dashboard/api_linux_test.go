@@ -1,11 +1,17 @@
 package dashboard
 
 import (
+	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/history"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 	"github.com/sysvipc/sysvipc/internal/output"
 )
@@ -76,9 +82,83 @@ func TestAPI(t *testing.T) {
 	if ask("/api/v1/waits").Waits == nil || ask("/api/v1/findings").Findings == nil {
 		t.Error("there is no list of waits or findings")
 	}
-	for path, want := range map[string]int{"/api/v1/objects/sem:2147483647": 404, "/api/v1/objects/sem": 400, "/api/v1/objects/sem:-1": 400, "/api/v1/objects/key:1": 400, "/page/history": 400} {
+	for path, want := range map[string]int{"/api/v1/objects/sem:2147483647": 404, "/api/v1/objects/sem": 400, "/api/v1/objects/sem:-1": 400, "/api/v1/objects/key:1": 400, "/page/history": 400, "/api/v1/events?since=yesterday": 400} {
 		if code, _ := get(t, h, path); code != want {
 			t.Errorf("%s is answered %d, want %d", path, code, want)
 		}
+	}
+}
+
+// What comes and goes between two looks is an event, with what it was; what was there before the first is none.
+func TestHappened(t *testing.T) {
+	t.Parallel()
+	old, err := sysvipc.CreateQueue(sysvipc.Private, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Remove()
+	looks := &Looks{Fresh: time.Nanosecond}
+	feed := &Feed{Looks: looks, History: history.New(10), Interval: time.Hour}
+	looks.Happened = feed.Note
+	h := handlerOf(Options{Collector: &Collector{Looks: looks}, Feed: feed})
+	look := func() {
+		t.Helper()
+		if _, err := looks.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look()
+	set, err := sysvipc.CreateSemaphores(sysvipc.Key(ipctest.Key(t)), 0o600, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Remove()
+	look()
+	if err := set.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	look()
+	_, text := get(t, h, "/api/v1/events")
+	var d struct{ Events []output.SeenEvent }
+	if err := json.Unmarshal([]byte(text), &d); err != nil {
+		t.Fatal(err, text)
+	}
+	var seen []string
+	for _, e := range d.Events {
+		switch e.Ref {
+		case "sem:" + strconv.Itoa(set.ID()):
+			if !strings.HasPrefix(e.Text, "2 semaphores, key "+set.Key().String()+", owner ") {
+				t.Errorf("it is described as %q", e.Text)
+			}
+			seen = append(seen, e.Event)
+		case "msg:" + strconv.Itoa(old.ID()):
+			t.Errorf("%+v, which was there before", e)
+		}
+	}
+	if !slices.Equal(seen, []string{"removed", "made"}) {
+		t.Errorf("the events of the set are %v", seen)
+	}
+}
+
+// Many events of one look do not push what happened before out of the history.
+func TestManyEvents(t *testing.T) {
+	t.Parallel()
+	n := 1
+	looks := &Looks{Fresh: time.Nanosecond, take: func(context.Context, *inspect.Options) (*inspect.Snapshot, error) { return many(n, 1), nil }}
+	var got []history.Event
+	looks.Happened = func(events []history.Event) { got = append(got, events...) }
+	for _, n = range []int{1, 500} {
+		if _, err := looks.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made := 0
+	for _, e := range got {
+		if e.What == history.Made {
+			made++
+		}
+	}
+	if last := got[len(got)-1]; made != maxEvents || !slices.ContainsFunc(got, func(e history.Event) bool { return e.What == history.More && e.Text == "399 more objects came or went" }) {
+		t.Errorf("%d events, the last is %+v", made, last)
 	}
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/history"
 )
 
 // browser is a page in a real Chromium, with what it complains of and what it asks for.
@@ -150,7 +151,7 @@ func TestBrowser(t *testing.T) {
 		defer mu.Unlock()
 		return snap, failure
 	}}
-	feed := &Feed{Looks: looks, History: NewHistory(100), Interval: 200 * time.Millisecond}
+	feed := &Feed{Looks: looks, History: history.New(100), Interval: 200 * time.Millisecond}
 	go feed.Run(t.Context())
 	h := handlerOf(Options{Collector: &Collector{Looks: looks}, Feed: feed})
 	addr, stop := serving(t, h, nil)
@@ -265,7 +266,7 @@ func TestBrowserToken(t *testing.T) {
 	t.Parallel()
 	const token = "0123456789abcdef"
 	looks := &Looks{take: func(context.Context, *inspect.Options) (*inspect.Snapshot, error) { return crowd(7), nil }}
-	feed := &Feed{Looks: looks, History: NewHistory(10), Interval: time.Hour}
+	feed := &Feed{Looks: looks, History: history.New(10), Interval: time.Hour}
 	go feed.Run(t.Context())
 	var urls []string
 	var mu sync.Mutex

@@ -3,12 +3,14 @@ package dashboard
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"hash/fnv"
 	"os"
 	"strconv"
 	"sync"
 	"time"
 
+	"github.com/sysvipc/sysvipc/internal/history"
 	"github.com/sysvipc/sysvipc/internal/output"
 )
 
@@ -16,12 +18,13 @@ import (
 // concurrent use.
 type Feed struct {
 	Looks   *Looks
-	History *History
+	History *history.History
 	// Interval is how long to wait between looks. Where a look takes long it is longer, up to 30
 	// seconds, so that looks take one hundredth of the time.
 	Interval time.Duration
 
 	mu      sync.Mutex
+	lost    error         // why the last events are not in the history
 	latest  []byte        // the state as JSON
 	changed chan struct{} // closed when there is another one
 }
@@ -53,12 +56,13 @@ func (f *Feed) Run(ctx context.Context) {
 		next = f.Interval
 		if err == nil && look.Err == nil {
 			next = max(next, min(rest*look.Took, longest))
-			sample := sampleOf(look)
-			if err := f.History.Add(&sample); err != nil {
-				f.tell(stateOf(look, next, "the history cannot be written: "+err.Error()))
-			} else {
-				f.tell(stateOf(look, next, ""))
+			note := ""
+			if err := f.write(look); err != nil {
+				note = "the history cannot be written: " + err.Error()
 			}
+			s := stateOf(look, next, note)
+			s.Events = f.History.Noted()
+			f.tell(s)
 		} else {
 			if err == nil {
 				err = look.Err
@@ -67,6 +71,25 @@ func (f *Feed) Run(ctx context.Context) {
 		}
 		timer.Reset(next)
 	}
+}
+
+// Note keeps what [Looks] tell of, until the next look says why that failed.
+func (f *Feed) Note(events []history.Event) {
+	if err := f.History.Note(events...); err != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.lost = err
+	}
+}
+
+// write adds what a look amounts to to the history.
+func (f *Feed) write(look *Look) error {
+	f.mu.Lock()
+	lost := f.lost
+	f.lost = nil
+	f.mu.Unlock()
+	sample := sampleOf(look)
+	return errors.Join(lost, f.History.Add(&sample))
 }
 
 // tell hands a state to all pages.
@@ -113,7 +136,8 @@ type state struct {
 	Swapped   int64             `json:"swapped"`
 	Messages  int               `json:"messages"`
 	MessageB  int               `json:"message_bytes"`
-	Rows      string            `json:"rows"` // changes when the table does
+	Rows      string            `json:"rows"`   // changes when the table does
+	Events    int64             `json:"events"` // how many there have been
 }
 
 // shownWaits is how many waits are drawn.

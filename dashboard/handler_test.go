@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/history"
 )
 
 func handlerOf(opts Options) *Handler {
@@ -21,14 +22,14 @@ func handlerOf(opts Options) *Handler {
 		opts.Collector = &Collector{Looks: &Looks{take: func(context.Context, *inspect.Options) (*inspect.Snapshot, error) { return many(2, 2), nil }}}
 	}
 	if opts.Feed == nil {
-		opts.Feed = &Feed{Looks: opts.Collector.Looks, History: NewHistory(10), Interval: time.Hour}
+		opts.Feed = &Feed{Looks: opts.Collector.Looks, History: history.New(10), Interval: time.Hour}
 	}
 	return NewHandler(opts)
 }
 
 // routes are all that answer with data, but for the stream. Each is asked for with each attack.
 var routes = []string{
-	"/metrics", "/api/v1/objects", "/api/v1/objects/msg:1", "/api/v1/waits", "/api/v1/limits", "/api/v1/findings", "/page/rows", "/page/history?seconds=60",
+	"/metrics", "/api/v1/objects", "/api/v1/objects/msg:1", "/api/v1/waits", "/api/v1/limits", "/api/v1/findings", "/api/v1/events", "/page/rows", "/page/history?seconds=60",
 }
 
 // A page elsewhere whose name was made to point here, and names that only look like ours.
@@ -78,7 +79,7 @@ func TestToken(t *testing.T) {
 			t.Errorf("%s takes a token from the URL: %d", route, code)
 		}
 	}
-	if code, _ := get(t, h, "/page/events"); code != 401 {
+	if code, _ := get(t, h, "/page/states"); code != 401 {
 		t.Errorf("the stream is answered %d without a token, want 401", code)
 	}
 	if code, _ := get(t, h, "/healthz"); code != 200 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/history"
 )
 
 // Looks are the snapshots of this process's IPC namespace. Requests that come while one is taken
@@ -23,8 +24,12 @@ type Looks struct {
 	mu     sync.Mutex
 	flight *flight // the snapshot that is being taken; nil if none is
 	last   *Look
-	seen   map[identity]struct{} // the objects of the last snapshot
+	seen   map[identity]brief // the objects of the last snapshot
+	found  map[string]bool    // the checks that found something in it
 	counts Counts
+
+	// Happened gets what happened from one snapshot to the next, one call after the other; nil for nobody.
+	Happened func([]history.Event)
 
 	take func(context.Context, *inspect.Options) (*inspect.Snapshot, error) // nil for inspect.Take
 }
@@ -44,6 +49,9 @@ type Look struct {
 	Done     time.Time     // when it ended
 	Took     time.Duration // how long it took
 	Counts   Counts
+
+	events []history.Event // at most maxEvents of objects
+	more   int             // events beyond these
 }
 
 // Counts are what has happened from one snapshot to the next since the first. What appears and
@@ -114,6 +122,7 @@ func (l *Looks) run(ctx context.Context, f *flight) {
 	look.Done = time.Now()
 	look.Took = look.Done.Sub(f.began)
 	l.count(look)
+	l.report(look)
 	f.look, l.last, l.flight = look, look, nil
 	close(f.done)
 }
@@ -126,18 +135,20 @@ func (l *Looks) count(look *Look) {
 		look.Counts = l.counts
 		return
 	}
-	now := make(map[identity]struct{}, len(look.Objects))
+	now := make(map[identity]brief, len(look.Objects))
 	for i := range look.Objects {
 		o := &look.Objects[i]
 		id := identity{o.Kind, o.ID}
-		now[id] = struct{}{}
+		now[id] = brief{o.Key, o.UID, rowOf(o).size}
 		if _, old := l.seen[id]; l.seen != nil && !old {
 			l.counts.Appeared[o.Kind-sysvipc.KindSegment]++
+			look.happened(history.Made, id, now[id])
 		}
 	}
-	for id := range l.seen {
+	for id, was := range l.seen {
 		if _, still := now[id]; !still {
 			l.counts.Removed[id.kind-sysvipc.KindSegment]++
+			look.happened(history.Removed, id, was)
 		}
 	}
 	l.seen = now

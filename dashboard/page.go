@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/history"
+	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 // page is what a browser loads: without data, which it asks for with the token.
@@ -34,7 +36,8 @@ func (h *Handler) pages(mux *http.ServeMux) {
 	})
 	mux.Handle("GET /page/rows", h.withLook(rows))
 	mux.Handle("GET /page/history", h.guarded(http.HandlerFunc(h.history)))
-	mux.Handle("GET /page/events", h.streamed(http.HandlerFunc(h.events)))
+	mux.Handle("GET /api/v1/events", h.guarded(http.HandlerFunc(h.happened)))
+	mux.Handle("GET /page/states", h.streamed(http.HandlerFunc(h.states)))
 }
 
 // row is what the table shows of an object beside its names.
@@ -132,9 +135,10 @@ func (h *Handler) history(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "seconds=N: how many of the last ones", http.StatusBadRequest)
 		return
 	}
-	samples := h.opts.Feed.History.Samples(time.Now().Add(-time.Duration(seconds)*time.Second), historyPoints)
+	now := time.Now()
+	samples := h.opts.Feed.History.Samples(now.Add(-time.Duration(seconds)*time.Second), now, historyPoints)
 	out := map[string][]any{}
-	add := func(name string, value func(s *Sample) any) {
+	add := func(name string, value func(s *history.Sample) any) {
 		list := make([]any, len(samples))
 		for i := range samples {
 			list[i] = value(&samples[i])
@@ -147,17 +151,17 @@ func (h *Handler) history(w http.ResponseWriter, r *http.Request) {
 		}
 		return n
 	}
-	add("time", func(s *Sample) any { return float64(s.Time) / 1000 })
-	add("bytes", func(s *Sample) any { return s.Bytes })
-	add("resident", func(s *Sample) any { return known(s.Resident) })
-	add("message_bytes", func(s *Sample) any { return s.MessageBytes })
-	add("segments", func(s *Sample) any { return s.Segments })
-	add("sets", func(s *Sample) any { return s.Sets })
-	add("queues", func(s *Sample) any { return s.Queues })
-	add("messages", func(s *Sample) any { return s.Messages })
-	add("waiting", func(s *Sample) any { return s.Waiting })
-	add("orphans", func(s *Sample) any { return s.Orphans })
-	add("blocked", func(s *Sample) any { return s.Blocked + s.Deadlocks })
+	add("time", func(s *history.Sample) any { return float64(s.Time) / 1000 })
+	add("bytes", func(s *history.Sample) any { return s.Bytes })
+	add("resident", func(s *history.Sample) any { return known(s.Resident) })
+	add("message_bytes", func(s *history.Sample) any { return s.MessageBytes })
+	add("segments", func(s *history.Sample) any { return s.Segments })
+	add("sets", func(s *history.Sample) any { return s.Sets })
+	add("queues", func(s *history.Sample) any { return s.Queues })
+	add("messages", func(s *history.Sample) any { return s.Messages })
+	add("waiting", func(s *history.Sample) any { return s.Waiting })
+	add("orphans", func(s *history.Sample) any { return s.Orphans })
+	add("blocked", func(s *history.Sample) any { return s.Blocked + s.Deadlocks })
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(out)
 }
@@ -168,8 +172,32 @@ const (
 	streamAlive = 10 * time.Second
 )
 
-// events is a stream of server-sent events: each is a state. It ends with the server.
-func (h *Handler) events(w http.ResponseWriter, r *http.Request) {
+// eventsAtOnce is how many events an answer has at most.
+const eventsAtOnce = 1000
+
+// happened answers with the events from the time "since" until before "until", the newest first.
+func (h *Handler) happened(w http.ResponseWriter, r *http.Request) {
+	since, until := time.Unix(0, 0), time.Unix(1<<40, 0)
+	for name, t := range map[string]*time.Time{"since": &since, "until": &until} {
+		if text := r.URL.Query().Get(name); text != "" {
+			at, err := time.Parse(time.RFC3339, text)
+			if err != nil {
+				http.Error(w, name+"=TIME, such as 2026-01-31T03:12:00Z", http.StatusBadRequest)
+				return
+			}
+			*t = at
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	d := output.StartDocument(w, "events")
+	for _, e := range h.opts.Feed.History.Events(since, until, eventsAtOnce) {
+		d.Add(output.SeenEvent{Time: e.Time, Event: e.What.String(), Ref: e.Ref, Text: e.Text})
+	}
+	d.End(nil)
+}
+
+// states is a stream of server-sent events: each is a state. It ends with the server.
+func (h *Handler) states(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	control.SetReadDeadline(time.Time{}) // the request has been read; the deadline would end the stream
 	w.Header().Set("Content-Type", "text/event-stream")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/history"
 )
 
 // Nothing of the page comes from elsewhere or stands in the HTML, so that the policy default-src 'self' holds.
@@ -69,7 +70,7 @@ func TestEvents(t *testing.T) {
 		}
 		return snap, nil
 	}}
-	feed := &Feed{Looks: looks, History: NewHistory(10), Interval: time.Hour}
+	feed := &Feed{Looks: looks, History: history.New(10), Interval: time.Hour}
 	step := func() { // one round of the feed, without its timer
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -79,7 +80,7 @@ func TestEvents(t *testing.T) {
 	}
 	step()
 	addr, stop := serving(t, handlerOf(Options{Collector: &Collector{Looks: looks}, Feed: feed}), func(s *http.Server) { s.ReadTimeout = 50 * time.Millisecond })
-	resp, err := http.Get("http://" + addr + "/page/events")
+	resp, err := http.Get("http://" + addr + "/page/states")
 	if err != nil {
 		t.Fatal(err)
 	}

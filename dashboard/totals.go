@@ -5,6 +5,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/history"
 )
 
 // kindWords are the kinds as the command calls them.
@@ -115,4 +116,20 @@ func forDead(snap *inspect.Snapshot, w *inspect.Wait) bool {
 		}
 	}
 	return false
+}
+
+// sampleOf sums a look up.
+func sampleOf(look *Look) history.Sample {
+	t, w := totalsOf(look.Snapshot), waitsOf(look.Snapshot)
+	s := history.Sample{
+		Time: look.Time.UnixMilli(), Bytes: uint64(t.Bytes), Resident: uint64(t.Resident), Swapped: uint64(t.Swapped), MessageBytes: uint64(t.MessageBytes),
+		Segments: uint32(look.Limits.Segments.InUse), Sets: uint32(look.Limits.Semaphores.InUse), Semaphores: uint32(look.Limits.Semaphores.InTotal),
+		Queues: uint32(look.Limits.Queues.InUse), Attaches: uint32(t.Attaches), Messages: uint32(t.Messages), Waiting: uint32(len(look.Waits)),
+		Oldest: uint32(w.Oldest / time.Second), Deadlocks: uint32(w.Deadlocks), Blocked: uint32(w.FullQueues + w.StuckQueues),
+	}
+	for k := range kinds {
+		s.Candidates += uint32(t.Verdicts[k][4])
+		s.Orphans += uint32(t.Verdicts[k][5])
+	}
+	return s
 }

@@ -33,6 +33,7 @@ type topOptions struct {
 	once                bool
 	interval            arg.Duration
 	filter, sort, shown string
+	at, history         string
 }
 
 func newTopCommand() *cobra.Command {
@@ -57,11 +58,15 @@ and is taken as often as 3 % of one processor allow: on most machines every time
 
 The colours are those of the terminal, and NO_COLOR turns them off. --once prints one
 frame, as wide and high as the terminal; elsewhere COLUMNS and LINES say how large it is,
-or it has 80 columns and 24 lines.`,
+or it has 80 columns and 24 lines.
+
+--at prints what "sysvipcd serve --history FILE" has seen at a time instead: the totals,
+and what happened until then.`,
 		Example: `  sysvipc top
   sysvipc top --filter 'nattch=0 || messages>0' --sort idle
   sysvipc top sem:3
   sysvipc top --once
+  sysvipc top --at 03:12
   COLUMNS=160 LINES=50 sysvipc top --once msg:name=orders --show inside`,
 		Args:              topArgs,
 		ValidArgsFunction: ref.Complete(1, ref.AnyKind...),
@@ -73,6 +78,8 @@ or it has 80 columns and 24 lines.`,
 	f.StringVar(&o.filter, "filter", "", "only objects for which CONDITION holds, as of \"sysvipc ls\"")
 	f.StringVarP(&o.sort, "sort", "s", "kind", "ORDER to begin with: "+strings.Join(top.Orders(), ", ")+"; -ORDER for the reverse")
 	f.StringVar(&o.shown, "show", "users", "TAB of the details to begin with: users, inside, why or trend")
+	f.StringVar(&o.at, "at", "", "print what was at `TIME`, such as 03:12, \"2026-01-31 03:12\" or 2h ago")
+	f.StringVar(&o.history, "history", defaultHistory, "`FILE` for --at, of \"sysvipcd serve --history\"")
 	flags.Placeholder(cmd, "CONDITION", "filter")
 	flags.Placeholder(cmd, "ORDER", "sort")
 	flags.Placeholder(cmd, "TAB", "show")
@@ -94,6 +101,18 @@ func (o *topOptions) run(cmd *cobra.Command, args []string) error {
 		return cli.Usage("--interval %s: at least %s", o.interval.String(), leastInterval)
 	}
 	w := cmd.OutOrStdout()
+	switch past := cmd.Flags().Changed("at"); {
+	case !past && cmd.Flags().Changed("history"):
+		return cli.Usage("--history is for --at")
+	case past && (len(args) > 0 || o.once || cmd.Flags().Changed("filter") || cmd.Flags().Changed("sort") || cmd.Flags().Changed("show") || cmd.Flags().Changed("interval")):
+		return cli.Usage("--at prints totals: besides it there is --history alone")
+	case past:
+		at, err := parseMoment(o.at, time.Now())
+		if err != nil {
+			return err
+		}
+		return writeMoment(w, o.history, at)
+	}
 	terminal := terminal.Is(w)
 	paint := top.Environment()
 	paint.Plain = paint.Plain || !terminal

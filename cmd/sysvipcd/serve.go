@@ -18,6 +18,7 @@ import (
 	"github.com/sysvipc/sysvipc/dashboard"
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/cli/arg"
+	"github.com/sysvipc/sysvipc/internal/history"
 )
 
 // serveFlags are the flags of the verb serve.
@@ -133,13 +134,14 @@ func (s *serveFlags) run(cmd *cobra.Command) error {
 	} else {
 		logger.Printf("serving on %s://%s", scheme, ln.Addr())
 	}
-	history, err := s.openHistory()
+	kept, err := s.openHistory()
 	if err != nil {
 		ln.Close()
 		return err
 	}
-	defer history.Close()
-	opts.Feed = &dashboard.Feed{Looks: opts.Collector.Looks, History: history, Interval: s.interval.D}
+	defer kept.Close()
+	opts.Feed = &dashboard.Feed{Looks: opts.Collector.Looks, History: kept, Interval: s.interval.D}
+	opts.Collector.Looks.Happened = opts.Feed.Note
 	server := dashboard.NewServer(dashboard.NewHandler(opts))
 	server.ErrorLog = logger
 	notify("READY=1")
@@ -156,11 +158,11 @@ func (s *serveFlags) run(cmd *cobra.Command) error {
 // inMemory is how many samples are kept without --history: a day of them, in less than 2 MB.
 const inMemory = 17280
 
-func (s *serveFlags) openHistory() (*dashboard.History, error) {
+func (s *serveFlags) openHistory() (*history.History, error) {
 	if s.history == "" {
-		return dashboard.NewHistory(inMemory), nil
+		return history.New(inMemory), nil
 	}
-	return dashboard.OpenHistory(s.history, s.historySize.N)
+	return history.Open(s.history, s.historySize.N)
 }
 
 func (s *serveFlags) options(network, address string) (opts dashboard.Options, err error) {

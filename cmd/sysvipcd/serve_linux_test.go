@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"io"
 	"math/big"
@@ -17,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -213,5 +215,35 @@ func TestServeUnit(t *testing.T) {
 	}
 	if err != nil {
 		t.Errorf("systemd-analyze security: %v, want at most 2.5\n%s", err, out)
+	}
+}
+
+// A history that was being written when its server was killed is whole, and the next server goes on with it.
+func TestHistoryOutlivesItsServer(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "history")
+	samples := func(url string) (times []float64) {
+		t.Helper()
+		code, text := ask(t, http.DefaultClient, url+"/page/history?seconds=3600", nil)
+		var h struct{ Time []float64 }
+		if err := json.Unmarshal([]byte(text), &h); code != 200 || err != nil {
+			t.Fatalf("the history is answered %d: %v: %s", code, err, text)
+		}
+		return h.Time
+	}
+	args := []string{"--listen", "127.0.0.1:0", "--history", file, "--interval", "0.1"}
+	p, url := serve(t, args...)
+	var before []float64
+	for deadline := time.Now().Add(time.Minute); len(before) < 3; before = samples(url) {
+		if time.Now().After(deadline) {
+			t.Fatalf("there are samples of %v after a minute", before)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	p.Process.Kill()
+	p.Wait()
+	_, url = serve(t, args...)
+	if after := samples(url); len(after) < len(before) || !slices.Equal(after[:len(before)], before) {
+		t.Errorf("there were samples of %v, and there are of %v", before, after)
 	}
 }

@@ -1,4 +1,4 @@
-// The page. It has no data of its own: it listens to page/events, loads page/rows when they say that the
+// The page. It has no data of its own: it listens to page/states, loads page/rows when they say that the
 // table has changed, and page/history. What others wrote reaches the document as text alone.
 "use strict";
 
@@ -72,7 +72,7 @@ async function listen() {
     const watch = setInterval(() => { if (Date.now() - lastWord > 25000) stop.abort(); }, 1000);
     try {
       lastWord = Date.now();
-      const reader = (await ask("page/events", stop.signal)).body.pipeThrough(new TextDecoderStream()).getReader();
+      const reader = (await ask("page/states", stop.signal)).body.pipeThrough(new TextDecoderStream()).getReader();
       let text = "";
       for (;;) {
         const { value, done } = await reader.read();
@@ -121,6 +121,7 @@ function show(s) {
   showWaits(s);
   if (s.rows !== table.tag) loadRows(s.rows);
   if (first) loadHistory(); else extendHistory();
+  if (s.events !== seenEvents) { seenEvents = s.events; loadEvents(); }
   if (place.object) showDetail(place.object);
 }
 setInterval(() => {
@@ -463,6 +464,24 @@ function detail(o) {
   return kids;
 }
 
+// ---- events: until the moment that the slider is at ----
+let seenEvents = -1, eventsTimer = 0;
+async function loadEvents() {
+  const i = Number($("then").value), then = past && i < past.time.length - 1 ? new Date(past.time[i] * 1000 + 1) : null;
+  try {
+    const r = await ask("api/v1/events" + (then ? "?until=" + encodeURIComponent(then.toISOString()) : ""));
+    const list = (await r.json()).events;
+    $("events").hidden = list.length === 0 && !then;
+    $("events-note").textContent = then ? "until " + then.toLocaleString() : "";
+    $("log").replaceChildren(...list.slice(0, 200).map((e) => {
+      const of = el("button", "mono", e.ref);
+      of.type = "button";
+      of.addEventListener("click", () => open(e.ref));
+      return el("li", "", el("time", "", new Date(e.time).toLocaleString()), el("span", "tag " + e.event, e.event), e.ref ? of : "", el("span", "", e.text));
+    }));
+  } catch (err) { /* the stream says what is wrong */ }
+}
+
 // ---- history ----
 const ranges = { "15 min": 900, "3 h": 10800, "24 h": 86400, "7 d": 604800 };
 let past = null, charts = [], loadedAt = 0;
@@ -533,7 +552,12 @@ function moment() {
     else c.setCursor({ left: c.valToPos(t, "x"), top: 10 });
   }
 }
-$("then").addEventListener("input", () => { if (past) moment(); });
+$("then").addEventListener("input", () => {
+  if (!past) return;
+  moment();
+  clearTimeout(eventsTimer);
+  eventsTimer = setTimeout(loadEvents, 150);
+});
 
 // ---- keys, theme, size ----
 addEventListener("keydown", (e) => {

@@ -80,6 +80,14 @@ type Event struct {
 	*Archived
 }
 
+// SeenEvent is what the daemon noticed from one look to the next, at /api/v1/events.
+type SeenEvent struct {
+	Time  time.Time `json:"time"` // of the look
+	Event string    `json:"event" enum:"made,removed,found,solved,more"`
+	Ref   string    `json:"ref"`  // "" for what a check of doctor finds
+	Text  string    `json:"text"` // what the object was, or what is found
+}
+
 // RemovedFile is what "undo --list" tells of a file. Size is bytes.
 type RemovedFile struct {
 	File      string    `json:"file"`

@@ -56,6 +56,7 @@ var documents = []struct {
 	{"bench", "measurements", Measurement{}},
 	{"ftok", "keys", Key{}},
 	{"version", "versions", Version{}},
+	{"serve-events", "events", SeenEvent{}},
 	{"cluster-ls", "objects", ClusterObject{}},
 	{"cluster-waits", "uses", ClusterUse{}},
 	{"cluster-show", "objects", ClusterDetail{}},
