@@ -42,6 +42,7 @@ import (
 //	[root]     it is root, to whom what cannot be seen is a warning; others get exit code 4
 //	[seen]     it sees what every thread of the machine waits for
 //	[overrides]  modes and owners do not bind it, as root in no container
+//	[halted]   a process of another user stands still: what it waits for is hidden, so sets and queues may not be removed
 //	[pidns]    it is in a PID namespace of its own, as in a container: no scan is complete
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -116,6 +117,8 @@ func scriptParams(t *testing.T, files ...string) testscript.Params {
 				return err == nil && snap.Complete, err
 			case "overrides":
 				return ipctest.Overrides(), nil
+			case "halted":
+				return ipctest.HaltedByOthers() != 0, nil
 			case "pidns":
 				return !ipctest.FirstPIDNamespace(), nil
 			}

@@ -1,6 +1,13 @@
 package ipctest
 
 import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -29,4 +36,26 @@ func lockPIDs(t testing.TB, how int) {
 		t.Fatal("ipctest:", err)
 	}
 	t.Cleanup(func() { namespace.Close() })
+}
+
+// HaltedByOthers returns a process of another user with a thread that stands still (Ctrl-Z, SIGSTOP, a debugger) and that this
+// user may not look into, or 0. While there is one no waits are complete for this user, and the commands refuse what they
+// would do otherwise: a test of that cannot have its machine.
+func HaltedByOthers() (pid int) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*/stat")
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		_, rest, _ := strings.Cut(string(text[bytes.LastIndexByte(text, ')')+1:]), " ")
+		if state, _, _ := strings.Cut(rest, " "); state != "T" && state != "t" {
+			continue
+		}
+		if _, err := os.ReadFile(filepath.Join(filepath.Dir(path), "syscall")); errors.Is(err, fs.ErrPermission) {
+			pid, _ = strconv.Atoi(strings.Split(path, "/")[2])
+			return pid
+		}
+	}
+	return 0
 }
