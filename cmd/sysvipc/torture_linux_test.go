@@ -76,8 +76,10 @@ func torture(t *testing.T, n, scenarios int) {
 	others := ipctest.CanBecome(70000) == nil
 	if others {
 		openPath(t)
-		if err := os.Chmod(w.dir, 0o755); err != nil {
-			t.Fatal(err)
+		for _, dir := range []string{w.dir, filepath.Dir(w.dir)} {
+			if err := os.Chmod(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	counts := map[string]int{}
@@ -136,7 +138,7 @@ var tortures = []struct {
 	{"dump-busy", false, (*world).busyDump},
 	{"read", false, (*world).looks},
 	{"gc-undo", false, (*world).undone},
-	{"gc", false, (*world).tortureGC},
+	{"rm-halted", false, (*world).abandoned},
 	{"gc-user", true, (*world).gcAsUser},
 }
 
@@ -572,27 +574,45 @@ func (w *world) user(uid int, args ...string) (code int, stdout, said string) {
 	return cmd.ProcessState.ExitCode(), out.String(), fmt.Sprintf("as user %d %q: %s%s%v", uid, args, &out, &talk, err)
 }
 
-// asUser lets the owner of a queue remove it, who cannot see whether others wait on it.
-func (w *world) asUser() {
+// leftBehind makes a queue whose owner, another user if there can be one, has died, and on which a process may wait.
+func (w *world) leftBehind(waiter, halted bool) (o *object, uid int) {
 	owner := w.start()
-	if owner.uid == 0 {
+	if owner.uid == 0 && ipctest.CanBecome(70000) == nil {
 		owner.uid = 70000 + owner.n
 		w.do(owner.n, "uid %d", owner.uid)
 	}
-	o := &object{kind: sysvipc.KindQueue, id: w.do(owner.n, "msg 0"), creator: owner, attached: map[*person]int{}, knows: map[*person]bool{owner: true}}
+	o = &object{kind: sysvipc.KindQueue, id: w.do(owner.n, "msg 0"), creator: owner, attached: map[*person]int{}, knows: map[*person]bool{owner: true}}
 	w.do(owner.n, "send %d", o.id)
 	w.do(owner.n, "recv %d", o.id)
 	o.last = []*person{owner, owner}
 	w.objects = append(w.objects, o)
 	w.made++
-	uid := owner.uid
-	if w.r.IntN(4) > 0 {
+	if waiter {
 		p := w.start()
 		w.do(p.n, "blockrecv %d", o.id)
 		w.block(o, p)
-		w.halt()
+		for halted && p.halted == nil {
+			w.halt()
+		}
 	}
 	w.kill(owner)
+	return o, owner.uid
+}
+
+// abandoned removes a queue whose last users have died, and on which a process that is halted waits.
+func (w *world) abandoned() {
+	o, _ := w.leftBehind(true, true)
+	args := []string{"rm", o.String()}
+	if w.r.IntN(2) == 0 {
+		args = []string{"gc", "--yes", "--min-age", "0", "--include", "candidate"}
+	}
+	_, _, said := w.run(nil, "", args...)
+	w.judge(said, forRm)
+}
+
+// asUser lets the owner of a queue remove it, who cannot see whether others wait on it.
+func (w *world) asUser() {
+	o, uid := w.leftBehind(w.r.IntN(4) > 0, w.r.IntN(2) == 0)
 	_, _, said := w.user(uid, "rm", o.String())
 	w.judge(said, forRm)
 }
