@@ -50,6 +50,9 @@ func (s *SemaphoreSet) indexes() string {
 	if st.Len == 1 {
 		return "the set has one semaphore, with index 0"
 	}
+	if st.Len == 1 {
+		return "the set has 1 semaphore, with index 0"
+	}
 	return fmt.Sprintf("the set has %d semaphores, with indexes 0 to %d", st.Len, st.Len-1)
 }
 
@@ -128,4 +131,12 @@ func (s *SemaphoreSet) set(op string, change func(*Object)) error {
 	}
 	_, gone := s.Stat()
 	return s.notSet(op, errno, st.Object, gone)
+}
+
+// semaphoresText is a number with its noun.
+func semaphoresText(n int) string {
+	if n == 1 {
+		return "1 semaphore"
+	}
+	return fmt.Sprintf("%d semaphores", n)
 }

@@ -275,7 +275,7 @@ func setHint(o object, errno syscall.Errno, n int) string {
 	case syscall.EINVAL:
 		if old, err := OpenSemaphores(o.key); err == nil && o.key != Private {
 			if st, err := old.Stat(); err == nil && st.Len < n {
-				return fmt.Sprintf("set %d has this key and only %d semaphores, not %d: remove it, or ask for no more", old.ID(), st.Len, n)
+				return fmt.Sprintf("set %d has this key and only %s, not %d: remove it, or ask for no more", old.ID(), semaphoresText(st.Len), n)
 			}
 		}
 		return fmt.Sprintf("kernel.sem: a set has at most %d semaphores (SEMMSL), not %d", l.MaxPerSet, n)

@@ -131,7 +131,11 @@ func (d *diagnosis) queues() {
 			continue
 		}
 		if used := float64(max(q.Bytes, q.Messages)) / float64(q.MaxBytes) * 100; used >= atLimit {
-			d.add("queue-full", Warning, fmt.Sprintf("sysvipc msg drain %s, or sysvipc set %s --qbytes %d", o.Ref(), o.Ref(), 2*q.MaxBytes),
+			set := "or sysvipc set"
+			if 2*q.MaxBytes > d.Limits.Queues.DefaultMaxBytes {
+				set = "or as root, since it is more than kernel.msgmnb: sysvipc set"
+			}
+			d.add("queue-full", Warning, fmt.Sprintf("sysvipc msg drain %s, %s %s --qbytes %d", o.Ref(), set, o.Ref(), 2*q.MaxBytes),
 				"%s holds %s, %d of %d bytes: senders wait, or fail with EAGAIN", o.Ref(), plural.Of(q.Messages, "message"), q.Bytes, q.MaxBytes)
 		}
 	}
@@ -288,8 +292,12 @@ func ExplainErrno(lim sysvipc.Limits, errno string) []string {
 			"msgget(2): " + num(msg.InUse) + " of " + num(msg.Max) + " queues (kernel.msgmni) are in use",
 		}
 	case "EINVAL":
+		most := "or of more than " + u(seg.MaxSize) + " bytes (kernel.shmmax), "
+		if seg.MaxSize >= math.MaxInt64/2 {
+			most = "" // unlimited
+		}
 		return []string{
-			"shmget(2): a size of 0, or of more than " + u(seg.MaxSize) + " bytes (kernel.shmmax), or more than an existing segment has",
+			"shmget(2): a size of 0, " + most + "or more than an existing segment has",
 			"semget(2): no semaphore, or more than " + num(sem.MaxPerSet) + " (kernel.sem, number 1), or more than an existing set has",
 			"msgsnd(2): more than " + num(msg.MaxMessage) + " bytes (kernel.msgmax), or a type below 1",
 			"any call with an ID: the object was removed",

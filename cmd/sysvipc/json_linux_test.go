@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,6 +71,7 @@ func TestJSON(t *testing.T) {
 	g.run("show", "show", "shm:1", "sem:0", "msg:0", "-o", "json")
 	g.run("explain", "explain", "shm:1", "sem:0", "msg:0", "-o", "json")
 	g.run("who", "who", "shm:1", "sem:0", "msg:0", "-o", "json")
+	g.valid("who", fmt.Sprintf("pid:%d", waiters[0].Process.Pid), "-o", "json")
 	g.run("waits", "waits", "-o", "json")
 	g.run("gc", "gc", "--min-age", "0", "-o", "json")
 	g.run("doctor", "doctor", "-o", "json")
@@ -223,6 +225,8 @@ func (g *golden) validate(args []string) {
 		name += "-list"
 	case has("posix"):
 		name += "-posix"
+	case slices.ContainsFunc(args, func(s string) bool { return strings.HasPrefix(s, "pid:") }):
+		name += "-process"
 	}
 	s, err := g.schemas.Compile("sysvipc.json#/$defs/" + name)
 	if err != nil {

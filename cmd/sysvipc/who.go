@@ -23,9 +23,9 @@ import (
 func newWhoCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:     "who REF…",
+		Use:     "who REF…|pid:N…",
 		GroupID: verb.GroupLook,
-		Short:   "Show who uses objects, and how that is known",
+		Short:   "Show who uses objects, or what a process uses, and how that is known",
 		Long: `Show who uses objects: the processes that have a segment attached (also one that is
 removed), the threads that wait on a set or a queue, and those that the kernel noted last:
 who made a segment, who attached or detached last, who operated on each semaphore, who
@@ -36,9 +36,14 @@ changes nothing.
 seen from here. A pid whose process started later than the time that the kernel noted is
 shown as reused: it is that of another process, or the clock was set since.
 
+pid:N asks the other way round: what process N uses, which objects others wait for because of
+it, and what it waits for itself, in its own IPC namespace. A process that has ended is
+found where the kernel noted it.
+
 Root sees all users. For other users it says what it could not see, and then the exit code is 4.`,
 		Example: `  sysvipc who shm:5
-  sysvipc who sem:key=0x4d2 msg:name=orders -o json`,
+  sysvipc who sem:key=0x4d2 msg:name=orders -o json
+  sysvipc who pid:4711`,
 		ValidArgsFunction: ref.Complete(0, ref.AnyKind...),
 		RunE:              func(cmd *cobra.Command, args []string) error { return runWho(cmd, args, format) },
 	}
@@ -47,6 +52,11 @@ Root sees all users. For other users it says what it could not see, and then the
 }
 
 func runWho(cmd *cobra.Command, args []string, format string) error {
+	if pids, err := pidsOf(args); err != nil {
+		return err
+	} else if len(pids) > 0 {
+		return runWhoProcess(cmd, pids, format)
+	}
 	refs, err := ref.ParseAll(cmd, args, ref.AnyKind...)
 	if err != nil {
 		return err

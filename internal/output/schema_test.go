@@ -29,6 +29,7 @@ var documents = []struct {
 	{"ls-posix", "objects", PosixObject{}},
 	{"show", "objects", ShownObject{}},
 	{"who", "objects", Object{}},
+	{"who-process", "processes", ProcessUse{}},
 	{"explain", "objects", ExplainedObject{}},
 	{"waits", "waits", Wait{}},
 	{"ns", "namespaces", Namespace{}},

@@ -122,3 +122,79 @@ func alive(u *inspect.User) *bool {
 	lives := u.Status == inspect.Alive
 	return &lives
 }
+
+// ProcessUse is a process with what it uses, holds and waits for.
+type ProcessUse struct {
+	PID       int           `json:"pid"`
+	Comm      *string       `json:"comm"` // nil if it has ended
+	Alive     bool          `json:"alive"`
+	UID       *int          `json:"uid"`
+	NS        *uint64       `json:"ns"` // the inode of the IPC namespace of the objects
+	Container *string       `json:"container"`
+	Unit      *string       `json:"unit"`
+	Uses      []ProcessRole `json:"uses"`
+	Holds     []ProcessHold `json:"holds"`
+	Waits     []Wait        `json:"waits"`
+	Unknown   []string      `json:"unknown"`
+}
+
+// ProcessRole is an object that a process has to do with.
+type ProcessRole struct {
+	Ref  string `json:"ref"`
+	Type string `json:"type" enum:"shm,sem,msg"`
+	ID   int    `json:"id"`
+	User
+}
+
+// ProcessHold is a semaphore or queue for which others probably wait because of a process.
+type ProcessHold struct {
+	Ref      string `json:"ref"`
+	Type     string `json:"type" enum:"shm,sem,msg"`
+	ID       int    `json:"id"`
+	Probably bool   `json:"probably"`
+	Why      string `json:"why"`
+	Waiters  []int  `json:"waiters"` // the pids of those that wait
+}
+
+// ProcessUseOf is what a snapshot shows of a process, which is nil if it has ended.
+func ProcessUseOf(snap *inspect.Snapshot, pid int, p *inspect.Process) *ProcessUse {
+	out := &ProcessUse{PID: pid, Alive: p != nil, NS: OrNil(snap.Namespace)}
+	if p != nil {
+		out.Comm, out.Container, out.Unit = &p.Comm, OrNil(p.Container), OrNil(p.Unit)
+		if p.UID >= 0 {
+			out.UID = &p.UID
+		}
+	}
+	for i := range snap.Objects {
+		o := &snap.Objects[i]
+		for j := range o.Users {
+			if u := &o.Users[j]; u.PID == pid && u.Status != inspect.Reused {
+				out.Uses = append(out.Uses, ProcessRole{o.Ref(), Type(o.Kind), o.ID, userOf(u)})
+			}
+		}
+	}
+	for i := range snap.Waits {
+		w := &snap.Waits[i]
+		if w.PID == pid {
+			out.Waits = append(out.Waits, *WaitOf(snap, w))
+		}
+		for _, h := range w.Holders {
+			if h.PID == pid {
+				out.hold(w, h.Why)
+			}
+		}
+	}
+	out.Unknown = missing(nil, "ns", out.NS == nil, "uid", p != nil && out.UID == nil, "uses", !snap.Complete, "waits", !snap.Complete)
+	return out
+}
+
+// hold notes that a thread waits because of the process.
+func (out *ProcessUse) hold(w *inspect.Wait, why string) {
+	for i := range out.Holds {
+		if h := &out.Holds[i]; h.Ref == w.Ref() && h.Why == why {
+			h.Waiters = append(h.Waiters, w.PID)
+			return
+		}
+	}
+	out.Holds = append(out.Holds, ProcessHold{w.Ref(), Type(w.Kind), w.ID, true, why, []int{w.PID}})
+}

@@ -61,7 +61,11 @@ func (e *Elsewhere) Error() string {
 	return fmt.Sprintf("%s is in IPC namespace %d, and this command in %d: run it there with \"nsenter --ipc=PATH\" (\"sysvipc ns\" shows what leads there)", e.first.Text, e.first.NS, e.here)
 }
 
-// here leaves out the REFs that another process of this command has, and returns an error if others are of another namespace.
+// Here leaves out the REFs that another process of this command has, and returns an error, [Elsewhere], if others are of another
+// namespace.
+func Here(refs []Ref) ([]Ref, error) { return here(refs, nil) }
+
+// here is [Here] for REFs of which standard input had some.
 func here(refs []Ref, input []string) ([]Ref, error) {
 	here := Moved.here()
 	if Moved.Way == OfMany {
