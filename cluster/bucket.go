@@ -84,7 +84,7 @@ type storedMessage struct {
 func (c *Conn) stored(ctx context.Context, stream, request string) (m storedMessage, err error) {
 	err = c.Retry(ctx, func(ctx context.Context) error {
 		m = storedMessage{}
-		answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, []byte(request))
+		answer, err := c.nc.RequestWithContext(ctx, c.api+"STREAM.MSG.GET."+stream, []byte(request))
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,9 @@ type Options struct {
 	// fail: for a service that may start before them. Note gets the news that it waits. What
 	// servers refuse, such as a password, is an error at once.
 	Wait bool
+	// Domain is the JetStream domain of the servers, where leaf nodes have others. "" is that of
+	// the server at the URL.
+	Domain string
 	// Files, for who has no nats.Option at hand: with NATS credentials, with the seed of
 	// an NKey, with the certificates that the servers' must go back to, and with this
 	// client's certificate and its key.
@@ -108,6 +112,7 @@ func errorNotes(note func(string, error)) nats.ErrHandler {
 type Conn struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
+	api      string // what subjects of JetStream's API begin with
 	replicas int
 	elects   bool // the servers are several, and one of them leads
 	lease    time.Duration
@@ -198,7 +203,10 @@ func connect(ctx context.Context, url string, opts *Options, natsOpts []nats.Opt
 		}
 	})
 	c.nc = nc
-	if c.js, err = jetstream.New(nc); err != nil {
+	if c.api = "$JS.API."; opts.Domain != "" {
+		c.api = "$JS." + opts.Domain + ".API."
+	}
+	if c.js, err = jetstream.NewWithAPIPrefix(nc, strings.TrimSuffix(c.api, ".")); err != nil {
 		nc.Close()
 		return nil, server.fail("connect to", err, "")
 	}
@@ -212,7 +220,7 @@ func connect(ctx context.Context, url string, opts *Options, natsOpts []nats.Opt
 	err = c.Retry(asking, func(ctx context.Context) error { _, err := c.js.AccountInfo(ctx); return err })
 	if err != nil {
 		nc.Close()
-		return nil, server.fail("connect to", err, "JetStream does not answer: start the server with -js")
+		return nil, server.fail("connect to", err, hintOfNone(opts.Domain))
 	}
 	c.elects = nc.ConnectedClusterName() != ""
 	if c.replicas == 0 {
@@ -223,6 +231,17 @@ func connect(ctx context.Context, url string, opts *Options, natsOpts []nats.Opt
 	}
 	return c, nil
 }
+
+// hintOfNone says what to do if JetStream does not answer.
+func hintOfNone(domain string) string {
+	if domain != "" {
+		return fmt.Sprintf("no JetStream of domain %q answers: see jetstream { domain } of the servers", domain)
+	}
+	return "JetStream does not answer: start the server with -js"
+}
+
+// JetStream returns JetStream's API over this connection, and what its subjects begin with.
+func (c *Conn) JetStream() (js jetstream.JetStream, prefix string) { return c.js, c.api }
 
 // backOff is how long to wait before all servers are tried again: from 0.1 to 5 s, and not the
 // same for all clients.

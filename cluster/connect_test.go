@@ -2,16 +2,19 @@ package cluster_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
 	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
 )
@@ -61,4 +64,30 @@ func TestConnectRefusals(t *testing.T) {
 		}
 	}()
 	wantRefusal(t, "nats://"+old.Addr().String(), "2.12 or later is needed", errors.ErrUnsupported)
+}
+
+// Servers of a JetStream domain are used under its name, by queues, sets and variables; another domain is not there.
+func TestConnectToDomain(t *testing.T) {
+	t.Parallel()
+	s, _ := plainServer(t, natsserver.Options{JetStreamDomain: "hub"})
+	c := connectTo(t, s.ClientURL(), &cluster.Options{Domain: "hub"})
+	q := newQueue(t, c, nil)
+	send(t, q, 7, "a")
+	send(t, q, 8, "b")
+	wantMessage(t, q, sysvipc.OfType(8), "8:b")
+	wantMessage(t, q, sysvipc.Any, "7:a")
+	set := newSet(t, c, 1)
+	check(t, set.At(0).Undo().Acquire(soon(t), 1))
+	v, err := cluster.VarOf[int](soon(t), c, "v")
+	check(t, err)
+	check(t, v.Store(soon(t), 3))
+	_, prefix := c.JetStream()
+	if prefix != "$JS.hub.API." {
+		t.Errorf("the prefix is %s", prefix)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := cluster.Connect(ctx, s.ClientURL(), &cluster.Options{Domain: "other"}); err == nil || !strings.Contains(err.Error(), `no JetStream of domain "other"`) {
+		t.Errorf("got %v, want that there is no such domain", err)
+	}
 }

@@ -149,7 +149,7 @@ func (c *consumer) ask(n int, wait time.Duration) error {
 	}
 	c.behind = max(c.behind-n, 0) // these come first
 	c.left, c.until, c.asked = n, time.Now().Add(patience), c.q.clock()
-	return c.q.conn.nc.PublishRequest("$JS.API.CONSUMER.MSG.NEXT."+c.q.stream+"."+c.name, c.sub.Subject, text)
+	return c.q.conn.nc.PublishRequest(c.q.conn.api+"CONSUMER.MSG.NEXT."+c.q.stream+"."+c.name, c.sub.Subject, text)
 }
 
 // settled reports whether it is known since then what of this type comes first: that is here, or

@@ -106,13 +106,13 @@ func (c *Conn) diagnosePermissions(ctx context.Context) (found []Finding, err er
 	const nothing = "~" // no name has this token
 	for subject, need := range map[string]string{
 		"sysvipc.q." + nothing + ".1":                                      "send",
-		"$JS.API.STREAM.CREATE." + queuePrefix + nothing:                   "make queues",
-		"$JS.API.STREAM.DELETE." + queuePrefix + nothing:                   "remove queues",
-		"$JS.API.STREAM.INFO." + queuePrefix + nothing:                     "open queues",
-		"$JS.API.STREAM.MSG.GET." + queuePrefix + nothing:                  "receive, lock and read variables",
-		"$JS.API.CONSUMER.INFO." + queuePrefix + nothing + ".t1":           "receive",
-		"$JS.API.CONSUMER.DURABLE.CREATE." + queuePrefix + nothing + ".t1": "receive",
-		"$JS.API.CONSUMER.MSG.NEXT." + queuePrefix + nothing + ".t1":       "receive",
+		c.api + "STREAM.CREATE." + queuePrefix + nothing:                   "make queues",
+		c.api + "STREAM.DELETE." + queuePrefix + nothing:                   "remove queues",
+		c.api + "STREAM.INFO." + queuePrefix + nothing:                     "open queues",
+		c.api + "STREAM.MSG.GET." + queuePrefix + nothing:                  "receive, lock and read variables",
+		c.api + "CONSUMER.INFO." + queuePrefix + nothing + ".t1":           "receive",
+		c.api + "CONSUMER.DURABLE.CREATE." + queuePrefix + nothing + ".t1": "receive",
+		c.api + "CONSUMER.MSG.NEXT." + queuePrefix + nothing + ".t1":       "receive",
 	} {
 		once, cancel := context.WithTimeout(ctx, attempt)
 		once, done := c.refusals.await(once, subject)

@@ -75,16 +75,14 @@ func (b *Bridge) fail(op string, err error, hint string) error {
 // stream returns what the servers know of the stream that keeps the cluster's queue.
 func (b *Bridge) stream(ctx context.Context, op string) (js jetstream.JetStream, info *jetstream.StreamInfo, err error) {
 	conn := b.Remote.Conn()
-	js, err = jetstream.New(conn.NATS())
-	if err == nil {
-		err = conn.Retry(ctx, func(ctx context.Context) error {
-			s, err := js.Stream(ctx, b.Remote.Stream())
-			if err == nil {
-				info = s.CachedInfo()
-			}
-			return err
-		})
-	}
+	js, _ = conn.JetStream()
+	err = conn.Retry(ctx, func(ctx context.Context) error {
+		s, err := js.Stream(ctx, b.Remote.Stream())
+		if err == nil {
+			info = s.CachedInfo()
+		}
+		return err
+	})
 	return js, info, b.fail(op, err, "")
 }
 

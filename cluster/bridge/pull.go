@@ -38,8 +38,9 @@ const pullBeat = time.Second
 var errAgain = errors.New("begin again")
 
 func openPull(c *cluster.Conn, stream, consumer string) (*pull, error) {
+	_, api := c.JetStream()
 	p := &pull{
-		conn: c, subject: "$JS.API.CONSUMER.MSG.NEXT." + stream + "." + consumer, inbox: nats.NewInbox(),
+		conn: c, subject: api + "CONSUMER.MSG.NEXT." + stream + "." + consumer, inbox: nats.NewInbox(),
 		messages: make(chan *nats.Msg, 2*pullMost+64), timer: time.NewTimer(0), lost: c.Reconnection(),
 	}
 	var err error

@@ -339,11 +339,8 @@ var ackWord = []byte("+ACK")
 
 // remakeConsumer makes the consumer again, which then begins with what was not acknowledged.
 func (r *receiver) remakeConsumer(ctx context.Context) error {
-	js, err := jetstream.New(r.Remote.Conn().NATS())
-	if err != nil {
-		return r.fail(opReceive, err, "")
-	}
-	err = r.Remote.Conn().Retry(ctx, func(ctx context.Context) error {
+	js, _ := r.Remote.Conn().JetStream()
+	err := r.Remote.Conn().Retry(ctx, func(ctx context.Context) error {
 		s, err := js.Stream(ctx, r.Remote.Stream())
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ import (
 // servers say which NATS servers to use, and how.
 type servers struct {
 	url, dir, listen    string
-	creds, nkey         string
+	creds, nkey, domain string
 	ca, cert, key       string
 	replicas            int
 	log                 string
@@ -40,6 +40,7 @@ func (s *servers) addConnection(cmd *cobra.Command, url string) {
 	f.StringVar(&s.url, url, "", "`URL` of the servers, several with commas between")
 	f.StringVar(&s.creds, "creds", "", "`FILE` with NATS credentials")
 	f.StringVar(&s.nkey, "nkey", "", "`FILE` with the seed of an NKey")
+	f.StringVar(&s.domain, "js-domain", "", "JetStream `DOMAIN` of the servers, where leaf nodes have others")
 	f.StringVar(&s.ca, "tls-ca", "", "`FILE` with the certificates that the servers' must go back to")
 	f.StringVar(&s.cert, "tls-cert", "", "`FILE` with this client's certificate")
 	f.StringVar(&s.key, "tls-key", "", "`FILE` with its key")
@@ -90,7 +91,7 @@ func (s *servers) connect(ctx context.Context, log *slog.Logger, m cluster.Metri
 	}
 	opts := &cluster.Options{
 		Replicas: s.replicas, Lease: s.lease.D, Metrics: m, Note: note, Wait: s.patient,
-		Credentials: s.creds, NKey: s.nkey, RootCA: s.ca, Cert: s.cert, Key: s.key,
+		Credentials: s.creds, NKey: s.nkey, RootCA: s.ca, Cert: s.cert, Key: s.key, Domain: s.domain,
 	}
 	if !s.embedded {
 		conn, err := cluster.Connect(ctx, s.url, opts)
