@@ -67,7 +67,7 @@ func posixIn(ctx context.Context, shm, mqueue string) (*PosixObjects, error) {
 			case isSem:
 				o.Type, o.Name, o.Value = "sem", "/"+name, semaphoreValue(path, st.Size)
 			}
-			places[fileID{st.Dev, st.Ino}] = len(all.All)
+			places[fileID{uint64(st.Dev), st.Ino}] = len(all.All)
 			all.All = append(all.All, o)
 		}
 	}
@@ -185,7 +185,7 @@ func openFiles(dir string, found func(fileID)) error {
 		if to, err := os.Readlink(path); err != nil || !strings.HasPrefix(to, "/") || unix.Stat(path, &st) != nil {
 			continue
 		}
-		found(fileID{st.Dev, st.Ino})
+		found(fileID{uint64(st.Dev), st.Ino})
 	}
 	return nil
 }
