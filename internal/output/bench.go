@@ -47,7 +47,14 @@ type Bench struct {
 	LoadAfter   *float64  `json:"load_after"`
 	Clock       float64   `json:"clock_ns"`  // one reading of the clock, which times are less
 	Namespace   bool      `json:"namespace"` // the processes had an IPC namespace of their own
+	Limits      []Setting `json:"limits"`    // of the mechanisms
 	Unknown     []string  `json:"unknown"`
+}
+
+// Setting is a file below /proc/sys.
+type Setting struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Judgement is what "bench" concludes.

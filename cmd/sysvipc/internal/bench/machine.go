@@ -49,6 +49,7 @@ func lookAt(cpus []int) output.Bench {
 	note("mitigations", len(flaws) > 0)
 	b.Governor = output.OrNil(read(fmt.Sprintf("/sys/devices/system/cpu/cpu%d/cpufreq/scaling_governor", cpus[0])))
 	b.Quota = quota()
+	b.Limits = limits()
 	b.Load = load()
 	note("load", b.Load != nil)
 	return b
