@@ -175,7 +175,7 @@ func (c *Conn) diagnoseStreams(ctx context.Context) (found []Finding, err error)
 			leader = info.Cluster.Leader
 			found = append(found, c.diagnoseReplicas(what, info)...)
 		}
-		if skew := max(asked.Sub(info.TimeStamp), info.TimeStamp.Sub(time.Now())); skew > skewMost && !skewed[leader] {
+		if skew := max(asked.Sub(info.TimeStamp), time.Until(info.TimeStamp)); skew > skewMost && !skewed[leader] {
 			skewed[leader] = true
 			found = append(found, Finding{"clock", false, fmt.Sprintf("the clock of server %s is %v away from this machine's", leader, skew.Round(time.Millisecond)), "run chrony or systemd-timesyncd on both"})
 		}

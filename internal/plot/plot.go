@@ -19,8 +19,9 @@ type Bar struct {
 func Bars(title string, bars []Bar, format func(float64) string) ([]byte, error) {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, b := range bars {
-		low, high = min(low, math.Floor(math.Log10(b.Value))), max(high, math.Ceil(math.Log10(b.Value)))
+		low, high = min(low, math.Floor(math.Log10(b.Value))), max(high, math.Log10(b.Value))
 	}
+	high = math.Ceil(high + roomForValue*(high-low)) // the value stands behind the bar
 	values, names := make([]float64, len(bars)), make([]string, len(bars))
 	for i, b := range bars {
 		at := len(bars) - 1 - i // the first category is at the bottom
@@ -41,6 +42,9 @@ func Bars(title string, bars []Bar, format func(float64) string) ([]byte, error)
 	}
 	return draw(110+24*len(bars), func(p *charts.Painter) error { return p.BarChart(opt) })
 }
+
+// roomForValue is the part of the longest bar that its value needs.
+const roomForValue = 0.15
 
 // powers is an axis of powers of ten.
 func powers(low, high float64, format func(float64) string) charts.ValueAxisOption {

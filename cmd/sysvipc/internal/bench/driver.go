@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -72,6 +73,8 @@ type driver struct {
 	began  atomic.Int64 // of the turn that is measured, in ticks
 	doing  atomic.Pointer[string]
 	over   atomic.Bool // the other processes may end
+	making sync.Mutex  // while objects are made
+	others others
 	out    *json.Encoder
 }
 
@@ -93,7 +96,8 @@ func serveDriver() error {
 	calm()
 	result, err := d.run()
 	if err != nil {
-		return d.out.Encode(report{Error: err.Error()})
+		d.fail("%v", err)
+		select {} // the run ends, and this process with it
 	}
 	for _, l := range d.links {
 		l.close()
@@ -110,8 +114,23 @@ func (d *driver) fail(format string, args ...any) {
 	}
 }
 
-// end removes what would stay, and ends this process, and with it the others.
+// others are the processes of the other ends.
+type others struct {
+	mu    sync.Mutex // never unlocked again when the run ends
+	all   []*exec.Cmd
+	ended sync.WaitGroup
+}
+
+// end removes what would stay, and ends this process. Nothing is made any more when it looks: the others have ended, which a
+// link that is being opened sees.
 func (d *driver) end(code int) {
+	d.over.Store(true)
+	d.others.mu.Lock()
+	for _, cmd := range d.others.all {
+		cmd.Process.Kill()
+	}
+	d.others.ended.Wait()
+	d.making.Lock()
 	if !d.plan.Own {
 		sweep(d.plan.Key)
 	}
@@ -141,15 +160,21 @@ func (d *driver) startPeer() error {
 	cmd := again("peer")
 	cmd.ExtraFiles = []*os.File{file}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	d.others.mu.Lock()
+	defer d.others.mu.Unlock()
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	d.others.all = append(d.others.all, cmd)
+	d.others.ended.Add(1)
 	if len(d.peers) == 0 {
 		second = cmd.Process.Pid
 	}
 	d.peers = append(d.peers, control{pair[0]})
 	go func() {
-		d.fail("the other process ended: %v", cmd.Wait())
+		err := cmd.Wait()
+		d.others.ended.Done()
+		d.fail("the other process ended: %v", err)
 	}()
 	return nil
 }
@@ -251,6 +276,8 @@ func (d *driver) open(c *cell) (*opened, error) {
 
 // openNew opens a link with a number of its own, and the numbers behind that if it has several processes.
 func (d *driver) openNew(c *cell, id int) (*opened, error) {
+	d.making.Lock()
+	defer d.making.Unlock()
 	m := all[c.mechanism]
 	use, peers := c.use()
 	if m.process {
@@ -306,11 +333,11 @@ func (l *opened) offer(m *means, use string, k *link, first int32) (made any, er
 		l.state, err = m.state.offer(k)
 		return l.state, err
 	}
-	open := m.talk.offer
-	if m.many && len(l.talks) > 0 {
-		k.Key, open = first, m.talk.join
+	if m.many && len(l.talks) > 0 { // it joins the link of the first
+		k.Key = first
+		return nil, nil
 	}
-	e, err := open(k)
+	e, err := m.talk.offer(k)
 	if err == nil {
 		l.talks = append(l.talks, e)
 	}

@@ -70,7 +70,7 @@ func judge(q *question, in []*output.Measurement) output.Judgement {
 	j := output.Judgement{Question: q.name, Mechanism: &best.Mechanism}
 	where := fmt.Sprintf("%s, %s, %d bytes", Format(best.Median), placementWords[best.Placement], best.Bytes)
 	if len(in) == 1 {
-		j.Text = fmt.Sprintf(q.text, best.Mechanism) + ": " + where + "; nothing else was measured."
+		j.Text = fmt.Sprintf(q.text, called(best)) + ": " + where + "; nothing else was measured."
 		return j
 	}
 	next := in[1]
@@ -85,11 +85,20 @@ func judge(q *question, in []*output.Measurement) output.Judgement {
 	j.Ratio, j.RatioQ1, j.RatioQ3 = &middle, &q1, &q3
 	if q1 <= 1 || len(ratios) == 0 {
 		j.Mechanism = nil
-		j.Text = fmt.Sprintf("%s or %s: these rounds do not tell which (ratio %.2f to %.2f; %s).", fmt.Sprintf(q.text, best.Mechanism), next.Mechanism, q1, q3, where)
+		j.Text = fmt.Sprintf("%s or %s: these rounds do not tell which (ratio %.2f to %.2f; %s).", fmt.Sprintf(q.text, called(best)), called(next), q1, q3, where)
 		return j
 	}
-	j.Text = fmt.Sprintf("%s: %s; %s takes %.2f times as long (%.2f to %.2f).", fmt.Sprintf(q.text, best.Mechanism), where, next.Mechanism, middle, q1, q3)
+	j.Text = fmt.Sprintf("%s: %s; %s takes %.2f times as long (%.2f to %.2f).", fmt.Sprintf(q.text, called(best)), where, called(next), middle, q1, q3)
 	return j
+}
+
+// called is a mechanism's name, and that it polls where others sleep at once: what is quicker then is the wait,
+// not the call.
+func called(m *output.Measurement) string {
+	if m.Mode == "round-trip" && strings.HasPrefix(m.Mechanism, "shared-") {
+		return m.Mechanism + " (it polls shortly before it sleeps)"
+	}
+	return m.Mechanism
 }
 
 var placementWords = map[string]string{"same": "both on one processor", "other": "on two processors", "free": "where the kernel puts them"}

@@ -16,7 +16,7 @@ import (
 
 // pictures are what is drawn of a result, by the name of the file, if it was measured.
 var pictures = []struct{ file, title, mode string }{
-	{"bench-round-trip", "There and back, 64 bytes, two processors: median, each step of the axis ten times as long", "round-trip"},
+	{"bench-round-trip", "There and back, 64 bytes, two processors: median, logarithmic", "round-trip"},
 	{"bench-spin", "The same, both sides polling", "spin"},
 	{"bench-stream", "One message of a stream of 64 KiB messages, two processors: median", "stream-64k"},
 	{"bench-lock", "From unlock until the process that waits has the lock: median", "hand-over"},

@@ -7,10 +7,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sysvipc/sysvipc/internal/output"
 )
 
 // short is a run of a moment.
@@ -85,6 +88,19 @@ func TestRun(t *testing.T) {
 	for _, c := range again.Comparisons {
 		if c.RatioQ1 > 1 || c.RatioQ3 < 1 {
 			t.Errorf("a run beside itself: %+v", c)
+		}
+	}
+}
+
+// Each mode is measured of a mechanism that has it, in each placement.
+func TestModes(t *testing.T) {
+	t.Parallel()
+	d := depths["full"]
+	p := &plan{Only: []string{"unix-stream", "shared-topic", "sysv-sem", "shared-var"}, Modes: d.modes, Places: d.places, Rounds: 2, Time: time.Millisecond, Turn: 100 * time.Microsecond}
+	result := p.run(t)
+	for _, mode := range Modes {
+		if !slices.ContainsFunc(result.Measurements, func(m output.Measurement) bool { return m.Mode == mode.Name }) {
+			t.Errorf("%s is not measured: %v", mode.Name, result.Skipped)
 		}
 	}
 }
