@@ -195,7 +195,7 @@ func TestHugePages(t *testing.T) {
 	case len(sizes) == 0:
 		wantError(t, err, "", invalid[0])
 	case errors.Is(err, syscall.ENOMEM):
-		wantError(t, err, "sysvipc: create segment: cannot allocate memory (not enough free huge pages: see vm.nr_hugepages)", syscall.ENOMEM)
+		wantError(t, err, "sysvipc: create segment: cannot allocate memory (not enough free huge pages for 100 bytes: reserve them, as root, by \"sysctl vm.nr_hugepages=N\"; /proc/meminfo has their size and how many are free)", syscall.ENOMEM)
 	case errors.Is(err, syscall.EPERM):
 		wantError(t, err, "sysvipc: create segment: operation not permitted (huge pages need CAP_IPC_LOCK or a group in vm.hugetlb_shm_group)", syscall.EPERM)
 	default:
