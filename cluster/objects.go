@@ -51,6 +51,12 @@ func (c *Conn) Objects(ctx context.Context) (all []Summary, err error) {
 		kind, tok, _ := strings.Cut(key, ".")
 		switch kind {
 		case "var":
+			// For a second after its end a key is there with a mark that says so.
+			if e, err := c.read(ctx, key); errors.Is(err, fs.ErrNotExist) || err == nil && len(e.data) == 0 {
+				continue
+			} else if err != nil {
+				return nil, servers.fail(op, err, "")
+			}
 			all = append(all, Summary{Kind: "variable", Name: nameOf(tok)})
 		case "sem":
 			e, err := c.read(ctx, key)

@@ -74,7 +74,7 @@ func TestWaits(t *testing.T) {
 			if want.Operation == Receive {
 				ignore = append(ignore, "Size")
 			}
-			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Wait{}, ignore...), cmpopts.IgnoreFields(Holder{}, "Process")); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Wait{}), cmpopts.IgnoreFields(Wait{}, ignore...), cmpopts.IgnoreFields(Holder{}, "Process")); diff != "" {
 				t.Errorf("want -, got +:\n%s", diff)
 			}
 			if got.What() != c.what {
