@@ -38,13 +38,13 @@ const helpRef = `A REF names an object by its kind and its ID, or by its kind an
   msg:ftok=/srv/app:R   the queue with the key that ftok(3) makes of a file and a
                         project: a character, or a number (1, 0x52)
   msg:name=orders       the queue with the key that package sysvipc makes of a name
-  ns=4026531839/shm:5   the same as shm:5, if that is the IPC namespace of this command
+  ns=4026532199/shm:5   the segment 5 of that IPC namespace, as "ls --ns" writes it
 
 The kinds are shm (segments), sem (semaphore sets) and msg (queues). An ID is valid until
 the object is removed, and in one IPC namespace; 0 is an ID like any other. The key
 0x00000000 (IPC_PRIVATE) names no object. IDs begin at 0 in every namespace, so "ls --ns"
-writes REFs with theirs, and a REF of another namespace is refused (exit code 5): run the
-command there, with nsenter(1).
+writes REFs with theirs, and a verb works where its REF says. To enter another namespace
+needs CAP_SYS_ADMIN (exit code 4 without).
 
 Verbs that take several REFs also take - for those on standard input, one on each line,
 as "sysvipc ls -o name" writes them.`
