@@ -103,7 +103,11 @@ func serveDriver() error {
 		l.close()
 	}
 	d.over.Store(true)
-	return d.out.Encode(report{Part: 1, Result: result})
+	if err := d.out.Encode(report{Part: 1, Result: result}); err != nil {
+		return err
+	}
+	d.end(0) // what several ends share is removed by none of them
+	return nil
 }
 
 // fail reports why the run cannot go on, and ends it.
