@@ -137,6 +137,9 @@ func TestKilled(t *testing.T) {
 		}
 		for range lines {
 		}
+		if own {
+			sweep(p.Key) // as Run does, where there was no namespace to end with the process
+		}
 		if err := os.Remove(p.Directory); own && err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Error(err)
 		} else if _, err := os.Stat(p.Directory); err == nil {
