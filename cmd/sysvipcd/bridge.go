@@ -67,15 +67,12 @@ at once.`,
   sysvipcd bridge --config /etc/sysvipc/bridges.yaml --nats nats://a,nats://b,nats://c --http 127.0.0.1:9766
   sysvipcd bridge --queue msg:ftok=/srv/app:R --subject app --both --type 1 --nats nats://a,nats://b,nats://c`,
 		DisableFlagsInUseLine: true,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && b.embedded { // as in: --embedded DIR
 				b.dir = args[0]
 				return nil
 			}
-			if len(args) > 0 {
-				return cli.Usage("unexpected argument %q", args[0])
-			}
-			return nil
+			return noArgs(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if b.config != "" {

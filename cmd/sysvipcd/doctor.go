@@ -38,19 +38,9 @@ repeated. Nothing is changed, and nothing is mended without you. The exit code i
 found.`,
 		Example: `  sysvipcd doctor --cluster nats://a,nats://b,nats://c --monitor http://a:8222
   sysvipcd doctor --cluster nats://a -o json`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return cli.Usage("unexpected argument %q", args[0])
-			}
-			return nil
-		},
+		Args:                  noArgs,
 		DisableFlagsInUseLine: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			conn, ctx, stop, err := l.connect(cmd)
-			if err != nil {
-				return err
-			}
-			defer stop()
+		RunE: l.run(func(ctx context.Context, cmd *cobra.Command, conn *cluster.Conn, _ []string) error {
 			found, err := conn.Diagnose(ctx)
 			if err != nil {
 				return err
@@ -63,7 +53,7 @@ found.`,
 				found = append(found, f...)
 			}
 			return printFindings(cmd.OutOrStdout(), found, l.format)
-		},
+		}),
 	}
 	cmd.Flags().StringArrayVar(&monitors, "monitor", nil, "`URL` of a server's monitoring port, as in http://a:8222; can be repeated")
 	l.add(cmd)

@@ -12,7 +12,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/flags"
 )
 
-// look has the flags of the verbs that change nothing on a cluster.
+// look has the flags of the verbs that look after what a cluster keeps.
 type look struct {
 	servers
 	timeout arg.Duration
@@ -26,25 +26,33 @@ func (l *look) add(cmd *cobra.Command) {
 	l.addConnection(cmd, "cluster")
 }
 
-// connect connects for the time that the answers may take. Close it with the function that it
-// returns.
-func (l *look) connect(cmd *cobra.Command) (conn *cluster.Conn, ctx context.Context, stop func(), err error) {
-	if l.url == "" {
-		return nil, nil, nil, cli.Usage("--cluster is missing: which servers?")
+// run returns the RunE of a verb that asks the servers: f gets a connection for the time that the answers
+// may take.
+func (l *look) run(f func(ctx context.Context, cmd *cobra.Command, conn *cluster.Conn, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if l.url == "" {
+			return cli.Usage("--cluster is missing: which servers?")
+		}
+		log, err := l.logger(cmd)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), l.timeout.D)
+		defer cancel()
+		conn, stop, err := l.connect(ctx, log, newMeter())
+		if err != nil {
+			return err
+		}
+		defer stop()
+		defer conn.Close(ctx)
+		return f(ctx, cmd, conn, args)
 	}
-	log, err := l.logger(cmd)
-	if err != nil {
-		return nil, nil, nil, err
+}
+
+// noArgs is the Args of a verb that takes flags alone.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return cli.Usage("unexpected argument %q", args[0])
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), l.timeout.D)
-	conn, stopServer, err := l.servers.connect(ctx, log, newMeter())
-	if err != nil {
-		cancel()
-		return nil, nil, nil, err
-	}
-	return conn, ctx, func() {
-		conn.Close(ctx)
-		stopServer()
-		cancel()
-	}, nil
+	return nil
 }

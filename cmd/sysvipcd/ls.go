@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"strconv"
 	"time"
@@ -8,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/cluster"
-	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 	"github.com/sysvipc/sysvipc/internal/output"
 )
@@ -24,19 +24,9 @@ is the set "run/NAME", and "bridge NAME" is the lock of the bridges that receive
 Nothing is changed.`,
 		Example: `  sysvipcd ls --cluster nats://a,nats://b,nats://c
   sysvipcd ls --cluster nats://a -o json`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return cli.Usage("unexpected argument %q", args[0])
-			}
-			return nil
-		},
+		Args:                  noArgs,
 		DisableFlagsInUseLine: true,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			conn, ctx, stop, err := l.connect(cmd)
-			if err != nil {
-				return err
-			}
-			defer stop()
+		RunE: l.run(func(ctx context.Context, cmd *cobra.Command, conn *cluster.Conn, _ []string) error {
 			all, err := conn.Objects(ctx)
 			if err != nil {
 				return err
@@ -49,7 +39,7 @@ Nothing is changed.`,
 				return d.End(nil)
 			}
 			return printObjects(cmd.OutOrStdout(), all)
-		},
+		}),
 	}
 	l.add(cmd)
 	return cmd

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,12 +32,7 @@ NAME is msg:NAME, sem:NAME or var:NAME, or NAME alone if only one has it.`,
   sysvipcd rm --cluster nats://a --if-exists --dry-run sem:run/nightly`,
 		Args:                  func(_ *cobra.Command, args []string) error { return oneOrMore(args) },
 		DisableFlagsInUseLine: true,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			conn, ctx, stop, err := l.connect(cmd)
-			if err != nil {
-				return err
-			}
-			defer stop()
+		RunE: l.run(func(ctx context.Context, cmd *cobra.Command, conn *cluster.Conn, args []string) error {
 			var first error
 			doc := output.StartDocument(cmd.OutOrStdout(), "objects")
 			for _, name := range args {
@@ -82,7 +78,7 @@ NAME is msg:NAME, sem:NAME or var:NAME, or NAME alone if only one has it.`,
 				}
 			}
 			return first
-		},
+		}),
 	}
 	f := cmd.Flags()
 	f.BoolVar(&force, "force", false, "remove what is in use, too")

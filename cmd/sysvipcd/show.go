@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -28,12 +29,7 @@ Nothing is changed.`,
   sysvipcd show --cluster nats://a sem:run/nightly -o json`,
 		Args:                  func(_ *cobra.Command, args []string) error { return oneOrMore(args) },
 		DisableFlagsInUseLine: true,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			conn, ctx, stop, err := l.connect(cmd)
-			if err != nil {
-				return err
-			}
-			defer stop()
+		RunE: l.run(func(ctx context.Context, cmd *cobra.Command, conn *cluster.Conn, args []string) error {
 			var all []*cluster.Description
 			for _, name := range args {
 				d, err := describe(ctx, conn, name)
@@ -58,7 +54,7 @@ Nothing is changed.`,
 				}
 			}
 			return nil
-		},
+		}),
 	}
 	l.add(cmd)
 	return cmd

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -33,12 +34,7 @@ Nothing is changed.`,
 			return nil
 		},
 		DisableFlagsInUseLine: true,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			conn, ctx, stop, err := l.connect(cmd)
-			if err != nil {
-				return err
-			}
-			defer stop()
+		RunE: l.run(func(ctx context.Context, cmd *cobra.Command, conn *cluster.Conn, args []string) error {
 			all, err := conn.Uses(ctx, strings.Join(args, ""))
 			if err != nil {
 				return err
@@ -51,7 +47,7 @@ Nothing is changed.`,
 				return d.End(nil)
 			}
 			return printUses(cmd.OutOrStdout(), all)
-		},
+		}),
 	}
 	l.add(cmd)
 	return cmd
