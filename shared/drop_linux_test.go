@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 	"sync"
 	"testing"
 
@@ -166,4 +167,26 @@ func TestDropGivesRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// A process that has the segment attached and takes no part, as a C program may that uses a var, writes to what
+// it found for as long as it likes: nothing else lies there until it has detached.
+func TestDropKeepsRoomForOutsiders(t *testing.T) {
+	t.Parallel()
+	r, err := shared.EnsureKey(t.Context(), sysvipc.Key(ipctest.Key(t)), &shared.Options{Size: 256 << 10, Participants: 4, Entries: 8})
+	mustDo(t, err)
+	t.Cleanup(func() { _ = r.Close() })
+	outsider, err := r.Segment().Attach(nil)
+	mustDo(t, err)
+	const most = 3400 // of which the region has room for one
+	m, err := shared.MapOf[int64, int64](r, "m", most)
+	mustDo(t, err)
+	mustDo(t, m.Store(t.Context(), 1, 1))
+	mustDo(t, r.Drop(t.Context(), "m"))
+	if _, err := shared.MapOf[int64, int64](r, "n", most); err == nil || !strings.Contains(err.Error(), "until others have detached it") {
+		t.Fatalf("the room of a map is given away beside an outsider: %v", err)
+	}
+	mustDo(t, outsider.Close())
+	_, err = shared.MapOf[int64, int64](r, "n", most)
+	mustDo(t, err)
 }

@@ -138,7 +138,7 @@ func (r *Region) Remove() error { return core.Of(r).Remove() }
 //
 // A kill leaves the structure as it was, or removed. Its bytes are used for others when
 // all processes that have the region open know that it is gone, Go programs within some seconds,
-// and C programs have left.
+// and C programs, and others that have its segment attached, have detached it.
 func (r *Region) Drop(ctx context.Context, name string) error {
 	return core.Of(r).RemoveEntry(ctx, name)
 }

@@ -243,7 +243,7 @@ func (r *Region) add(v *View, e *Entry, w Declaration) (Structure, error) {
 	if start < r.Plan.Heap || start%Line != 0 || start > r.Config.size || size > r.Config.size-start {
 		advice := "make the region with a larger Size"
 		if waiting > 0 {
-			advice = fmt.Sprintf("%d bytes of structures that were removed wait until the processes that used them have noticed, which takes Go programs some seconds, and until C programs have left", waiting)
+			advice = fmt.Sprintf("%d bytes of structures that were removed wait until the processes that used them have noticed, which takes Go programs some seconds, and until others have detached it", waiting)
 		}
 		return Structure{}, r.Refuse(w, "%w: it takes %d bytes, and %d of %d are left (%s)", errNoSpace, size, r.Config.size-min(start, r.Config.size), r.Config.size, advice)
 	}

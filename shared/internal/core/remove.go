@@ -22,7 +22,7 @@ import (
 // when no goroutine of it has such a view in its hands, says in its slot how many removals it knows
 // of. The entry keeps where the bytes are, and the number of its removal; they are used again when
 // each slot is free or knows that number. C programs never say so: they hold the bytes until they
-// leave.
+// leave, and those that never joined until they detach.
 //
 // A kill leaves the structure as it was, or removed. If its users were not woken, the next one who
 // takes the directory's lock finds that its holder died, and counts a removal.
@@ -251,6 +251,9 @@ func (r *Region) rooms(v *View) (free []room, waiting uint64) {
 			known = min(known, atomic.LoadUint64(&s.left))
 		}
 	}
+	if r.outsiders(v) {
+		known = 0
+	}
 	for i := range uint64(r.Config.entries) {
 		e := (*Entry)(v.At(r.Plan.Table + i*EntryLen))
 		if atomic.LoadUint32(&e.state) != entryStarted || atomic.LoadUint32(&e.Kind) != kindRoom || e.size == 0 {
@@ -267,6 +270,24 @@ func (r *Region) rooms(v *View) (free []room, waiting uint64) {
 	}
 	slices.SortFunc(free, func(a, b room) int { return int(int64(a.offset) - int64(b.offset)) })
 	return free, waiting
+}
+
+// outsiders reports whether a process has the segment attached that is no participant. A C program may use
+// what it found in the directory without joining, and nothing says what it knows: it holds the bytes
+// until it detaches, as one does that died a moment ago or that only looks. One that attaches later
+// finds no structure that was removed before.
+func (r *Region) outsiders(v *View) bool {
+	if r.Segment == nil {
+		return false // a file: no C program uses one
+	}
+	participants := 0
+	for i := range int(r.Config.Slots) {
+		if w := atomic.LoadUint32(&v.Slot(r.Plan, i).Life.Word); w != 0 && w&OwnerDied == 0 {
+			participants++
+		}
+	}
+	st, err := r.Segment.Stat()
+	return err != nil || st.Attaches > participants
 }
 
 // reuse takes so many bytes from the ranges that were structures' once, the last of one, or
