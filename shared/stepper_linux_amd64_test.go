@@ -129,13 +129,14 @@ func (s *stepper) to(k int) error {
 	return errors.New("the call does not end")
 }
 
-// functionAt names the function of this package in which an instruction lies: the victim is
+// functionAt names the function of package shared, or of what that is made of, in which an instruction lies: the victim is
 // the same program, at the same addresses.
 func functionAt(pc uintptr) string {
 	frames := runtime.CallersFrames([]uintptr{pc})
 	for {
 		frame, more := frames.Next()
-		if _, name, ok := strings.Cut(frame.Function, "sysvipc/shared."); ok {
+		if strings.Contains(frame.Function, "/sysvipc/shared") {
+			_, name, _ := strings.Cut(frame.Function[strings.LastIndexByte(frame.Function, '/'):], ".")
 			return name
 		}
 		if !more {
