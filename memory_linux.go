@@ -58,6 +58,17 @@ func (m *Memory) attachOver(addr uintptr, flags int) (errno syscall.Errno, hint 
 		addr &^= shmlba - 1
 		flags &^= sysv.SHM_RND
 	}
+	// What can be refused by the first page is, before an attach changes the segment's times.
+	page := uintptr(os.Getpagesize())
+	if addr%page != 0 || addr+page < addr {
+		return syscall.EINVAL, ""
+	}
+	addresses.RLock()
+	hint = m.inTheWay(span{addr, addr + page})
+	addresses.RUnlock()
+	if hint != "" {
+		return syscall.EINVAL, hint
+	}
 	// Attached somewhere, the segment keeps its size until it is attached there.
 	if errno := m.attachFree(0, flags); errno != 0 {
 		return errno, ""
@@ -89,13 +100,11 @@ func (m *Memory) move(addr uintptr, flags int) (errno syscall.Errno, hint string
 		return syscall.EINVAL, ""
 	}
 	old, there := span{p.start, p.start + length}, span{addr, addr + length}
-	if addr%uintptr(os.Getpagesize()) != 0 || there.end < there.start {
+	if there.end < there.start {
 		return syscall.EINVAL, ""
 	}
-	for other := addresses.live; other != nil; other = other.after {
-		if q := other.mapping.Load(); other != m && there.overlaps(q.span()) {
-			return syscall.EINVAL, fmt.Sprintf("memory of segment %d is attached at %#x: close it first", other.segment.ID(), q.start)
-		}
+	if hint := m.inTheWay(there); hint != "" {
+		return syscall.EINVAL, hint
 	}
 	for _, r := range addresses.closedRanges() {
 		if !there.overlaps(r.span) {
@@ -128,6 +137,16 @@ func (m *Memory) move(addr uintptr, flags int) (errno syscall.Errno, hint string
 	sysv.Shmdt(old.start) // what is left of it
 	p.start = start
 	return 0, ""
+}
+
+// inTheWay says which other memory is attached there, or "". A lock of addresses is held.
+func (m *Memory) inTheWay(there span) string {
+	for other := addresses.live; other != nil; other = other.after {
+		if q := other.mapping.Load(); other != m && q != nil && there.overlaps(q.span()) {
+			return fmt.Sprintf("memory of segment %d is attached at %#x: close it first", other.segment.ID(), q.start)
+		}
+	}
+	return ""
 }
 
 // moveToKept moves a mapping that nobody knows of yet to addresses that are kept, if some

@@ -522,6 +522,23 @@ func freeAddress(n uintptr) uintptr {
 
 var taken atomic.Uint64
 
+// An attach that is refused by its address leaves the segment as it was, never attached.
+func TestRefusedAddressLeavesNoTrace(t *testing.T) {
+	t.Parallel()
+	seg, other := newSegment(t, 100), newSegment(t, 100)
+	at := freeAddress(lba)
+	mem := must(other.Attach(&sysvipc.AttachOptions{Addr: at}))(t)
+	defer mem.Close()
+	for _, opts := range []sysvipc.AttachOptions{{Addr: 0x12345}, {Addr: at}, {Addr: at, Replace: true}} {
+		if _, err := seg.Attach(&opts); !errors.Is(err, syscall.EINVAL) {
+			t.Errorf("%+v: got %v, want EINVAL", opts, err)
+		}
+		if st := must(seg.Stat())(t); !st.Attached.IsZero() || !st.Detached.IsZero() {
+			t.Errorf("%+v: it was attached at %v and detached at %v", opts, st.Attached, st.Detached)
+		}
+	}
+}
+
 // mapForeign maps memory that is not ours to an address that is free.
 func mapForeign(c fataler, addr, n uintptr) {
 	p := *(*unsafe.Pointer)(unsafe.Pointer(&addr)) // nothing is mapped there, and Go has nothing there
