@@ -298,7 +298,8 @@ func newUndoCommand() *cobra.Command {
 		GroupID: verb.GroupChange,
 		Short:   "Bring back what gc, rm or top removed last",
 		Long: `Bring back the objects that the last "gc --yes", "rm", or "d" in "top" removed from this
-IPC namespace, with their keys, modes, owners and contents, and for root with their IDs;
+IPC namespace, with their keys, modes, owners and contents, and for root with their IDs,
+where it may choose them (CAP_CHECKPOINT_RESTORE, which root of a container has not);
 or with FILE those that a run saved there. --list shows the files, the newest first. Once
 all of a run is back, the next undo brings back the run before it.
 
@@ -319,7 +320,7 @@ stays. "sysvipc restore -f FILE" also brings back only some.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.sameID = os.Geteuid() == 0
+			o.sameID, o.orOther = os.Geteuid() == 0, true
 			if list {
 				return removal.WriteList(cmd.OutOrStdout(), o.output)
 			}

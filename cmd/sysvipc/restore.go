@@ -29,6 +29,7 @@ type restoreOptions struct {
 	file                         string
 	only                         []string
 	sameID, skipExisting, dryRun bool
+	orOther                      bool // with sameID: another ID where none may be chosen
 	into                         string
 	force, noBackup              bool
 	output                       string
@@ -208,7 +209,12 @@ func (d *restoring) one(r *archive.Reader, o *archive.Object) (int, error) {
 				return -1, err
 			}
 		}
-		return r.Restore(d.Cmd.Context(), o, archive.RestoreOptions{SameID: d.sameID})
+		id, err := r.Restore(d.Cmd.Context(), o, archive.RestoreOptions{SameID: d.sameID})
+		if d.orOther && mayNotChooseID(err) {
+			d.sameID = false
+			return r.Restore(d.Cmd.Context(), o, archive.RestoreOptions{})
+		}
+		return id, err
 	}
 	if err := r.Content(true, func(int64, []byte) error { return d.Cmd.Context().Err() }); err != nil {
 		return -1, err
@@ -225,6 +231,13 @@ func (d *restoring) one(r *archive.Reader, o *archive.Object) (int, error) {
 		}
 	}
 	return -1, nil
+}
+
+// mayNotChooseID reports whether an object was not made since only CAP_CHECKPOINT_RESTORE chooses IDs, which root of a
+// container has not. Nothing of its content was read then.
+func mayNotChooseID(err error) bool {
+	var e *sysvipc.Error
+	return errors.As(err, &e) && e.Op == "create" && errors.Is(err, fs.ErrPermission)
 }
 
 // half is what a restore that was killed has left of an object: it has its key, or its ID, is not whole, and no living
