@@ -52,7 +52,7 @@ var rooms = []room{
 	{path: "cluster/bridge", why: "joins a kernel queue to one of the cluster", rooms: []string{".", "cluster"}, modules: []string{xsys, nats}},
 	{path: "cluster/internal/clustertest", why: "servers for the tests of cluster", rooms: []string{".", "cluster"}, modules: []string{xsys, nats}, program: true, tests: true},
 	{path: "internal/history", why: "a file of numbers and words, for both commands: it knows nobody"},
-	{path: "dashboard", why: "shows what inspect sees", rooms: []string{".", "inspect", "internal/output", "internal/plural", "internal/history"}, modules: []string{xsys, prometheus}},
+	{path: "dashboard", why: "shows what inspect sees, and how many calls trace counts", rooms: []string{".", "inspect", "internal/output", "trace", "internal/plural", "internal/history"}, modules: []string{xsys, prometheus}},
 	{path: "trace", why: "sees the calls of all processes by eBPF, which nothing else here needs", rooms: []string{"."}, modules: []string{xsys, ebpf}},
 	{
 		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS and Prometheus; plots cost 0.2 ms of its start",
@@ -70,7 +70,7 @@ var rooms = []room{
 	{path: "cmd/sysvipc/internal/top", why: "the live view: what it shows comes by its Machine", rooms: []string{".", "inspect", "internal/plural"}, modules: []string{xsys, terminal, ansi}, program: true},
 	{
 		path: "cmd/sysvipcd", why: "the daemon, which carries NATS and Prometheus by cluster and dashboard",
-		rooms: []string{".", "inspect", "cluster", "cluster/bridge", "dashboard", "internal/history", "internal/cli", "internal/cli/flags", "internal/cli/ref", "internal/output"}, modules: []string{xsys, cobra, yaml}, program: true,
+		rooms: []string{".", "inspect", "cluster", "cluster/bridge", "dashboard", "trace", "internal/history", "internal/cli", "internal/cli/flags", "internal/cli/ref", "internal/output"}, modules: []string{xsys, cobra, yaml}, program: true,
 	},
 	{path: "examples", why: "programs to read and to begin with: they use what users use", rooms: []string{".", "shared"}, program: true},
 	{path: "internal/ipctest", why: "serves the tests of every room, so it can import none of them", modules: []string{xsys}, program: true, tests: true},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/trace"
 )
 
 // Collector is a [prometheus.Collector] of what a look sees: some 200 series, and never more than
@@ -22,6 +23,8 @@ type Collector struct {
 	// Objects selects objects that have series of their own, at most MaxObjects; nil selects none.
 	Objects    func(*inspect.Object) bool
 	MaxObjects int
+	// Calls reads what a trace has counted, which adds at most 110 series; nil adds none.
+	Calls func() (*trace.Summary, error)
 }
 
 // The bounds of what has series of its own.
@@ -50,6 +53,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		duration, err = look.Took, look.Err
 	}
 	s := sender{ch}
+	if c.Calls != nil {
+		s.calls(c.Calls)
+	}
 	s.collector("objects", err == nil, duration)
 	if err != nil {
 		return

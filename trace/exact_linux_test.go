@@ -564,6 +564,35 @@ func TestLost(t *testing.T) {
 	}
 }
 
+// Calls that are counted together are as many, in rows that name no process and no object.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	first, second := newSet(t, 1), newSet(t, 1)
+	tr := start0(t, &Options{Together: true, Objects: []Object{{Kind: Semop.Kind(), ID: first}, {Kind: Semop.Kind(), ID: second}}})
+	for range 10 {
+		semop(first, []sembuf{{op: 1}})
+		semop(second, []sembuf{{op: 1}})
+		semop(second, []sembuf{{op: -100, flg: nowait}})
+	}
+	sum, err := tr.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]uint64{}
+	for _, c := range sum.Calls {
+		if c.Op != Semop || c.ID != -1 || c.Process != (Process{}) {
+			t.Errorf("%+v", c)
+		}
+		got[c.Result()] += c.Count
+	}
+	if want := map[string]uint64{"ok": 20, "EAGAIN": 10}; !maps.Equal(got, want) || len(sum.Calls) != 2 {
+		t.Errorf("%v in %d rows, want %v in 2", got, len(sum.Calls), want)
+	}
+	if _, err := Start(&Options{Together: true, Events: true}); err == nil {
+		t.Error("together, and one by one")
+	}
+}
+
 // kernelPID is this process's number in the first PID namespace.
 func kernelPID(t *testing.T) int {
 	t.Helper()

@@ -268,6 +268,12 @@ func (p *program) leave() asm.Instructions {
 	if len(p.opts.Objects) > 0 {
 		p.wanted()
 	}
+	if p.opts.Together {
+		p.set(asm.RFP, stackKey+keyID, -1, asm.Word)
+		p.set(asm.RFP, stackKey+keyPID, 0, asm.Word)
+		p.set(asm.RFP, stackKey+keyComm, 0, asm.DWord)
+		p.set(asm.RFP, stackKey+keyComm+8, 0, asm.DWord)
+	}
 
 	counted, settled := p.label(), p.label()
 	p.load(asm.R1, asm.RFP, stackKey+keyErrno, asm.Word)

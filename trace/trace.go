@@ -25,6 +25,9 @@ type Options struct {
 	Cgroups []string
 	// Events makes every call an [Event] for [Trace.Next].
 	Events bool
+	// Together counts the calls of all processes on all objects together, so that there are few rows, however long it runs: ID
+	// is -1 then, PID 0 and Comm "". It does not go with Events.
+	Together bool
 	// Rows is how many different calls can be counted, as [Call] tells them apart; those that several processors make count
 	// for each. 0 means 65,536, which take some 25 MiB.
 	Rows int

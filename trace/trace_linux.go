@@ -63,6 +63,9 @@ func Start(opts *Options) (*Trace, error) {
 	if len(o.Cgroups) > maxCgroups {
 		return nil, fmt.Errorf("trace: %d control groups to trace: at most %d", len(o.Cgroups), maxCgroups)
 	}
+	if o.Together && o.Events {
+		return nil, errors.New("trace: Options.Together does not go with Options.Events")
+	}
 	if o.PID != 0 && !firstPIDs() {
 		return nil, &missingError{"a process is traced by its number in the first PID namespace, and this process is in another one", nil}
 	}
