@@ -63,9 +63,9 @@ func (m *Memory) attachOver(addr uintptr, flags int) (errno syscall.Errno, hint 
 	if addr%page != 0 || addr+page < addr {
 		return syscall.EINVAL, ""
 	}
-	addresses.RLock()
+	addresses.Lock()
 	hint = m.inTheWay(span{addr, addr + page})
-	addresses.RUnlock()
+	addresses.Unlock()
 	if hint != "" {
 		return syscall.EINVAL, hint
 	}
@@ -139,7 +139,7 @@ func (m *Memory) move(addr uintptr, flags int) (errno syscall.Errno, hint string
 	return 0, ""
 }
 
-// inTheWay says which other memory is attached there, or "". A lock of addresses is held.
+// inTheWay says which other memory is attached there, or "". The lock of addresses is held, and nobody shares it.
 func (m *Memory) inTheWay(there span) string {
 	for other := addresses.live; other != nil; other = other.after {
 		if q := other.mapping.Load(); other != m && q != nil && there.overlaps(q.span()) {
