@@ -417,3 +417,25 @@ func TestQueueReadsItsWrites(t *testing.T) {
 		wantMessage(t, q, sysvipc.Any, "3:f")
 	}
 }
+
+// A receiver whose queue is removed gets ErrRemoved at whatever moment that comes.
+func TestReceiveBesideRemove(t *testing.T) {
+	t.Parallel()
+	conn, other := connect(t, nil), connect(t, nil)
+	for i := range 100 {
+		name := fmt.Sprint(t.Name(), i)
+		q, err := conn.EnsureQueue(t.Context(), name, nil)
+		check(t, err)
+		again, err := other.OpenQueue(t.Context(), name)
+		check(t, err)
+		gone := make(chan error, 1)
+		go func() {
+			_, err := again.Receive(t.Context(), sysvipc.OfType(7))
+			gone <- err
+		}()
+		check(t, q.Remove(t.Context()))
+		if err := <-gone; !errors.Is(err, sysvipc.ErrRemoved) {
+			t.Fatalf("round %d: %v, want ErrRemoved", i, err)
+		}
+	}
+}
