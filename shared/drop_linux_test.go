@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
@@ -189,4 +190,29 @@ func TestDropKeepsRoomForOutsiders(t *testing.T) {
 	mustDo(t, outsider.Close())
 	_, err = shared.MapOf[int64, int64](r, "n", most)
 	mustDo(t, err)
+}
+
+// A process that begins to wait at the moment of a removal learns of it, too.
+func TestDropBesideWaits(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // which would wake a sleeper
+	defer cancel()
+	var all sync.WaitGroup
+	for range 60 {
+		key := ipctest.Key(t)
+		r, other := ensure(t, key), ensure(t, key)
+		c, err := shared.ChanOf[int64](r, "c", 4)
+		mustDo(t, err)
+		all.Go(func() { mustDo(t, other.Drop(ctx, "c")) })
+		all.Go(func() {
+			if _, err := c.Receive(ctx); !errors.Is(err, sysvipc.ErrRemoved) {
+				t.Errorf("%v, want ErrRemoved", err)
+				cancel()
+			}
+		})
+	}
+	all.Wait()
+	if ctx.Err() != nil {
+		t.Error("a receiver waits for what is not there any more")
+	}
 }

@@ -199,6 +199,7 @@ func (r *Region) notice(v *View) {
 	r.sayLeft()
 	if gone {
 		r.Waker.WakeIf(func(uint64) bool { return true })
+		r.Wake(v, r.Slot) // the leader, who may have gone to sleep between the removal and this
 	}
 }
 
