@@ -11,9 +11,6 @@ import (
 	"testing"
 )
 
-// unmended are the folders and files that still have such words: none is added, and each goes when it is mended.
-var unmended = []string{"shared/model", "docs/killpoints.md"}
-
 // privateWords are words that a reader of the field does not search for, and what to write instead. The list is for code,
 // comments, helps and pages alike: names in mixed case are read as words.
 var privateWords = []struct {
@@ -73,9 +70,9 @@ func TestWords(t *testing.T) {
 		switch name = filepath.ToSlash(name); {
 		case err != nil:
 			return err
-		case d.IsDir() && (name == ".git" || slices.Contains(unmended, name)):
+		case d.IsDir() && name == ".git":
 			return fs.SkipDir
-		case d.IsDir(), !slices.Contains(kinds, path.Ext(name)), slices.Contains(unmended, name):
+		case d.IsDir(), !slices.Contains(kinds, path.Ext(name)):
 			return nil
 		case name == "words_test.go", name == "CHANGELOG.md", name == ".git", // the list, what names were called, a link,
 			name == "cmd/sysvipc/internal/region/recording.go": // and the format of recordings that exist

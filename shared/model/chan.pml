@@ -19,7 +19,7 @@
  *       SKIP at L-1    pass it (below, p = t-N), if head has come so far; else full
  *       else at L-1    full: sleep until the cell changes (wait.pml), again from P1
  *       later lap      tail was old: again from P1
- *   P3  CAS tail t -> t+1 (lost: somebody helped)
+ *   P3  CAS tail t -> t+1 (lost: another helped)
  *   P4  write the payload
  *   P5  store FULL at L; wake consumers. Sent.
  * RECEIVE, me = consumer; L = h div N
@@ -31,7 +31,7 @@
  *       CLOSED at L    ErrClosed; but where messages are put back (at least once), only when no cell
  *                      is READING or FULL: until then sleep; again from C1 if head has changed
  *       WRITING at L, or an earlier lap   not there yet: sleep; again from C1
- *   C3  CAS head (e,h) -> (e,h+1) (lost: somebody helped, or moved it back: no matter)
+ *   C3  CAS head (e,h) -> (e,h+1) (lost: another helped, or moved it back: no matter)
  *   C4  copy the payload
  *   C5  store EMPTY at L+1; wake producers. Received. (At most once: answer after C5. At least
  *       once: a consumer that wants to finish its work before C5 holds a loan.)
@@ -40,7 +40,7 @@
  * CLOSE closing = 1; wake all. The CLOSED cell is what decides: no producer can pass it, and a
  *       consumer puts it only where nothing is left, so no sent message is left behind.
  *
- * REPAIR after the death of d, by whoever holds d's slot (reap.pml), for each cell
+ * REPAIR after the death of d, by the process that holds d's slot (reap.pml), for each cell
  *   R1  WRITING(d) at p: CAS tail p -> p+1 if it is still p; then store SKIP at L.
  *       The message was never sent: P5 did not happen.
  *   R2  READING(d) at p: at least once: store FULL at L. At most once: CAS head past p if it is
@@ -48,7 +48,7 @@
  *   R3  then, whether R2 did anything or not (another reaper may have died after R2): for each cell
  *       that is FULL at a position p <= head's: CAS head (e,h) -> (e+1,p); lost: look again.
  *       Without this a message put back behind head is never read, and the ring stops one lap later.
- *       p = head's needs it too: somebody who saw READING there may yet help head over it, and only
+ *       p = head's needs it too: a process that saw READING there may yet help head over it, and only
  *       the new epoch stops him.
  *   R4  wake all producers and consumers. Any prefix of R1 to R4 may be repeated.
  *
@@ -242,7 +242,7 @@ end:	false
 #define BEHIND(p, h) (p <= h)
 #endif
 
-/* A death, and its reaping. The first reaper may die at any step; then another begins anew. */
+/* A death, and its reaping. The first reaper may die at any step; then another begins again. */
 #define REAPERDIES :: atomic { restarts > 0 -> restarts--; goto reap }
 proctype Death(byte d) {
 	byte c, p, h, e;

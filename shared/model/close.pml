@@ -3,7 +3,7 @@
  *
  * WORDS  view: what operations begin with; false once Close has begun.
  *        real: the memory behind the addresses is the region's, and not zeros: one step of the kernel.
- *        list: the locks that this process holds in the region, under the guardian's mutex.
+ *        list: the locks that this process holds in the region, under the robust owner's mutex.
  *        words: how many are just writing a word.
  *
  * CLOSE
@@ -11,7 +11,7 @@
  *   C2  wait until list is empty and words is 0; these are looked at one after the other
  *   C3  real = false
  *   C4  mend what was claimed and not finished (by a second mapping), and raise the alarm
- * LOCK    under the guardian's mutex: if view, take the lock and note it in the list; else an error.
+ * LOCK    under the robust owner's mutex: if view, take the lock and note it in the list; else an error.
  *         Then write; then release. All of it counts, so it returns nil.
  * WORD    words++; if view, write; words--.
  * CLAIM   compare-and-swap the cell from empty to mine; write; compare-and-swap from mine to full. What is
@@ -26,7 +26,7 @@
 #define SKIP 3
 
 bool view = true, real = true, closed;
-bool lock, list;           /* the word in the region, and the guardian's list */
+bool lock, list;           /* the word in the region, and the robust owner's list */
 byte words, cell = EMPTY;
 byte zeroLock, zeroCell;   /* the same addresses in the zeros */
 byte value, stored;        /* in the region: what was written */

@@ -10,7 +10,7 @@
  *   A1  state = 2 (acquire): check the header against itself and against IPC_STAT; done.
  *       3: error.
  *   A2  lock init, as in mutex.pml: pending, CAS, link; a takeover does the barrier
- *   A3  state again: 2: unlock init, as A1. Somebody else was first. 3: unlock, error.
+ *   A3  state again: 2: unlock init, as A1. Another was first. 3: unlock, error.
  *   A4  state = 1
  *   A5  wipe everything behind the init word: a creator that was killed half way left bits of its own
  *   A6  write nonce, header, directory, checksum
@@ -23,7 +23,7 @@
  * A file needs none of this: build it whole under O_TMPFILE, then linkat: the name appears with the
  * finished region, or not at all.
  *
- * PROVED: whoever passes A1 sees one and the same complete initialisation, for ever; no survivor waits
+ * PROVED: a process that passes A1 sees one and the same complete initialisation, for ever; no survivor waits
  * for a dead creator.
  */
 #define NP 3

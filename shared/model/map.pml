@@ -19,7 +19,7 @@
  *          R2  probe to an EMPTY word; compare the keys; copy the value
  *          R3  the word is still the same: found. Nothing found, and moves = m: there is none. Else from R1
  * SWEEP    a cell in two words was on its way: moves + 1, THEN the farther one becomes a HOLE; close all
- *          holes; stack, fresh and count anew. A killed sweeper leaves it to the next holder.
+ *          holes; stack, fresh and count again. A killed sweeper leaves it to the next holder.
  *
  * PROVED: what a reader finds is whole, of its key, and no older than when it began; a key that is there
  * all the while is found; whenever the lock is given back, each cell is in one word, or on the stack, or

@@ -1,22 +1,22 @@
 /*
- * mutex.pml: the robust Mutex and its guardian.
+ * mutex.pml: the robust Mutex and its robust owner.
  *
  * WORDS
  *   word   the futex: TID (30 bits) | W (FUTEX_WAITERS) | D (FUTEX_OWNER_DIED), as glibc.
  *          0 is free; TID|W? is held; D|W? (TID 0) is "the owner died, nobody took it yet".
- *          TID is that of the GUARDIAN thread of the holder's process, whichever thread
+ *          TID is that of the ROBUST OWNER, a thread of the holder's process, whichever thread
  *          or goroutine holds it.
  *   st     OK, INCONSISTENT, BROKEN (glibc keeps it in __owner). Only the holder writes it.
- *   In the guardian's robust list, private to the process: linked (the node is in the list)
+ *   In the robust owner's list, private to the process: linked (the node is in the list)
  *   and pending (list_op_pending). Both change only under lm, the process's own mutex.
  *
  * LOCK
  *   L1  take lm; pending = node
  *   L2  w = word
- *         w = 0    CAS 0 -> TID, or TID|W if this call has slept before: whoever was woken
+ *         w = 0    CAS 0 -> TID, or TID|W if this call has slept before: a caller that was woken
  *                  may not have been the only one asleep
  *         w has D  CAS w -> TID|W; this is a takeover
- *         else     somebody holds it: L5
+ *         else     another holds it: L5
  *       on success: link the node. pending = 0; release lm. (CAS lost: again from L1.)
  *   L3  takeover only: the BARRIER (below), before anything of the mutex is read or written
  *   L4  st = BROKEN: release as in UNLOCK and answer ErrNotRecoverable.
@@ -33,24 +33,24 @@
  * MARKCONSISTENT  st = OK.
  *
  * DEATH. SIGKILL reaches all threads of a process, but they do not stop in one instant:
- *   - A LATE THREAD still runs user code when the guardian has exited and the kernel has
+ *   - A LATE THREAD still runs user code when the robust owner has exited and the kernel has
  *     walked its list: until its processor has taken the interrupt. It may write into data
  *     whose lock is marked D; unlock a lock that another took over (so U3 is a CAS); lock
- *     with the guardian's TID, which no kernel will mark any more (so the reaper sweeps).
+ *     with the robust owner's TID, which no kernel will mark any more (so the reaper sweeps).
  *   - BARRIER = membarrier(MEMBARRIER_CMD_GLOBAL_EXPEDITED), for which every participant
  *     registers at attach: when it returns, no thread that was killed before it runs user
  *     code again. The kernel makes the kill pending for all threads before any of them exits.
  *   - A thread that is killed asleep stays in the futex's queue until it has run, and can
  *     swallow a FUTEX_WAKE(1).
- * REPAIR, by whoever reaps the participant (reap.pml), for every mutex of the region:
- *   R1  the barrier; if word has the dead guardian's TID: CAS w -> (w & W)|D, and FUTEX_WAKE(all).
- *       The slot says the TIDs of all guardians. One may be another thread's by now: so only if,
+ * REPAIR, by the process that reaps the participant (reap.pml), for every mutex of the region:
+ *   R1  the barrier; if word has the dead robust owner's TID: CAS w -> (w & W)|D, and FUTEX_WAKE(all).
+ *       The slot says the TIDs of all robust owners. One may be another thread's by now: so only if,
  *       after word was read, no thread has it.
  *   R2  FUTEX_WAKE(all)
  *   R3  when the process is gone altogether (its pidfd is readable): FUTEX_WAKE(all) again; the
- *       code waits for that as long as a guardian is still to be seen, at most 100 ms
- * A participant says in its slot on which locks it sleeps, and R2 is for those; whoever sleeps on a
- * lock watches the others' lives, too, so that somebody reaps even if all who live sleep on locks.
+ *       code waits for that as long as a robust owner is still to be seen, at most 100 ms
+ * A participant says in its slot on which locks it sleeps, and R2 is for those; a process that sleeps on a
+ * lock watches the others' lives, too, so that one reaps even if all who live sleep on locks.
  * R2 is needed since a wake-up given to a process that is killed before it acts is lost, with
  * list_op_pending or without, and the next holder may not have W: NO_WAKE below. The takeover
  * of a lock whose owner died does not wait for the reaper: the kernel wakes one waiter.
@@ -81,7 +81,7 @@
 #define W 4
 #define D 8
 #define TIDOF(w) ((w) & 3)
-#define TID (p + 1)        /* p's guardian */
+#define TID (p + 1)        /* p's robust owner */
 #define NONE 3
 
 mtype = { OK, INCONSISTENT, BROKEN };
@@ -263,7 +263,7 @@ end:	if
 	:: killed[p]
 	fi;
 end2:	do
-	:: d_step { step == 0 -> op = pending[p]; step++ }	/* the guardian exits */
+	:: d_step { step == 0 -> op = pending[p]; step++ }	/* the robust owner exits */
 	:: d_step { step == 1 ->				/* walks its list */
 		w = word;
 		if

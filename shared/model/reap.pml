@@ -2,25 +2,25 @@
  * reap.pml: participants: attach, watch, reap, detach.
  *
  * WORDS, per slot
- *   word   a robust lock word as in mutex.pml, in the list of its owner's guardian: 0 free, TID|W alive,
+ *   word   a robust lock word as in mutex.pml, in its robust owner's list: 0 free, TID|W alive,
  *          TID|W of another process: that one reaps, D: the owner died. W is always set while held, so
  *          that the kernel wakes a watcher at the owner's exit.
  *   inc    the incarnation; (slot, inc) is the owner id that structures may store. It never repeats (I2).
- *   pid, start time, the TIDs of all its guardians, uid, name, flags: written after the word is taken.
+ *   pid, start time, the TIDs of all its robust owners, uid, name, flags: written after the word is taken.
  * and one futex gen for the region, which counts attaches.
  *
- * The WATCHER of a process is its guardian: the very thread whose robust list holds the slot's word.
+ * The WATCHER of a process is its robust owner: the very thread whose robust list holds the slot's word.
  * So it has left every futex's queue when the kernel marks its words; a thread of its own could still
  * stand in the queue then, killed, and swallow the one wake-up of another death (BUG_SEPARATE_WATCHER).
- * Several guardians (I7): the first watches.
+ * Several robust owners (I7): the first watches.
  *
  * ATTACH
  *   A1  register for the barrier (mutex.pml). For each slot: D: reap it; 0: CAS 0 -> TID|W, as in LOCK.
  *       None free: error.
  *   A2  id = (slot, inc); fill in pid and the rest
  *   A3  gen++; FUTEX_WAKE(gen, all). Only from here on may the process touch any structure: before,
- *       nobody watches it, and its death may go unnoticed until somebody looks again.
- * WATCH, the guardian, for ever
+ *       nobody watches it, and its death can stay unnoticed until another looks.
+ * WATCH, the robust owner, for ever
  *   G1  g = gen
  *   G2  read every slot's word; D: reap it, then again from G1
  *   G3  FUTEX_WAITV on gen = g and on each live word = what G2 saw (each of them shared); again from G1.
@@ -28,8 +28,8 @@
  *       Without futex_waitv (before 5.16): FUTEX_WAIT on gen with a timeout, say 100 ms.
  *   The kernel wakes one watcher per death. If that one dies before it is done, its own death wakes
  *   another, who looks at all slots.
- * REAP slot s, by a guardian or by whoever attaches (I3)
- *   Z1  CAS word D -> own TID|W, as a LOCK that is a takeover, with barrier. Lost: somebody else does it.
+ * REAP slot s, by a robust owner or by a process that attaches (I3)
+ *   Z1  CAS word D -> own TID|W, as a LOCK that is a takeover, with barrier. Lost: another does it.
  *       So one at a time reaps a slot: that is why a slot number is enough where a cell has no room.
  *   Z2  all recoveries for (s, inc): the mutexes (mutex.pml R1, R2), RWMutexes, Chans, Topics, wake-ups
  *   Z3  when the process is gone altogether (pidfd): mutex.pml R3, and R1 for locks whose TID was still
@@ -42,7 +42,7 @@
  *
  * PROVED: every death is reaped if an attached process lives, though the reaper dies, and without
  * polling; nobody's claim is taken from him while he lives; ids never repeat; a live process's word
- * carries its guardian's TID (I1).
+ * carries its robust owner's TID (I1).
  */
 #ifndef NS
 #define NS 3               /* slots */
@@ -52,11 +52,11 @@
 #define TID (p + 1)
 
 byte word[NS], inc[NS], gen;
-byte claim;                /* a structure: 0, or the owner id of whoever works in it */
+byte claim;                /* a structure: 0, or the owner id of the process that works in it */
 #define ID(s, i) (1 + s + 4 * (i))
 
 bool dead[NP];
-bool asleep[NP];           /* guardians in futex_waitv */
+bool asleep[NP];           /* robust owners in futex_waitv */
 byte mask[NP];             /* the slots whose words they wait on */
 byte used[NS];             /* ghost: ids that were given out */
 
@@ -120,7 +120,7 @@ attached:
 		used[s] = used[s] | 1 << inc[s]
 	};
 	if :: p == 0 -> goto work :: p == 2 fi;
-	run Guardian(p);
+	run RobustOwner(p);
 #ifndef BUG_NO_GEN
 	gen++;
 	d_step { asleep[0] = false; asleep[1] = false; asleep[2] = false };
@@ -133,7 +133,7 @@ work:
 end:	false
 }
 
-proctype Guardian(byte p) {
+proctype RobustOwner(byte p) {
 	byte g, i, s, w[NS];
  {
 	skip;
@@ -191,9 +191,9 @@ init {
 #ifdef START_DEAD		/* 0 has died with a claim, and 1 was woken */
 		word[0] = D; claim = ID(0, 0); used[0] = 1; dead[0] = true;
 #else
-		run User(0); run Guardian(0);
+		run User(0); run RobustOwner(0);
 #endif
-		run Guardian(1);		/* 1 only watches */
+		run RobustOwner(1);		/* 1 only watches */
 		run User(2);
 #ifdef KILL0
 		run Death(0);

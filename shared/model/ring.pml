@@ -202,7 +202,7 @@ end:	d_step { dead[t] = true; repaired = false };
 	repaired = true
 }
 
-/* Whoever is here for ever has seen that what was sent does not arrive. */
+/* A process that is here for ever has seen that what was sent does not arrive. */
 proctype Monitor() {
 	senderEnded(0) && senderEnded(1) && repaired && allArrived
 }

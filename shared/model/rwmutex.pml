@@ -3,7 +3,7 @@
  *
  * WORDS
  *   lock      a robust Mutex as in mutex.pml; only writers (and a reaper) take it. Its own
- *             inconsistency is not used: whoever takes it over marks it consistent at once.
+ *             inconsistency is not used: the process that takes it over marks it consistent at once.
  *   flag      a futex: OPEN, WRITER, SUSPECT (a writer died inside), BROKEN (and nobody repaired)
  *   count[s]  a futex per participant slot, on a line of its own, OF THIS RWMutex: how many read
  *             locks the participant in slot s holds. One count for all RWMutexes of a region would
@@ -28,13 +28,13 @@
  *   W5  flag = suspect ? BROKEN : OPEN; FUTEX_WAKE(flag, all)
  *   W6  unlock
  *
- * REPAIR after the death of participant d, by whoever reaps it
+ * REPAIR after the death of participant d, by the process that reaps it
  *   X1  count[d] = 0; FUTEX_WAKE(count[d], all)
  *   X2  if lock is marked D and nobody took it yet: take it; if flag = WRITER: flag = SUSPECT; unlock
  *   X3  FUTEX_WAKE(flag, all)
  *
  * PROVED: a writer is alone; what a dead writer left is never read as clean; nobody who lives waits for
- * somebody dead; counts are exact after any death.
+ * a dead process; counts are exact after any death.
  */
 #ifndef ROUNDS
 #define ROUNDS 1
@@ -153,7 +153,7 @@ release:
 end:	false
 }
 
-/* A death, and its reaping. The first reaper may die at any step; then another begins anew. */
+/* A death, and its reaping. The first reaper may die at any step; then another begins again. */
 #define REAPERDIES if :: true :: atomic { restarts > 0 -> restarts--; goto reap } fi;
 proctype Death(byte d) {
 end:	d_step {

@@ -14,7 +14,7 @@
  * PUBLISH
  *   T1  lock the topic's robust Mutex. A takeover needs no repair, as T2 and T3 show.
  *   T2  p = tail. The number n is that of the record at latest, plus one; but if latest = tail, then a
- *       dead publisher came as far as T5: n is that number itself, and the record is written anew.
+ *       dead publisher came as far as T5: n is that number itself, and the record is written again.
  *   T3  intent = max(intent, p+len): never back, since a dead publisher may have written up to its own
  *       intent (I13). Then a store barrier. (GATED: full fence, then for each joined cursor: if
  *       cursor < p+len-N then unlock, sleep on it until it is not, and begin again from T1: to the others

@@ -1,7 +1,7 @@
 /*
  * wait.pml: sleeping and waking, the eventcount under Chan, Topic, Var.Watch, RWMutex.
  *
- * WORD  one 32-bit futex: seq << 1 | S. S says "somebody sleeps, or is about to". (Flag and
+ * WORD  one 32-bit futex: seq << 1 | S. S says "a process sleeps, or is about to". (Flag and
  *       sequence in one word: a flag beside the sequence can be cleared for a sleeper that has
  *       not yet read the sequence, which then sleeps with the flag off.)
  *
@@ -17,17 +17,17 @@
  *   W2  full fence (store before load: the only one; once per batch)
  *   W3  w = word; if S is off: done, no system call
  *   W4  CAS w -> w+1, which turns S off and counts (lost: another waker did it: done)
- *   W5  FUTEX_WAKE(word, all). Never one: it may go to a process that is dead and still in the
+ *   W5  FUTEX_WAKE(word, all). Never one: it can reach a process that is dead and still in the
  *       queue, or that dies before it acts.
  *
- * REPAIR, by whoever reaps a participant, for every such word of the region: word = (word|S)+1,
+ * REPAIR, by the process that reaps a participant, for every such word of the region: word = (word|S)+1,
  * FUTEX_WAKE(all). A waker may have died between W1 and W5. A dead sleeper needs no repair.
  *
- * PROVED: whoever lives and waits for a condition that holds is awake, though two of the
+ * PROVED: a process that lives and waits for a condition that holds is awake, though two of the
  * processes die at any instant, sleepers or wakers.
  *
  * A waker that is stopped (SIGSTOP) between W4 and W5 keeps those who slept then asleep until it
- * goes on, though others publish; whoever goes to sleep after W4 is woken by the others.
+ * goes on, though others publish; a process that goes to sleep after W4 is woken by the others.
  */
 #define S 1
 #define NS 2            /* sleepers 0 and 1; sleeper t waits for avail[t] */
