@@ -105,7 +105,7 @@ func TestLateLocks(t *testing.T) {
 					t.Errorf("lock %d is free before anybody has reaped", i)
 				}
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			m, err := MutexOf(r, "mutex")
 			mustNot(t, err)

@@ -249,7 +249,7 @@ func TestChanRegionCloses(t *testing.T) {
 		}
 	}
 	for i := range int64(9) {
-		ctx, cancel := context.WithTimeout(background, 10*time.Second)
+		ctx, cancel := context.WithTimeout(background, time.Minute)
 		if err := stays.Send(ctx, i); err != nil {
 			t.Fatal(err)
 		}

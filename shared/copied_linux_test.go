@@ -40,7 +40,7 @@ var busy = ipctest.Register("busy", func(c *ipctest.ChildEnv) {
 // In a copy of a region its users count as killed, and in the original they do not.
 func TestRegionCopied(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	key, other := sysvipc.Key(ipctest.Key(t)), sysvipc.Key(ipctest.Key(t))
 	opts := &shared.Options{Size: 1 << 20, Participants: 8}

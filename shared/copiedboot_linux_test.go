@@ -26,7 +26,7 @@ func TestRegionCopiedUnderItsID(t *testing.T) {
 		"another container's":     {1, 1, false},
 		"another container's now": {0, 1, false},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		key := sysvipc.Key(ipctest.Key(t))
 		r, err := EnsureKey(ctx, key, &Options{Size: 1 << 20, Participants: 8})

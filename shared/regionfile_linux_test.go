@@ -128,7 +128,7 @@ func TestFileOutlivesItsProcesses(t *testing.T) {
 	for _, reboot := range []bool{false, true} {
 		t.Run(strconv.FormatBool(reboot), func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			path := filepath.Join(t.TempDir(), "region")
 			p := ipctest.Start(t, fileVictim, nil, path)

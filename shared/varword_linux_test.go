@@ -72,7 +72,7 @@ func TestVarWordKilledWriter(t *testing.T) {
 	t.Parallel()
 	key := ipctest.Key(t)
 	_, x := varOf[[2]int32](t, key)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for range 5 {
 		p := startWorker(t, wordWriter, key)

@@ -412,7 +412,7 @@ func TestKilled(t *testing.T) {
 	}
 	p.Kill()
 	for _, id := range ids {
-		for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+		for deadline := time.Now().Add(time.Minute); ; runtime.Gosched() {
 			left, err := ebpf.NewProgramFromID(id)
 			if errors.Is(err, os.ErrNotExist) {
 				break

@@ -99,7 +99,7 @@ func (r *topRun) shows(words ...string) {
 
 func (r *topRun) until(what string, ok func(text string) bool) {
 	r.t.Helper()
-	end := time.After(20 * time.Second)
+	end := time.After(time.Minute)
 	for !ok(r.text()) {
 		select {
 		case <-r.drawn:

@@ -165,7 +165,7 @@ func testSemop(t *testing.T) {
 // waiters waits until n threads are blocked on a semaphore.
 func waiters(t *testing.T, id, semnum, cmd, n int) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		got, errno := SemctlGet(id, semnum, cmd)
 		noError(t, "getncnt or getzcnt", errno)
 		if got == n {

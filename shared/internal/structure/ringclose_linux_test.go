@@ -72,7 +72,7 @@ func TestChanCloseWithoutRoom(t *testing.T) {
 	if err := leaver.Region.Close(); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("got %v", err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	m, got := int64(7), int64(0)
 	mustNot(t, Send(ctx, c, &m))
