@@ -78,6 +78,9 @@ func TestWords(t *testing.T) {
 			name == "cmd/sysvipc/internal/region/recording.go": // and the format of recordings that exist
 			return nil
 		}
+		if word, instead := privateWord(strings.ReplaceAll(name, "_", " ")); word != "" {
+			t.Errorf("the file's name %s says %q; better: %s", name, word, instead)
+		}
 		text, err := os.ReadFile(name)
 		if err != nil {
 			return err
