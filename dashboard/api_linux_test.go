@@ -82,7 +82,7 @@ func TestAPI(t *testing.T) {
 	if ask("/api/v1/waits").Waits == nil || ask("/api/v1/findings").Findings == nil {
 		t.Error("there is no list of waits or findings")
 	}
-	for path, want := range map[string]int{"/api/v1/objects/sem:2147483647": 404, "/api/v1/objects/sem": 400, "/api/v1/objects/sem:-1": 400, "/api/v1/objects/key:1": 400, "/page/history": 400, "/api/v1/events?since=yesterday": 400} {
+	for path, want := range map[string]int{"/api/v1/objects/sem:2147483647": 404, "/api/v1/objects/sem": 400, "/api/v1/objects/sem:-1": 400, "/api/v1/objects/key:1": 400, "/page/history": 400, "/api/v1/events?since=yesterday": 400, "/api/v1/events?event=everything": 400} {
 		if code, _ := get(t, h, path); code != want {
 			t.Errorf("%s is answered %d, want %d", path, code, want)
 		}
@@ -137,6 +137,9 @@ func TestHappened(t *testing.T) {
 	}
 	if !slices.Equal(seen, []string{"removed", "made"}) {
 		t.Errorf("the events of the set are %v", seen)
+	}
+	if _, text := get(t, h, "/api/v1/events?event=removed&event=found"); strings.Contains(text, `"made"`) || !strings.Contains(text, `"removed"`) {
+		t.Errorf("what was removed or found is %s", text)
 	}
 }
 

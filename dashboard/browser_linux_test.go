@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"net"
 	"net/http"
 	"os/exec"
@@ -92,17 +93,17 @@ func newBrowser(t *testing.T, origin string) *browser {
 // do runs actions; what takes too long fails the test.
 func (b *browser) do(actions ...chromedp.Action) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b, 60*time.Second)
+	ctx, cancel := context.WithTimeout(b, 3*time.Minute)
 	defer cancel()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		b.t.Fatal(err)
 	}
 }
 
-// until waits until an expression of JavaScript is true.
+// until waits until an expression of JavaScript is true: on a busy machine a look may be 30 s after the one before.
 func (b *browser) until(expr string) {
 	b.t.Helper()
-	b.do(chromedp.Poll(expr, nil, chromedp.WithPollingInterval(20*time.Millisecond)))
+	b.do(chromedp.Poll(expr, nil, chromedp.WithPollingInterval(20*time.Millisecond), chromedp.WithPollingTimeout(2*time.Minute)))
 }
 
 // eval is the value of an expression.
@@ -152,6 +153,7 @@ func TestBrowser(t *testing.T) {
 		return snap, failure
 	}}
 	feed := &Feed{Looks: looks, History: history.New(100), Interval: 200 * time.Millisecond}
+	looks.Happened = feed.Note
 	go feed.Run(t.Context())
 	h := handlerOf(Options{Collector: &Collector{Looks: looks}, Feed: feed})
 	addr, stop := serving(t, h, nil)
@@ -208,6 +210,21 @@ func TestBrowser(t *testing.T) {
 	snap = crowd(300) // looks are the further apart the longer they take
 	mu.Unlock()
 	b.until(`$("count").textContent === "300"`)
+
+	// Events: a reader who has scrolled, or has the focus in them, keeps the place when more happens; findings alone can be shown.
+	b.until(`$("log").children.length > 100`)
+	b.do(chromedp.Evaluate(`$("log").scrollTop = 1000; var stays = $("log").querySelectorAll("button")[50]; stays.focus({preventScroll: true})`, nil))
+	was := b.eval(`stays.getBoundingClientRect().top - $("log").getBoundingClientRect().top`)
+	mu.Lock()
+	snap = crowd(301)
+	mu.Unlock()
+	b.until(`$("log").firstChild.textContent.includes("made") && $("log").firstChild.textContent.includes("shm:300")`)
+	if at := b.eval(`stays.getBoundingClientRect().top - $("log").getBoundingClientRect().top`); math.Abs(at.(float64)-was.(float64)) > 2 || b.eval(`document.activeElement === stays`) != true {
+		t.Errorf("an event was at %v, and is at %v, with the focus at %v", was, at, b.eval(`document.activeElement.textContent`))
+	}
+	b.do(chromedp.Click(`//div[@id="kinds"]//button[text()="findings"]`, chromedp.BySearch))
+	b.until(`$("log").children.length > 0 && [...$("log").children].every((e) => e.querySelector(".found, .solved"))`)
+	b.do(chromedp.Evaluate(`goTo({events: ""}); loadEvents()`, nil))
 
 	// Both themes, from a telephone to a large screen.
 	dark := b.eval(`getComputedStyle(document.body).backgroundColor`)

@@ -175,7 +175,8 @@ const (
 // eventsAtOnce is how many events an answer has at most.
 const eventsAtOnce = 1000
 
-// happened answers with the events from the time "since" until before "until", the newest first.
+// happened answers with the events from the time "since" until before "until", the newest first; with "event", which can be
+// repeated, those of that kind.
 func (h *Handler) happened(w http.ResponseWriter, r *http.Request) {
 	since, until := time.Unix(0, 0), time.Unix(1<<40, 0)
 	for name, t := range map[string]*time.Time{"since": &since, "until": &until} {
@@ -188,9 +189,18 @@ func (h *Handler) happened(w http.ResponseWriter, r *http.Request) {
 			*t = at
 		}
 	}
+	var kinds []history.What
+	for _, word := range r.URL.Query()["event"] {
+		kind, ok := history.ParseWhat(word)
+		if !ok {
+			http.Error(w, "event=KIND: made, removed, found, solved or more", http.StatusBadRequest)
+			return
+		}
+		kinds = append(kinds, kind)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	d := output.StartDocument(w, "events")
-	for _, e := range h.opts.Feed.History.Events(since, until, eventsAtOnce) {
+	for _, e := range h.opts.Feed.History.Events(since, until, eventsAtOnce, kinds...) {
 		d.Add(output.SeenEvent{Time: e.Time, Event: e.What.String(), Ref: e.Ref, Text: e.Text})
 	}
 	d.End(nil)

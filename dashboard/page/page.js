@@ -12,6 +12,15 @@ const el = (tag, cls, ...kids) => {
 // Control characters and those that turn the direction of text would lie about what stands there.
 const clean = (s) => s.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => "\\u" + c.codePointAt(0).toString(16).padStart(4, "0"));
 
+// New children of a box, which keeps its focus. If they say the same as the old ones, those stay, with what is selected in them.
+function renew(box, ...kids) {
+  const now = el("div", "", ...kids);
+  if (now.innerHTML === box.innerHTML) return;
+  const all = () => [...box.querySelectorAll("button, summary")], at = all().indexOf(document.activeElement);
+  box.replaceChildren(...now.childNodes);
+  if (at >= 0 && all()[at]) all()[at].focus({ preventScroll: true });
+}
+
 // ---- numbers ----
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const plural = (n, one, many) => whole.format(n) + " " + (n === 1 ? one : many || one + "s");
@@ -30,8 +39,8 @@ function age(s) {
 const hexKey = (k) => k === 0 ? "private" : "0x" + k.toString(16).padStart(8, "0");
 const octal = (m) => m.toString(8).padStart(4, "0");
 
-// ---- what the address says: #object=shm:5&filter=…&sort=-size ----
-const place = { object: "", filter: "", sort: "", range: "" };
+// ---- what the address says: #object=shm:5&filter=…&sort=-size&range=3 h&events=findings ----
+const place = { object: "", filter: "", sort: "", range: "", events: "" };
 function readPlace() {
   const p = new URLSearchParams(location.hash.slice(1));
   for (const k in place) place[k] = p.get(k) || "";
@@ -139,7 +148,7 @@ function showFindings(s) {
     list.open = old ? old.open : false;
     kids.push(el("div", "finding", el("span", "dot"), list));
   }
-  $("findings").replaceChildren(...kids);
+  renew($("findings"), ...kids);
 }
 
 function showLimits(s) {
@@ -308,7 +317,7 @@ function refilter() {
   drawHead(); drawChips(); drawRows();
 }
 function drawHead() {
-  $("head").replaceChildren(...columns.map((k) => {
+  renew($("head"), ...columns.map((k) => {
     const up = place.sort === k.name, down = place.sort === "-" + k.name;
     const b = el("button", "", k.head + (up ? " ↑" : down ? " ↓" : ""));
     b.type = "button";
@@ -326,12 +335,12 @@ function drawChips() {
   }
   const words = place.filter.split(/\s+/).filter(Boolean);
   const order = ["type=shm", "type=sem", "type=msg", ...c.classes.map((k) => "verdict=" + k)];
-  $("chips").replaceChildren(...order.filter((k) => count.has(k) || words.includes(k)).map((k) => {
+  renew($("chips"), ...order.filter((k) => count.has(k) || words.includes(k)).map((k) => {
     const b = el("button", "", k.split("=")[1] + " " + whole.format(count.get(k) || 0));
     b.type = "button";
     b.setAttribute("aria-pressed", words.includes(k));
     b.addEventListener("click", () => {
-      const field = k.split("=")[0] + "=";
+      const words = place.filter.split(/\s+/).filter(Boolean), field = k.split("=")[0] + "=";
       const rest = words.filter((w) => !w.startsWith(field));
       setFilter((words.includes(k) ? rest : [...rest, k]).join(" "));
     });
@@ -401,10 +410,10 @@ async function showDetail(ref, focus) {
   if (problem) kids.push(el("p", "", problem === "there is no such object" ? "It is gone: there is no such object any more." : problem));
   else kids.push(...detail(o));
   const top = box.scrollTop, first = box.hidden;
-  box.replaceChildren(...kids);
+  renew(box, ...kids);
   box.hidden = false;
   box.scrollTop = first ? 0 : top;
-  if (focus) close.focus();
+  if (focus) box.querySelector(".close").focus();
 }
 const kindNames = { shm: "Shared memory segment", sem: "Semaphore set", msg: "Message queue" };
 const when = (t) => t ? new Date(t).toLocaleString() + " (" + age((Date.now() - new Date(t)) / 1000) + " ago)" : "never";
@@ -464,22 +473,49 @@ function detail(o) {
   return kids;
 }
 
-// ---- events: until the moment that the slider is at ----
-let seenEvents = -1, eventsTimer = 0;
+// ---- events: until the moment that the slider is at, the newest first ----
+let seenEvents = -1, eventsTimer = 0, eventsOf = "";
+const shownEvents = 200;
 async function loadEvents() {
   const i = Number($("then").value), then = past && i < past.time.length - 1 ? new Date(past.time[i] * 1000 + 1) : null;
+  const kind = place.events;
+  drawKinds();
+  const query = kind === "findings" ? "event=found&event=solved&" : "";
   try {
-    const r = await ask("api/v1/events" + (then ? "?until=" + encodeURIComponent(then.toISOString()) : ""));
-    const list = (await r.json()).events;
-    $("events").hidden = list.length === 0 && !then;
+    const r = await ask("api/v1/events?" + query + (then ? "until=" + encodeURIComponent(then.toISOString()) : ""));
+    const list = (await r.json()).events.slice(0, shownEvents);
+    if (kind !== place.events) return;
+    $("events").hidden = list.length === 0 && !then && !kind;
     $("events-note").textContent = then ? "until " + then.toLocaleString() : "";
-    $("log").replaceChildren(...list.slice(0, 200).map((e) => {
-      const of = el("button", "mono", e.ref);
-      of.type = "button";
-      of.addEventListener("click", () => open(e.ref));
-      return el("li", "", el("time", "", new Date(e.time).toLocaleString()), el("span", "tag " + e.event, e.event), e.ref ? of : "", el("span", "", e.text));
-    }));
+    // Those that are there stay, so that a reader who has scrolled keeps the place.
+    const log = $("log"), first = log.firstChild && eventsOf === kind ? log.firstChild.dataset.key : "";
+    const at = first ? list.findIndex((e) => keyOf(e) === first) : -1;
+    if (at < 0) log.replaceChildren(...list.map(eventItem));
+    else log.prepend(...list.slice(0, at).map(eventItem));
+    while (log.children.length > list.length) log.lastChild.remove();
+    if (list.length === 0) log.append(el("li", "", "Nothing happened."));
+    eventsOf = kind;
   } catch (err) { /* the stream says what is wrong */ }
+}
+const keyOf = (e) => JSON.stringify([e.time, e.event, e.ref, e.text]);
+function eventItem(e) {
+  const of = el("button", "mono", e.ref), at = new Date(e.time), time = el("time", "", at.toDateString() === new Date().toDateString() ? at.toLocaleTimeString() : at.toLocaleString());
+  of.type = "button";
+  of.addEventListener("click", () => open(e.ref));
+  time.title = at.toLocaleString();
+  const li = el("li", "", time, el("span", "tag " + e.event, e.event), e.ref ? of : null, el("span", "", e.text));
+  li.dataset.key = keyOf(e);
+  return li;
+}
+function drawKinds() {
+  renew($("kinds"), ...["all", "findings"].map((name) => {
+    const b = el("button", "", name);
+    b.type = "button";
+    b.setAttribute("role", "radio");
+    b.setAttribute("aria-checked", name === (place.events || "all"));
+    b.addEventListener("click", () => { goTo({ events: name === "all" ? "" : name }); loadEvents(); });
+    return b;
+  }));
 }
 
 // ---- history ----

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -31,6 +32,12 @@ var whats = [...]string{"", "made", "removed", "found", "solved", "more"}
 
 // String returns the word for it.
 func (w What) String() string { return whats[w] }
+
+// ParseWhat returns what a word stands for.
+func ParseWhat(word string) (What, bool) {
+	at := slices.Index(whats[1:], word)
+	return What(at + 1), at >= 0
+}
 
 // eventRecord is an event in its slot.
 type eventRecord struct {

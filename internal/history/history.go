@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -249,15 +250,16 @@ func (h *History) Samples(from, to time.Time, most int) []Sample {
 	return all
 }
 
-// Events returns the last ones from one time until before another, at most most, the newest first.
-func (h *History) Events(from, to time.Time, most int) []Event {
+// Events returns the last ones from one time until before another, at most most, the newest first. If kinds are given, those
+// of them alone.
+func (h *History) Events(from, to time.Time, most int, kinds ...What) []Event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	first, end := h.events.from(from.UnixMilli()), h.events.from(to.UnixMilli())
 	var all []Event
 	for seq := end - 1; seq >= first && len(all) < most; seq-- {
 		var r eventRecord
-		if h.events.read(seq, &r) {
+		if h.events.read(seq, &r) && (len(kinds) == 0 || slices.Contains(kinds, r.What)) {
 			all = append(all, r.event())
 		}
 	}

@@ -157,6 +157,9 @@ func TestEvents(t *testing.T) {
 		if all := h.Events(time.UnixMilli(2000), time.UnixMilli(3000), 10); len(all) != 1 || all[0] != events[1] {
 			t.Errorf("within a second there are %+v", all)
 		}
+		if all := h.Events(time.UnixMilli(0), forever, 1, Made, Removed); len(all) != 1 || all[0] != events[1] {
+			t.Errorf("the last of two kinds is %+v", all)
+		}
 		if s, ok := h.At(time.UnixMilli(1999)); !ok || s != *at(1) {
 			t.Errorf("at 2 s it was %+v, %v", s, ok)
 		}
