@@ -268,6 +268,12 @@ func (e *explanation) because(w *Wait) string {
 	case w.ForDead():
 		return fmt.Sprintf(": the queue is full, and %s %s", &w.Holders[0], w.Holders[0].Why)
 	case len(w.Holders) == 0:
+		switch w.Operation {
+		case Send:
+			return ": the queue has no room for it, and no process is seen that receives"
+		case Receive:
+			return ": the queue has no such message, and no process is seen that sends one"
+		}
 		return ": no process is seen that it waits for"
 	}
 	for i := range w.Holders {
@@ -324,12 +330,20 @@ func (e *explanation) advice() {
 	if len(o.Verdict.Reasons) > 0 {
 		reason = o.Verdict.Reasons[0]
 	}
+	full := false
 	for i := range e.Waits {
 		w := &e.Waits[i]
-		if w.Kind == o.Kind && w.ID == o.ID && w.Operation != Send && w.ForDead() {
+		if w.Kind != o.Kind || w.ID != o.ID {
+			continue
+		}
+		if w.Operation != Send && w.ForDead() {
 			e.say("to end the wait, %s", endOf(w))
 			return
 		}
+		full = full || w.Operation == Send
+	}
+	if full {
+		e.say(`to make room, receive ("sysvipc msg recv %s" takes one message off, "msg drain" saves all), or give it more: "sysvipc set %s --qbytes N"`, o.Ref(), o.Ref())
 	}
 	switch o.Verdict.Class {
 	case InUse:

@@ -136,6 +136,27 @@ func TestExplainQueue(t *testing.T) {
 	explains(t, lookAt(t, view(t)), sysvipc.KindQueue, queue, "has ended", "No thread is seen to wait on it.")
 }
 
+// Of a sender that waits a paragraph says that the queue is full, and how to make room; of a receiver, that no message is there.
+func TestExplainFullQueue(t *testing.T) {
+	t.Parallel()
+	full, empty := newQueue(t), newQueue(t)
+	if err := sysvipc.QueueByID(full).SetMaxBytes(10); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sysvipc.QueueByID(full).TrySend(1, make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	sender, receiver := play(t, nil), play(t, nil)
+	sender.do("block send %d 9 4", full)
+	receiver.do("block recv %d any 0", empty)
+	ipctest.WaitBlockedOn(t, sender.PID, ipctest.Msg, full, 1)
+	ipctest.WaitBlockedOn(t, receiver.PID, ipctest.Msg, empty, 1)
+	s := look(t)
+	explains(t, s, sysvipc.KindQueue, full, "8 of 10 bytes", "to send 4 bytes of type 9: the queue has no room for it, and no process is seen that receives",
+		fmt.Sprintf(`To make room, receive ("sysvipc msg recv msg:%d"`, full), fmt.Sprintf("sysvipc set msg:%d --qbytes N", full))
+	explains(t, s, sysvipc.KindQueue, empty, "to receive any type: the queue has no such message, and no process is seen that sends one")
+}
+
 // Old users of a removed segment and new ones of its key do not share memory, which both paragraphs and doctor say.
 func TestGenerations(t *testing.T) {
 	t.Parallel()

@@ -16,6 +16,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,6 +36,9 @@ var notRun = map[string]string{
 	"go test ./...":                 "it is what runs this test",
 	"CGO_ENABLED=0 go install":      "needs the network, and a published version",
 	"go get github.com":             "needs the network, and a published version",
+	"git clone":                     "needs the network: the test has the module under the name of the clone",
+	"go install ./cmd":              "the test has built the command",
+	"export PATH=":                  "the test has the command in its own",
 	"sysvipcd bridge":               "needs three NATS servers; the tests of cmd/sysvipcd have them",
 	"sysvipcd run --cluster":        "needs three NATS servers; the tests of cmd/sysvipcd have them",
 	"sysvipcd serve":                "serves until it is stopped; the tests of cmd/sysvipcd and dashboard ask it",
@@ -225,6 +230,7 @@ func TestPages(t *testing.T) {
 					r.program(b)
 				}
 			}
+			r.beside.Wait()
 		})
 	}
 }
@@ -253,15 +259,22 @@ func runs(b block) bool {
 
 // runner runs the blocks of one page.
 type runner struct {
-	t   *testing.T
-	bin string // with the commands, and a program for each Go block
-	dir string // where commands run
+	t      *testing.T
+	bin    string // with the commands, and a program for each Go block
+	start  string // where the first command runs
+	dir    string // where the next one runs
+	beside sync.WaitGroup
+	others atomic.Int32 // how many commands run beside the next one
 }
 
 // prepare builds all that the blocks of a page need.
 func prepare(t *testing.T, all []block) *runner {
 	t.Helper()
-	r := &runner{t: t, bin: t.TempDir(), dir: t.TempDir()}
+	r := &runner{t: t, bin: t.TempDir(), start: t.TempDir()}
+	r.dir = r.start
+	if err := os.Symlink(top(t), filepath.Join(r.start, "sysvipc")); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range programs {
 		if err := os.WriteFile(filepath.Join(r.bin, name), []byte("#!/bin/sh\n"), 0o755); err != nil {
 			t.Fatal(err)
@@ -269,7 +282,7 @@ func prepare(t *testing.T, all []block) *runner {
 	}
 	var code []block
 	for _, b := range all {
-		if b.language == "go" && runs(b) {
+		if b.language == "go" && runs(b) && b.file() == "" {
 			code = append(code, b)
 		}
 	}
@@ -277,13 +290,20 @@ func prepare(t *testing.T, all []block) *runner {
 	return r
 }
 
-// build compiles Go blocks, and packages of the module. Executables come into bin.
-func build(t *testing.T, bin, name string, code []block, packages ...string) {
+// top is the module's directory.
+func top(t *testing.T) string {
 	t.Helper()
 	top, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return top
+}
+
+// build compiles Go blocks, and packages of the module. Executables come into bin.
+func build(t *testing.T, bin, name string, code []block, packages ...string) {
+	t.Helper()
+	top := top(t)
 	// The blocks are seen by the go command as packages of this module, which they are in no folder of it.
 	dir, overlay := t.TempDir(), map[string]string{}
 	add := func(b block, file, text string) {
@@ -295,7 +315,7 @@ func build(t *testing.T, bin, name string, code []block, packages ...string) {
 	}
 	for _, b := range code {
 		packages = append(packages, "./internal/docs/"+b.program())
-		if strings.HasPrefix(b.text, "package ") || strings.Contains(b.text, "\npackage ") {
+		if b.whole() {
 			add(b, "main.go", b.text)
 			continue
 		}
@@ -321,6 +341,21 @@ func build(t *testing.T, bin, name string, code []block, packages ...string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+}
+
+// whole reports whether a Go block is a program of its own.
+func (b block) whole() bool {
+	return strings.HasPrefix(b.text, "package ") || strings.Contains(b.text, "\npackage ")
+}
+
+// file is the name of the file that a Go block is to be saved as, or "" if it only runs.
+func (b block) file() string {
+	first, _, _ := strings.Cut(b.text, "\n")
+	name, ok := strings.CutPrefix(first, "// ")
+	if !ok || !b.whole() || strings.Contains(name, " ") {
+		return ""
+	}
+	return name
 }
 
 // program is the name of a Go block's executable.
@@ -365,12 +400,28 @@ func fragment(b block) (string, error) {
 	return fmt.Sprintf("%sfunc example() {\n//line %s:%d\n%s%s\n%s}\n", imports.String(), b.page, b.line, text.String(), rest, names.String()), nil
 }
 
-// program runs a Go block.
+// program runs a Go block, or saves it.
 func (r *runner) program(b block) {
-	if runs(b) {
-		r.run(fmt.Sprint(b), r.dir, filepath.Join(r.bin, b.program()))
+	if !runs(b) {
+		return
+	}
+	if name := b.file(); name != "" {
+		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(b.text), 0o600); err != nil {
+			r.t.Error(err)
+		}
+		return
+	}
+	got, _, ok := r.run(fmt.Sprint(b), r.dir, filepath.Join(r.bin, b.program()))
+	if _, output, has := strings.Cut(b.text, "\t// Output:\n"); has && ok {
+		shown := regexp.MustCompile(`(?m)^(?:\t// ?|})`).ReplaceAllString(output, "")
+		if shown = strings.TrimSpace(shown) + "\n"; !shows(shown, got) {
+			r.t.Errorf("%v prints:\n%sthe page has:\n%s", b, got, shown)
+		}
 	}
 }
+
+// looks are the verbs that change nothing, and so can be run again.
+var looks = regexp.MustCompile(`^sysvipc (?:explain|waits|who|show|ls|region get|region ls|doctor|limits)\b`)
 
 // console runs the commands of a block, and compares what they print.
 func (r *runner) console(b block) {
@@ -379,33 +430,67 @@ func (r *runner) console(b block) {
 		if leftOut(c.line) != "" {
 			continue
 		}
-		dir := r.dir
-		if strings.HasPrefix(c.line, "go ") {
-			dir = root
+		if line, ok := strings.CutSuffix(c.line, "&"); ok {
+			r.startBeside(b, line)
+			continue
 		}
-		got, ok := r.run(fmt.Sprintf("%v: $ %s", b, c.line), dir, "sh", "-c", c.line)
-		if ok && c.shown != "" && !shows(c.shown, got) {
-			r.t.Errorf("%v: $ %s\nprints:\n%sthe page has:\n%s", b, c.line, got, c.shown)
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // others may still be on their way
+			alone := r.others.Load() == 0
+			got, talk, ok := r.shell(b, c.line)
+			if !ok || c.shown == "" || shows(c.shown, got) || shows(c.shown, got+talk) {
+				break
+			}
+			if alone || !looks.MatchString(c.line) || time.Now().After(deadline) {
+				r.t.Errorf("%v: $ %s\nprints:\n%s%sthe page has:\n%s", b, c.line, got, talk, c.shown)
+				break
+			}
 		}
 	}
 }
 
-// run runs a program, which must succeed, and returns what it printed.
-func (r *runner) run(what, dir string, args ...string) (output string, ok bool) {
+// shell runs a command, and notes where it leads.
+func (r *runner) shell(b block, line string) (output, talk string, ok bool) {
+	dir, led := r.dir, filepath.Join(r.bin, "directory")
+	if strings.HasPrefix(line, "go ") && dir == r.start {
+		dir = top(r.t)
+	}
+	const eval = `trap 'pwd >"$1"' EXIT; eval "$0"`
+	output, talk, ok = r.run(fmt.Sprintf("%v: $ %s", b, line), dir, "sh", "-c", eval, line, led)
+	if to, err := os.ReadFile(led); err == nil && ok && strings.Contains(line, "cd ") {
+		r.dir = strings.TrimSpace(string(to))
+	}
+	return output, talk, ok
+}
+
+// startBeside starts a command that runs beside those that follow.
+func (r *runner) startBeside(b block, line string) {
+	dir := r.dir
+	r.others.Add(1)
+	r.beside.Go(func() {
+		defer r.others.Add(-1)
+		r.run(fmt.Sprintf("%v: $ %s&", b, line), dir, "sh", "-c", line)
+	})
+}
+
+// run runs a program, which must succeed, and returns what it wrote to its standard output and its standard error.
+func (r *runner) run(what, dir string, args ...string) (output, talk string, ok bool) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+r.bin+":"+os.Getenv("PATH"), "SYSVIPC_STATE="+filepath.Join(r.bin, "state"))
+	cmd.Env = append(os.Environ(), "PATH="+r.bin+":"+os.Getenv("PATH"), "SYSVIPC_STATE="+filepath.Join(r.bin, "state"), "PWD="+dir)
+	if dir != top(r.t) { // a module of the page's own; with -trimpath what Go has compiled is of use in the next run's directory
+		cmd.Env = append(cmd.Env, "GOPROXY=off", "GOSUMDB=off", "GOFLAGS=-mod=mod -trimpath", "GOWORK=off")
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // a shell has children
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		r.t.Errorf("%s: %v\n%s%s", what, err, stdout.String(), stderr.String())
-		return "", false
+		return "", "", false
 	}
-	return stdout.String(), true
+	return stdout.String(), stderr.String(), true
 }
 
 // shows reports whether a page shows an output. A page cannot show whether the last line has an end.
@@ -417,7 +502,8 @@ func shows(shown, got string) bool {
 			pattern.WriteString("(?:.*\n)*")
 			continue
 		}
-		pattern.WriteString(strings.ReplaceAll(regexp.QuoteMeta(line), `\.\.\.`, ".*") + " *\n")
+		line = regexp.MustCompile(`^ +| {2,}`).ReplaceAllString(regexp.QuoteMeta(line), " *")
+		pattern.WriteString(strings.ReplaceAll(line, `\.\.\.`, ".*") + " *\n")
 	}
 	return regexp.MustCompile("^" + pattern.String() + "$").MatchString(got)
 }
@@ -438,6 +524,8 @@ func TestShows(t *testing.T) {
 		{"a\n...\nz\n", "a\nb\nc\nz\n", true},
 		{"a\n...\nz\n", "a\nz\n", true},
 		{"a\n...\n", "b\n", false},
+		{"  PID   SIZE\n", "    PID  SIZE\n", true},
+		{"a b\n", "ab\n", false},
 	} {
 		if got := shows(c.shown, c.got); got != c.ok {
 			t.Errorf("%q shows %q: %v", c.shown, c.got, got)

@@ -3,6 +3,9 @@
 package ref
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 
@@ -148,6 +151,12 @@ func (r Ref) Find() (int, error) {
 	}
 	id, err := r.open()
 	r.seen.add(typedName{r.Kind, r.Key, id, r.how})
+	if name, ok := strings.CutPrefix(r.how, "name="); ok && r.Kind == sysvipc.KindSemaphores && errors.Is(err, fs.ErrNotExist) {
+		if _, e := sysvipc.OpenSemaphores(sysvipc.KeyOf("run/" + name)); e == nil {
+			r.seen.Name(err)
+			err = fmt.Errorf("%w; the lock of \"sysvipc run --name %s\" is sem:name=run/%s", err, name, name)
+		}
+	}
 	return id, err
 }
 

@@ -22,10 +22,15 @@ or so. They may declare the name again, with another type. The room is used for
 other structures when all of them know.
 
 A mutex that is held is not removed. What is lost is not saved first: "sysvipc region get"
-prints it, and "sysvipc dump" saves the whole region. To remove the region itself, use "sysvipc rm".`,
+prints it, and "sysvipc dump" saves the whole region. To remove the region itself: "sysvipc rm shm:name=REGION".`,
 		Example: `  sysvipc region rm orders best
   sysvipc region rm orders positions ticks`,
-		Args:              takes(1, -1, "a NAME"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return cli.Usage("give the NAME of a structure after the region; to remove the region itself: sysvipc rm shm:name=REGION")
+			}
+			return takes(1, -1, "")(cmd, args)
+		},
 		ValidArgsFunction: complete,
 		RunE: inRegion(func(cmd *cobra.Command, args []string) error {
 			r, err := join(cmd, args[0])
