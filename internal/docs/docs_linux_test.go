@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"go/ast"
+	"go/format"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -33,20 +34,18 @@ const root = "../.."
 // notRun are what the blocks show and this test does not run, each with the reason: the beginning of a command, or a line
 // of a Go block, which then is only compiled.
 var notRun = map[string]string{
-	"go test ./...":                 "it is what runs this test",
-	"CGO_ENABLED=0 go install":      "needs the network, and a published version",
-	"go get github.com":             "needs the network, and a published version",
-	"git clone":                     "needs the network: the test has the module under the name of the clone",
-	"go install ./cmd":              "the test has built the command",
-	"export PATH=":                  "the test has the command in its own",
-	"sysvipcd bridge":               "needs three NATS servers; the tests of cmd/sysvipcd have them",
-	"sysvipcd run --cluster":        "needs three NATS servers; the tests of cmd/sysvipcd have them",
-	"sysvipcd serve":                "serves until it is stopped; the tests of cmd/sysvipcd and dashboard ask it",
-	"sysvipc trace":                 "needs CAP_BPF; the tests of cmd/sysvipc and trace have it",
-	"SYSVIPC_KILLPOINTS=all go":     "takes two minutes",
-	"SYSVIPC_PLOT=$PWD/docs/img":    "measures for minutes, and writes pictures",
-	"t, err := trace.Start(":        "needs CAP_BPF; the tests of trace have it",
-	`conn, err := cluster.Connect(`: "needs three NATS servers; the tests of cluster have them",
+	"go test ./...":              "it is what runs this test",
+	"git clone":                  "needs the network: the test has the module under the name of the clone",
+	"go install ./cmd":           "the test has built the command",
+	"CGO_ENABLED=0 go install":   "the test has built the command",
+	"export PATH=":               "the test has the command in its own",
+	"sysvipcd bridge":            "needs three NATS servers; the tests of cmd/sysvipcd have them",
+	"sysvipcd run --cluster":     "needs three NATS servers; the tests of cmd/sysvipcd have them",
+	"sysvipcd serve":             "serves until it is stopped; the tests of cmd/sysvipcd and dashboard ask it",
+	"sysvipc trace":              "needs CAP_BPF; the tests of cmd/sysvipc and trace have it",
+	"SYSVIPC_KILLPOINTS=all go":  "takes two minutes",
+	"SYSVIPC_PLOT=$PWD/docs/img": "measures for minutes, and writes pictures",
+	"t, err := trace.Start(":     "needs CAP_BPF; the tests of trace have it",
 }
 
 // programs are the user's own in the commands, for which the test has some that do nothing.
@@ -316,6 +315,9 @@ func build(t *testing.T, bin, name string, code []block, packages ...string) {
 	for _, b := range code {
 		packages = append(packages, "./internal/docs/"+b.program())
 		if b.whole() {
+			if text, err := format.Source([]byte(b.text)); err != nil || string(text) != b.text {
+				t.Errorf("%v is not formatted by gofmt: %v", b, err)
+			}
 			add(b, "main.go", b.text)
 			continue
 		}
@@ -412,9 +414,8 @@ func (r *runner) program(b block) {
 		return
 	}
 	got, _, ok := r.run(fmt.Sprint(b), r.dir, filepath.Join(r.bin, b.program()))
-	if _, output, has := strings.Cut(b.text, "\t// Output:\n"); has && ok {
-		shown := regexp.MustCompile(`(?m)^(?:\t// ?|})`).ReplaceAllString(output, "")
-		if shown = strings.TrimSpace(shown) + "\n"; !shows(shown, got) {
+	if m := regexp.MustCompile(`(?m)^\t// Output:\n((?:\t// .*\n)+)`).FindStringSubmatch(b.text); m != nil && ok {
+		if shown := strings.ReplaceAll(m[1], "\t// ", ""); !shows(shown, got) {
 			r.t.Errorf("%v prints:\n%sthe page has:\n%s", b, got, shown)
 		}
 	}
@@ -452,7 +453,10 @@ func (r *runner) console(b block) {
 func (r *runner) shell(b block, line string) (output, talk string, ok bool) {
 	dir, led := r.dir, filepath.Join(r.bin, "directory")
 	if strings.HasPrefix(line, "go ") && dir == r.start {
-		dir = top(r.t)
+		if dir = top(r.t); strings.HasPrefix(line, "go mod ") {
+			r.t.Errorf("%v: $ %s would change this module: cd first", b, line)
+			return "", "", false
+		}
 	}
 	const eval = `trap 'pwd >"$1"' EXIT; eval "$0"`
 	output, talk, ok = r.run(fmt.Sprintf("%v: $ %s", b, line), dir, "sh", "-c", eval, line, led)
