@@ -3,10 +3,8 @@ package cluster_test
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,6 +13,7 @@ import (
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/cluster"
 	"github.com/sysvipc/sysvipc/cluster/internal/clustertest"
+	"github.com/sysvipc/sysvipc/internal/plot"
 )
 
 // The growth of docs/scale.md, and its pictures:
@@ -24,7 +23,7 @@ import (
 // How latency and throughput grow with the number of queues, each with one message on its
 // way at a time.
 func BenchmarkQueues(b *testing.B) {
-	p50, p99 := &curve{name: "median"}, &curve{name: "99 in 100"}
+	p50, p99 := &plot.Line{Name: "median"}, &plot.Line{Name: "99 in 100"}
 	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			c := connect(b, nil)
@@ -75,14 +74,14 @@ func BenchmarkQueues(b *testing.B) {
 // How one acquire and release grow with the number of those who wait for something else:
 // all for the same, or each for another operation.
 func BenchmarkWaiters(b *testing.B) {
-	var curves []*curve
+	var lines []*plot.Line
 	for _, same := range []bool{true, false} {
 		what := "each for another operation"
 		if same {
 			what = "for the same"
 		}
-		p50, p99 := &curve{name: what + ", median"}, &curve{name: what + ", 99 in 100"}
-		curves = append(curves, p50, p99)
+		p50, p99 := &plot.Line{Name: what + ", median"}, &plot.Line{Name: what + ", 99 in 100"}
+		lines = append(lines, p50, p99)
 		for _, n := range []int{1, 10, 100, 1000} {
 			b.Run(fmt.Sprintf("same=%v/%d", same, n), func(b *testing.B) {
 				s, err := connect(b, nil).CreateSemaphores(b.Context(), unique(), 0, 0)
@@ -114,68 +113,24 @@ func BenchmarkWaiters(b *testing.B) {
 			})
 		}
 	}
-	draw(b, "scale-waiters.svg", "Milliseconds for acquire and release, by others who wait on the same set", curves...)
+	draw(b, "scale-waiters.svg", "Milliseconds for acquire and release, by others who wait on the same set", lines...)
 }
 
-func report(b *testing.B, n int, all []time.Duration, p50, p99 *curve) {
+func report(b *testing.B, n int, all []time.Duration, p50, p99 *plot.Line) {
 	half, most := clustertest.Percentiles(all)
 	b.ReportMetric(float64(half.Microseconds()), "p50-µs")
 	b.ReportMetric(float64(most.Microseconds()), "p99-µs")
-	p50.set(n, half)
-	p99.set(n, most)
+	p50.Set(n, half.Seconds()*1000)
+	p99.Set(n, most.Seconds()*1000)
 }
 
-// curve is a line of a picture.
-type curve struct {
-	name string
-	x    []int
-	y    []float64 // milliseconds
-}
-
-func (c *curve) set(x int, y time.Duration) {
-	if n := len(c.x); n > 0 && c.x[n-1] == x { // the benchmark was run again, for longer
-		c.x, c.y = c.x[:n-1], c.y[:n-1]
-	}
-	c.x, c.y = append(c.x, x), append(c.y, y.Seconds()*1000)
-}
-
-// draw draws curves as SVG in the directory SYSVIPC_PLOT, if there is one. Both axes go in
-// powers of ten.
-func draw(b *testing.B, file, title string, curves ...*curve) {
+// draw draws lines as SVG in the directory SYSVIPC_PLOT, if there is one.
+func draw(b *testing.B, file, title string, lines ...*plot.Line) {
 	dir := os.Getenv("SYSVIPC_PLOT")
 	if dir == "" {
 		return
 	}
-	const width, height, left, bottom, top = 640, 360, 60, 40, 110
-	right, low, high := 1.0, 1.0, 0.0
-	for _, c := range curves {
-		for i := range c.x {
-			right = max(right, math.Log10(float64(c.x[i])))
-			low, high = min(low, math.Floor(math.Log10(c.y[i]))), max(high, math.Ceil(math.Log10(c.y[i])))
-		}
-	}
-	px := func(x float64) float64 { return left + x/right*(width-left-30) }
-	py := func(y float64) float64 { return height - bottom - (y-low)/(high-low)*(height-bottom-top) }
-	var svg strings.Builder
-	fmt.Fprintf(&svg, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">\n"+
-		"<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text x=\"%d\" y=\"22\" font-size=\"14\">%s</text>\n", width, height, left, title)
-	for y := low; y <= high; y++ {
-		fmt.Fprintf(&svg, "<path d=\"M%d %.1fH%d\" stroke=\"#ddd\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n", left, py(y), width-30, left-6, py(y)+4, math.Pow(10, y))
-	}
-	for x := 0.0; x <= right; x++ {
-		fmt.Fprintf(&svg, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n", px(x), height-bottom+18, math.Pow(10, x))
-	}
-	for i, c := range curves {
-		color := []string{"#0b62a4", "#c2410c", "#6b7280", "#15803d"}[i%4]
-		path := "M"
-		for j := range c.x {
-			x, y := px(math.Log10(float64(c.x[j]))), py(math.Log10(c.y[j]))
-			path += fmt.Sprintf("%.1f %.1fL", x, y)
-			fmt.Fprintf(&svg, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>\n", x, y, color)
-		}
-		fmt.Fprintf(&svg, "<path d=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"/>\n<text x=\"%d\" y=\"%d\" fill=\"%s\">%s</text>\n",
-			strings.TrimSuffix(path, "L"), color, left+12, 44+16*i, color, c.name)
-	}
-	svg.WriteString("</svg>\n")
-	check(b, os.WriteFile(filepath.Join(dir, file), []byte(svg.String()), 0o644))
+	svg, err := plot.Lines(title, lines...)
+	check(b, err)
+	check(b, os.WriteFile(filepath.Join(dir, file), svg, 0o644))
 }

@@ -3,7 +3,6 @@
 package bench
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/plot"
 )
 
 // listSizes are how many objects there are, and how many of them are segments and queues; the others are semaphore sets. The
@@ -41,20 +41,20 @@ func BenchmarkList(b *testing.B) {
 	} else {
 		peer = path
 	}
-	text := &series{name: "sysvipc ls"}
-	users := &series{name: "sysvipc ls --users -o json"}
-	three := &series{name: "lsipc -m; lsipc -s; lsipc -q"}
+	text := &plot.Line{Name: "sysvipc ls"}
+	users := &plot.Line{Name: "sysvipc ls --users -o json"}
+	three := &plot.Line{Name: "lsipc -m; lsipc -s; lsipc -q"}
 	for _, size := range listSizes {
 		b.Run(strconv.Itoa(size.all), func(b *testing.B) {
 			listBeside(b, command, peer, size.all, size.segments, size.queues, text, users, three)
 		})
 	}
 	if file := os.Getenv("SYSVIPC_PLOT"); file != "" {
-		check(os.WriteFile(file, []byte(plot("Milliseconds to list so many objects", text, users, three)), 0o644))
+		check(os.WriteFile(file, must(plot.Lines("Milliseconds to list so many objects", text, users, three)), 0o644))
 	}
 }
 
-func listBeside(b *testing.B, command, peer string, all, segments, queues int, text, users, three *series) {
+func listBeside(b *testing.B, command, peer string, all, segments, queues int, text, users, three *plot.Line) {
 	b.Cleanup(removeMany(all-segments-queues, segments, queues))
 	run := func(name string, args ...string) (seconds, mib float64) {
 		cmd := exec.Command(name, args...)
@@ -83,11 +83,11 @@ func listBeside(b *testing.B, command, peer string, all, segments, queues int, t
 	b.ReportMetric(median(json)*1e3, "json-ms")
 	b.ReportMetric(peak, "MiB")
 	b.ReportMetric(peakJSON, "json-MiB")
-	text.add(all, median(ours)*1e3)
-	users.add(all, median(json)*1e3)
+	text.Set(all, median(ours)*1e3)
+	users.Set(all, median(json)*1e3)
 	if peer != "" {
 		b.ReportMetric(median(ratios), "times-lsipc")
-		three.add(all, median(theirs)*1e3)
+		three.Set(all, median(theirs)*1e3)
 	}
 }
 
@@ -108,49 +108,4 @@ func removeMany(sets, segments, queues int) func() {
 			check(f())
 		}
 	}
-}
-
-// series is a line of a plot.
-type series struct {
-	name string
-	x    []int
-	y    []float64
-}
-
-func (s *series) add(x int, y float64) {
-	if n := len(s.x); n > 0 && s.x[n-1] == x { // the benchmark was run again, for longer
-		s.y[n-1] = y
-		return
-	}
-	s.x, s.y = append(s.x, x), append(s.y, y)
-}
-
-// plot draws lines from nothing to the largest values, as SVG. What grows in proportion is straight.
-func plot(title string, lines ...*series) string {
-	const width, height, left, bottom = 640, 360, 60, 40
-	right, top := 1, 1.0
-	for _, s := range lines {
-		for i := range s.x {
-			right, top = max(right, s.x[i]), max(top, s.y[i])
-		}
-	}
-	px := func(x int) float64 { return left + float64(x)/float64(right)*(width-left-30) }
-	py := func(y float64) float64 { return height - bottom - y/top*(height-bottom-50) }
-	svg := fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">\n"+
-		"<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text x=\"%d\" y=\"22\" font-size=\"14\">%s</text>\n", width, height, left, title)
-	for i := range 5 {
-		x, y := right*i/4, top*float64(i)/4
-		svg += fmt.Sprintf("<path d=\"M%d %.1fH%d\" stroke=\"#ddd\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.0f</text><text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%d</text>\n",
-			left, py(y), width-30, left-6, py(y)+4, y, px(x), height-bottom+18, x)
-	}
-	for i, s := range lines {
-		color := []string{"#0b62a4", "#c2410c", "#6b7280"}[i%3]
-		path := fmt.Sprintf("M%.1f %.1f", px(0), py(0))
-		for j := range s.x {
-			path += fmt.Sprintf("L%.1f %.1f", px(s.x[j]), py(s.y[j]))
-			svg += fmt.Sprintf("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>\n", px(s.x[j]), py(s.y[j]), color)
-		}
-		svg += fmt.Sprintf("<path d=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"/>\n<text x=\"%d\" y=\"%d\" fill=\"%s\">%s</text>\n", path, color, left+12, 46+16*i, color, s.name)
-	}
-	return svg + "</svg>\n"
 }

@@ -59,26 +59,36 @@ func powers(low, high float64, format func(float64) string) charts.ValueAxisOpti
 	}
 }
 
-// Line is a line with its name: a value for each x of the plot.
+// Line is a line with its name: a value for each x.
 type Line struct {
 	Name   string
-	Values []float64
+	x      []int
+	values []float64
 }
 
-// Lines draws lines over some x, which are as far from one another as they stand, on an axis of powers of ten.
-func Lines(title string, x []int, lines []Line) ([]byte, error) {
+// Set sets the value at x. Each x is beyond those before, or the last again, as when a benchmark runs for longer.
+func (l *Line) Set(x int, value float64) {
+	if n := len(l.x); n > 0 && l.x[n-1] == x {
+		l.values[n-1] = value
+		return
+	}
+	l.x, l.values = append(l.x, x), append(l.values, value)
+}
+
+// Lines draws lines over the x of the first, one as far from the next as any other, on an axis of powers of ten.
+func Lines(title string, lines ...*Line) ([]byte, error) {
 	low, high := math.Inf(1), math.Inf(-1)
 	var values [][]float64
 	var names, labels []string
 	for _, l := range lines {
-		logs := make([]float64, len(l.Values))
-		for i, v := range l.Values {
+		logs := make([]float64, len(l.values))
+		for i, v := range l.values {
 			logs[i] = math.Log10(v)
 			low, high = min(low, math.Floor(logs[i])), max(high, math.Ceil(logs[i]))
 		}
 		values, names = append(values, logs), append(names, l.Name)
 	}
-	for _, n := range x {
+	for _, n := range lines[0].x {
 		labels = append(labels, fmt.Sprint(n))
 	}
 	opt := charts.NewLineChartOptionWithData(values)
