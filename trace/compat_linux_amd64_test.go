@@ -49,6 +49,12 @@ var narrow = ipctest.Register("narrow", func(c *ipctest.ChildEnv) {
 		call32(ipc, 1, set, 1, 0, low)
 	}
 	call32(ipc, 1, set, 1, 0, low+8) // EAGAIN
+	const setVal = 16
+	*(*int32)(unsafe.Pointer(&data[96])) = 7
+	call32(ipc, 3, set, 0, setVal, low+96)
+	call32(ipc, 1, set, 1, 0, low)
+	c.Say("has 8: %d", set)
+	c.Listen()
 	*(*int32)(unsafe.Pointer(&data[16])) = 5
 	call32(ipc, 11, queue, 4, 0, low+16)
 	call32(ipc, 1<<16|12, queue, 4, 0, low+16, 5)
@@ -65,7 +71,7 @@ var narrow = ipctest.Register("narrow", func(c *ipctest.ChildEnv) {
 // Calls of 32-bit programs are counted like the others.
 func TestCompat(t *testing.T) {
 	t.Parallel()
-	tr := start0(t, nil)
+	tr := start0(t, &Options{Holders: ipctest.FirstPIDNamespace()})
 	p := ipctest.Start(t, narrow, nil)
 	p.Tell("go")
 	var set, queue, segment int
@@ -77,7 +83,20 @@ func TestCompat(t *testing.T) {
 		}
 		t.Fatal(err, p.Stderr())
 	}
-	if _, err := fmt.Sscan(line, &set, &queue, &segment); err != nil {
+	if _, err := fmt.Sscanf(line, "has 8: %d", &set); err != nil {
+		t.Fatal(err)
+	}
+	if tr.maps.takers != nil {
+		a, err := tr.readAccount()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row := a.semaphores[semaphoreName{id: uint32(set)}]; row == nil || row.base != 7 || row.value() != 8 {
+			t.Errorf("the account of the set is %+v, want 7 and 1", row)
+		}
+	}
+	p.Tell("go on")
+	if _, err := fmt.Sscan(p.Line(), &set, &queue, &segment); err != nil {
 		t.Fatal(err)
 	}
 	p.Finish()
@@ -93,7 +112,7 @@ func TestCompat(t *testing.T) {
 	}
 	for want, n := range map[string]uint64{
 		fmt.Sprintf("sem:%d semget ok", set): 1, fmt.Sprintf("msg:%d msgget ok", queue): 1, fmt.Sprintf("shm:%d shmget ok", segment): 1,
-		fmt.Sprintf("sem:%d semop ok", set): 10, fmt.Sprintf("sem:%d semop EAGAIN", set): 1,
+		fmt.Sprintf("sem:%d semop ok", set): 11, fmt.Sprintf("sem:%d semctlSETVAL ok", set): 1, fmt.Sprintf("sem:%d semop EAGAIN", set): 1,
 		fmt.Sprintf("msg:%d msgsnd ok", queue): 1, fmt.Sprintf("msg:%d msgrcv ok", queue): 1,
 		fmt.Sprintf("shm:%d shmat ok", segment): 2, fmt.Sprintf("shm:%d shmdt ok", segment): 2,
 		fmt.Sprintf("shm:%d shmctlIPC_RMID ok", segment): 1, fmt.Sprintf("msg:%d msgctlIPC_RMID ok", queue): 1, fmt.Sprintf("sem:%d semctlIPC_RMID ok", set): 1,

@@ -12,8 +12,9 @@
 //		fmt.Println(c.Ref(), c.PID, c.Op, c.Result(), c.Count, c.Latency.Quantile(0.99))
 //	}
 //
-// There are three types. A [Trace] is what is attached to the kernel. A [Call] counts equal calls: those of one process on
-// one object with one result. An [Event] is a single call, for those who ask for them with [Options.Events].
+// There are four types. A [Trace] is what is attached to the kernel. A [Call] counts equal calls: those of one process on
+// one object with one result. An [Event] is a single call, for those who ask for them with [Options.Events]. A [Holder] is
+// a process that holds a semaphore.
 //
 // The counting is done in the kernel, by two small eBPF programs at the tracepoints sys_enter and sys_exit. They are
 // written as instructions and find the kernel's fields by its BTF: no compiler, no headers, no files. A trace needs Linux
@@ -28,6 +29,12 @@
 // What it costs: every system call of the machine goes through the two programs while a trace runs, and those that are no
 // System V call leave after a few instructions. BENCHMARKS.md has the figures.
 //
-// Process IDs and thread IDs are those of the initial PID namespace; user memory is read for [Options.Events] alone, and
-// then only operations, timeouts and types of messages, never what is in them.
+// Who holds a semaphore, the kernel does not know. With [Options.Holders] its programs add up what each process adds to each
+// semaphore, apart for operations with SEM_UNDO, and [Trace.Holders] says who took and did not give back. SETVAL, SETALL,
+// a removal and the end of a process count as the kernel has it. A holder is certain only if nothing is missing and the
+// sum is the value that the semaphore has.
+//
+// Process IDs and thread IDs are those of the initial PID namespace; user memory is read for [Options.Events] and
+// [Options.Holders] alone, and then only operations, values of SETALL, timeouts and types of messages, never what is in
+// them.
 package trace

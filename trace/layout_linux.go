@@ -15,7 +15,7 @@ import (
 
 // layout is where this kernel has the fields that the programs read.
 type layout struct {
-	task struct{ nsproxy, tgid, pid, leader, comm, compat field }
+	task struct{ nsproxy, tgid, pid, leader, comm, compat, started field }
 	regs struct {
 		number, sp     field
 		native, compat [6]field
@@ -46,6 +46,7 @@ func readLayout(spec *btf.Spec) (*layout, error) {
 	find(&l.task.pid, "task_struct", "pid")
 	find(&l.task.leader, "task_struct", "group_leader")
 	find(&l.task.comm, "task_struct", "comm")
+	find(&l.task.started, "task_struct", "start_boottime")
 	find(&l.task.compat, "task_struct", "thread_info/"+compatField)
 	find(&l.ipcNS, "nsproxy", "ipc_ns")
 	find(&l.inum, "ipc_namespace", "ns/inum")

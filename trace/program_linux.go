@@ -224,9 +224,7 @@ func (p *program) enter(findSegment bool) asm.Instructions {
 	if !findSegment {
 		return p.ins
 	}
-	p.ins[0] = btf.WithFuncMetadata(p.ins[0].WithSymbol("enter"), &btf.Func{Name: "enter", Linkage: btf.GlobalFunc, Type: &btf.FuncProto{
-		Return: number, Params: []btf.FuncParam{{Name: "ctx", Type: &btf.Pointer{Target: &btf.Void{}}}},
-	}})
+	p.named("enter")
 	return append(p.ins, p.segmentOf()...)
 }
 
@@ -265,6 +263,9 @@ func (p *program) leave() asm.Instructions {
 	p.result()
 	p.object()
 	p.attached()
+	if p.opts.Holders {
+		p.account()
+	}
 	if len(p.opts.Objects) > 0 {
 		p.wanted()
 	}
@@ -299,7 +300,18 @@ func (p *program) leave() asm.Instructions {
 		p.event()
 	}
 	p.exit("exit")
-	return p.ins
+	if !p.opts.Holders {
+		return p.ins
+	}
+	p.named("leave")
+	return append(p.ins, p.operation()...)
+}
+
+// named gives the program a type, which one with functions must have.
+func (p *program) named(name string) {
+	p.ins[0] = btf.WithFuncMetadata(p.ins[0].WithSymbol(name), &btf.Func{Name: name, Linkage: btf.GlobalFunc, Type: &btf.FuncProto{
+		Return: number, Params: []btf.FuncParam{{Name: "ctx", Type: &btf.Pointer{Target: &btf.Void{}}}},
+	}})
 }
 
 // took sets r9 to what is remembered of the thread, which may be 0, the stack to how long the call took, and forgets when

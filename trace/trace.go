@@ -28,6 +28,9 @@ type Options struct {
 	// Together counts the calls of all processes on all objects together, so that there are few rows, however long it runs: ID
 	// is -1 then, PID 0 and Comm "". It does not go with Events.
 	Together bool
+	// Holders keeps an account of who took from which semaphore, for [Trace.Holders]. It needs Linux 5.17 and all calls of
+	// the caller's IPC namespace: it does not go with Namespace, PID and Cgroups. It takes another 25 MiB.
+	Holders bool
 	// Rows is how many different calls can be counted, as [Call] tells them apart; those that several processors make count
 	// for each. 0 means 65,536, which take some 25 MiB.
 	Rows int

@@ -42,6 +42,9 @@ type kernelMaps struct {
 	attaches *ebpf.Map // by process and address: the segment
 	events   *ebpf.Map // nil without Options.Events
 	cgroups  *ebpf.Map // nil without Options.Cgroups
+
+	sets, semaphores, takers *ebpf.Map // the account of semaphores: nil without Options.Holders
+	known                    *ebpf.Map // whether all sets that were there have rows
 }
 
 const (
@@ -66,8 +69,11 @@ func Start(opts *Options) (*Trace, error) {
 	if o.Together && o.Events {
 		return nil, errors.New("trace: Options.Together does not go with Options.Events")
 	}
-	if o.PID != 0 && !firstPIDs() {
-		return nil, &missingError{"a process is traced by its number in the first PID namespace, and this process is in another one", nil}
+	if o.Holders && (o.PID != 0 || len(o.Cgroups) > 0 || o.Namespace != 0) {
+		return nil, errors.New("trace: Options.Holders goes with all processes of the caller's IPC namespace: without PID, Cgroups and Namespace")
+	}
+	if (o.PID != 0 || o.Holders) && !firstPIDs() {
+		return nil, &missingError{"processes have their numbers of the first PID namespace here, and this process is in another one", nil}
 	}
 	if o.Namespace == 0 {
 		var err error
@@ -131,6 +137,9 @@ func (t *Trace) attach(o *Options) error {
 		t.attached = append(t.attached, a)
 	}
 	t.start, t.clock = time.Now(), monotonic()
+	if o.Holders {
+		return t.noteSets()
+	}
 	return nil
 }
 
@@ -153,10 +162,21 @@ func (m *kernelMaps) create(o *Options) error {
 		{&m.table, ebpf.MapSpec{Name: "sysvipc_table", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: tableSize}},
 		{&m.attaches, ebpf.MapSpec{Name: "sysvipc_attach", Type: ebpf.LRUHash, KeySize: 16, ValueSize: 8, MaxEntries: attachesKept}},
 		{&m.lost, ebpf.MapSpec{Name: "sysvipc_lost", Type: ebpf.PerCPUArray, KeySize: 4, ValueSize: 8, MaxEntries: lostKinds}},
+		{&m.sets, ebpf.MapSpec{Name: "sysvipc_sets", Type: ebpf.Hash, KeySize: 4, ValueSize: setSize, MaxEntries: setRows}},
+		{&m.semaphores, ebpf.MapSpec{Name: "sysvipc_sems", Type: ebpf.Hash, KeySize: semKeyLen, ValueSize: semSize, MaxEntries: semRows}},
+		{&m.takers, ebpf.MapSpec{Name: "sysvipc_takers", Type: ebpf.Hash, KeySize: takerKeyLen, ValueSize: takerSize, MaxEntries: takerRows}},
+		{&m.known, ebpf.MapSpec{Name: "sysvipc_known", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}},
 		{&m.events, ebpf.MapSpec{Name: "sysvipc_events", Type: ebpf.RingBuf, MaxEntries: eventsMemory}},
 	} {
-		if s.spec.Type == ebpf.RingBuf && !o.Events {
-			continue
+		switch s.to {
+		case &m.events:
+			if !o.Events {
+				continue
+			}
+		case &m.sets, &m.semaphores, &m.takers, &m.known:
+			if !o.Holders {
+				continue
+			}
 		}
 		if *s.to, err = ebpf.NewMap(&s.spec); err != nil {
 			return fmt.Errorf("make the map %s: %w", s.spec.Name, err)
@@ -217,7 +237,7 @@ func (t *Trace) Close() error {
 	if t.reader != nil {
 		errs = append(errs, t.reader.Close())
 	}
-	for _, m := range []*ebpf.Map{t.maps.rows, t.maps.threads, t.maps.empty, t.maps.table, t.maps.attaches, t.maps.lost, t.maps.events, t.maps.cgroups} {
+	for _, m := range []*ebpf.Map{t.maps.rows, t.maps.threads, t.maps.empty, t.maps.table, t.maps.attaches, t.maps.lost, t.maps.events, t.maps.cgroups, t.maps.sets, t.maps.semaphores, t.maps.takers, t.maps.known} {
 		errs = append(errs, m.Close())
 	}
 	return errors.Join(errs...)

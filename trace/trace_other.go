@@ -21,6 +21,9 @@ func Start(*Options) (*Trace, error) {
 // Read returns [ErrUnsupported].
 func (*Trace) Read() (*Summary, error) { return nil, ErrUnsupported }
 
+// Holders returns [ErrUnsupported].
+func (*Trace) Holders() ([]Holder, error) { return nil, ErrUnsupported }
+
 // Next returns [ErrUnsupported].
 func (*Trace) Next(context.Context) (*Event, error) { return nil, ErrUnsupported }
 
