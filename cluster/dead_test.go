@@ -80,22 +80,6 @@ func TestSemaphoreServersClockGoesBack(t *testing.T) {
 	check(t, g.Give(soon(t)))
 }
 
-// A session that lives is not ended by anybody's clock.
-func TestSemaphoreLongHolder(t *testing.T) {
-	t.Parallel()
-	s := newSet(t, connect(t, nil), 1)
-	holder, err := connect(t, &cluster.Options{Lease: time.Second}).OpenSemaphores(soon(t), t.Name())
-	check(t, err)
-	g, err := holder.Take(soon(t), sysvipc.Add(0, -1))
-	check(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond) // beyond two leases
-	defer cancel()
-	if _, err := s.Take(ctx, sysvipc.Add(0, -1)); ctx.Err() == nil {
-		t.Errorf("another one has it, %v", err)
-	}
-	check(t, g.Give(soon(t)))
-}
-
 // What a dead session held cannot be given back at first, since the servers refuse it: waiters
 // try again.
 func TestSemaphoreReapsAgain(t *testing.T) {

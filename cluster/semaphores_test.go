@@ -138,7 +138,7 @@ func TestSemaphoreLeaseLasts(t *testing.T) {
 			}
 			granted <- next
 		}()
-		ended := lease(length, 5*length/2)
+		ended := lease(length, 7*length/2) // waiters may end it by their clocks after two
 		early := len(granted) > 0
 		err = g.Give(soon(t))
 		if err != nil && !errors.Is(err, cluster.ErrLeaseLost) {

@@ -130,13 +130,13 @@ func TestRunLosesItsLease(t *testing.T) {
 	t.Parallel()
 	ipctest.Halts(t)
 	url, dir := nats(t), t.TempDir()
-	on := []string{"run", "--cluster", url, "--name", "a", "--lease", "1s", "--grace", "0.2"}
+	on := []string{"run", "--cluster", url, "--name", "a", "--lease", "4s", "--grace", "0.2"}
 	mine := filepath.Join(dir, "mine")
 	// It ignores SIGTERM, so that it has to be killed.
 	holder := start(t, append(on, "sh", "-c", `trap "" TERM; echo $SYSVIPC_FENCING_TOKEN $$ > "$0"; while :; do sleep 1; done`, mine)...)
 	token, pid, _ := strings.Cut(appears(t, mine), " ")
 	holder.Process.Signal(syscall.SIGSTOP)
-	next := run(t, 0, append(on, "--timeout", "20s", "sh", "-c", "echo $SYSVIPC_FENCING_TOKEN")...)
+	next := run(t, 0, append(on, "--timeout", "1m", "sh", "-c", "echo $SYSVIPC_FENCING_TOKEN")...)
 	first, _ := strconv.Atoi(token)
 	second, _ := strconv.Atoi(strings.TrimSpace(next.out.String()))
 	if first == 0 || second <= first {

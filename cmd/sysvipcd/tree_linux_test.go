@@ -39,7 +39,7 @@ func TestRunEndsTheWholeTree(t *testing.T) {
 				ipctest.Halts(t)
 			}
 			dir := t.TempDir()
-			on := []string{"run", "--cluster", url, "--name", name, "--lease", "1s", "--grace", "0.2"}
+			on := []string{"run", "--cluster", url, "--name", name, "--lease", "4s", "--grace", "0.2"}
 			p := start(t, append(on, "sh", "-c", kin, "sh", dir)...)
 			pids := map[string]string{}
 			for _, who := range []string{"command", "child", "deaf", "session", "daemon"} {

@@ -163,7 +163,7 @@ func (c *Nodes) Connect(url string, opts *cluster.Options) *cluster.Conn {
 	c.T.Helper()
 	var conn *cluster.Conn
 	Eventually(c.T, "servers serve", func() (ok bool) {
-		ctx, cancel := context.WithTimeout(c.T.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(c.T.Context(), 10*time.Second)
 		defer cancel()
 		next, err := cluster.Connect(ctx, url, opts)
 		conn = next
@@ -178,7 +178,7 @@ func (c *Nodes) Leader(conn *cluster.Conn, stream string) (leader int) {
 	js, err := jetstream.New(conn.NATS())
 	Check(c.T, err)
 	Eventually(c.T, stream+" has a leader and all replicas", func() bool {
-		ctx, cancel := context.WithTimeout(c.T.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(c.T.Context(), 10*time.Second)
 		defer cancel()
 		s, err := js.Stream(ctx, stream)
 		if err != nil {
