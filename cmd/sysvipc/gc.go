@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -103,9 +105,18 @@ type collection struct {
 	cmd   *cobra.Command
 	v     *listing.View
 	doc   *output.Document
-	kept  map[inspect.Class]int
 	first error // of an object that should have gone
 	done  int
+	bytes int64 // of those that are done
+	kept  map[inspect.Class]int
+
+	going, staying []row // of the tables
+}
+
+// row is an object of a table, and what WHY says of it.
+type row struct {
+	*inspect.Object
+	why string
 }
 
 func (o *gcOptions) run(cmd *cobra.Command) error {
@@ -167,8 +178,11 @@ func (o *gcOptions) run(cmd *cobra.Command) error {
 		if endErr := c.doc.End(snap.Warnings); err == nil {
 			err = endErr
 		}
-	} else if err == nil {
-		c.summary(snap)
+	} else {
+		err = cmp.Or(err, c.write()) // what is removed is told, also if it was ended half way
+		if err == nil {
+			c.summary(snap)
+		}
 	}
 	return cmp.Or(err, c.first)
 }
@@ -191,11 +205,13 @@ func (c *collection) keep(o *inspect.Object, why string) {
 		c.add(o, "keep", why)
 		return
 	}
+	text := reasons(o)
+	if c.spared(o) == "" { // it was used while it was observed
+		text = why + "; " + text
+	}
 	switch o.Verdict.Class {
-	case inspect.Orphan, inspect.Candidate:
-		c.tell("keep", o, why+"; ")
-	case inspect.Protected, inspect.HasData:
-		c.tell("keep", o, "")
+	case inspect.Orphan, inspect.Candidate, inspect.Protected, inspect.HasData:
+		c.staying = append(c.staying, row{o, text})
 	}
 }
 
@@ -205,10 +221,87 @@ func (c *collection) add(o *inspect.Object, action, why string) {
 	c.doc.Add(&output.CollectedObject{Object: e.Published(c.v), Action: strings.ReplaceAll(action, " ", "-"), Why: output.OrNil(why)})
 }
 
-// tell writes a line about an object.
-func (c *collection) tell(action string, o *inspect.Object, why string) {
-	e := listing.Entry{Object: &o.Object, Segment: o.Segment, Set: o.Set, Queue: o.Queue}
-	fmt.Fprintf(c.cmd.OutOrStdout(), "%s %s (%s), %s: %s%s\n", action, o.Ref(), c.v.Describe(&e), o.Verdict.Class, why, terminal.Escape(strings.Join(o.Verdict.Reasons, "; ")))
+// reasons are those of the verdict in short: of an object that nobody uses any more, its last users by their pids, and not
+// the time of its last use, which IDLE says.
+func reasons(o *inspect.Object) string {
+	why := o.Verdict.Reasons
+	switch o.Verdict.Class {
+	case inspect.Orphan:
+		why = why[:1]
+	case inspect.Candidate:
+		why = why[1:2] // the first is the same for all
+	default:
+		return strings.Join(why, "; ")
+	}
+	var pids []string
+	for i := range o.Users {
+		if pid := strconv.Itoa(o.Users[i].PID); o.Users[i].Gone() && !slices.Contains(pids, pid) {
+			pids = append(pids, pid)
+		}
+	}
+	text := strings.Join(why, "; ")
+	switch {
+	case len(pids) == 1:
+		text += "; pid " + pids[0] + " has ended"
+	case len(pids) > 1:
+		text += "; pids " + strings.Join(pids, ", ") + " have ended"
+	}
+	return text
+}
+
+// write writes the tables.
+func (c *collection) write() error {
+	w := c.cmd.OutOrStdout()
+	width, _ := terminal.Size(w)
+	gone := "Would be removed:"
+	if c.yes {
+		gone = "Removed:"
+	}
+	between := ""
+	for _, part := range []struct {
+		title string
+		rows  []row
+	}{{gone, c.going}, {"Kept:", c.staying}} {
+		if len(part.rows) == 0 {
+			continue
+		}
+		t := output.NewTable(output.Left("REF"), output.Left("OWNER"), output.Right("SIZE"), output.Right("IDLE"), output.Left("CLASS"), output.Left("WHY"))
+		t.Wrap(width)
+		for _, r := range part.rows {
+			t.Add(r.Ref())
+			t.Add(c.v.Users.Text(r.UID))
+			t.Add(c.size(r.Object))
+			t.Add(arg.FormatAge(max(0, int64(c.v.Now.Sub(r.LastUse())/time.Second))))
+			t.Add(string(r.Verdict.Class))
+			t.Add(terminal.Escape(r.why))
+		}
+		if _, err := fmt.Fprintln(w, between+part.title); err != nil {
+			return err
+		}
+		if err := t.Write(w); err != nil {
+			return err
+		}
+		between = "\n"
+	}
+	return nil
+}
+
+// size is that of a segment or of a queue's messages in bytes, and of a set in semaphores.
+func (c *collection) size(o *inspect.Object) string {
+	if o.Set != nil {
+		return fmt.Sprintf("%d sem", o.Set.Len)
+	}
+	return arg.FormatSize(sizeOf(o))
+}
+
+func sizeOf(o *inspect.Object) int64 {
+	switch {
+	case o.Segment != nil:
+		return o.Segment.Size
+	case o.Queue != nil:
+		return int64(o.Queue.Bytes)
+	}
+	return 0
 }
 
 // remove removes objects, or tells that it would.
@@ -238,10 +331,11 @@ func (c *collection) remove(doomed []*inspect.Object) error {
 
 func (c *collection) removed(what string, o *inspect.Object) {
 	c.done++
+	c.bytes += sizeOf(o)
 	if c.doc != nil {
 		c.add(o, what, "")
 	} else {
-		c.tell(what, o, "")
+		c.going = append(c.going, row{o, reasons(o)})
 	}
 }
 
@@ -253,7 +347,7 @@ func (c *collection) failed(o *inspect.Object, err error) {
 		if c.doc != nil {
 			c.add(o, "keep", cli.Text(err))
 		} else {
-			fmt.Fprintf(c.cmd.OutOrStdout(), "keep %s: %s\n", o.Ref(), cli.Text(err))
+			c.staying = append(c.staying, row{o, cli.Text(err)})
 		}
 		return
 	}
@@ -267,24 +361,34 @@ func (c *collection) failed(o *inspect.Object, err error) {
 
 // summary says in one line what came of it.
 func (c *collection) summary(snap *inspect.Snapshot) {
-	what := "would be removed (--yes removes)"
+	sum := plural.Of(c.done, "object") + " would be removed"
 	if c.yes {
-		what = "removed"
-		if c.done > 0 && !c.gcOptions.removal.None {
-			what += " (saved: sysvipc undo brings them back)"
-		}
+		sum = plural.Of(c.done, "object") + " removed"
+	}
+	if c.bytes > 0 {
+		sum += ", " + arg.FormatSize(c.bytes)
+	}
+	switch {
+	case !c.yes:
+		sum += " (--yes removes)"
+	case c.done > 0 && !c.gcOptions.removal.None:
+		sum += " (saved: sysvipc undo brings them back)"
 	}
 	kept := []string{}
 	for _, class := range []inspect.Class{inspect.InUse, inspect.Protected, inspect.Unknown, inspect.HasData, inspect.Orphan, inspect.Candidate} {
 		if n := c.kept[class]; n > 0 {
-			kept = append(kept, fmt.Sprintf("%d %s", n, class))
+			text := fmt.Sprintf("%d %s", n, class)
+			if class == inspect.Candidate && len(c.include) == 0 {
+				text += " (--include candidate removes)"
+			}
+			kept = append(kept, text)
 		}
 	}
 	if len(kept) == 0 {
 		kept = []string{"none"}
 	}
 	w := c.cmd.ErrOrStderr()
-	fmt.Fprintf(w, "%s %s; kept: %s\n", plural.Of(c.done, "object"), what, strings.Join(kept, ", "))
+	fmt.Fprintf(w, "%s; kept: %s\n", sum, strings.Join(kept, ", "))
 	if c.kept[inspect.Unknown] > 0 && !snap.Complete {
 		fmt.Fprintln(w, "sysvipc: not all users can be seen: "+terminal.Escape(strings.Join(snap.Warnings, "; ")))
 	}

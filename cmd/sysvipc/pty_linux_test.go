@@ -12,11 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// withTerminal runs a program whose standard output is a terminal.
+// withTerminal runs a program whose standard output is a terminal of 80 columns.
 func withTerminal(ts *testscript.TestScript, neg bool, args []string) {
 	ours, theirs, err := openTerminal()
 	ts.Check(err)
 	defer ours.Close()
+	ts.Check(unix.IoctlSetWinsize(int(ours.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 80, Row: 24}))
 	path := ""
 	for _, dir := range strings.Split(ts.Getenv("PATH"), ":") {
 		if _, err := os.Stat(dir + "/" + args[0]); err == nil {

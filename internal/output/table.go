@@ -2,6 +2,7 @@ package output
 
 import (
 	"bufio"
+	"bytes"
 	"io"
 	"unicode/utf8"
 )
@@ -13,6 +14,7 @@ type Table struct {
 	text    []byte
 	ends    []uint32 // of the cells in text, row by row, heads first
 	widths  []int
+	wrap    int
 }
 
 // Column is one of a table.
@@ -50,11 +52,19 @@ func (t *Table) AddFunc(cell func(dst []byte) []byte) {
 	t.ends = append(t.ends, uint32(len(t.text)))
 }
 
+// Wrap has [Table.Write] break the cells of the last column at spaces, so that no line is wider than this where that
+// leaves the column 20 characters. 0 breaks none.
+func (t *Table) Wrap(width int) { t.wrap = width }
+
 // Write writes all rows, with two spaces between columns and none at the end of a line.
 func (t *Table) Write(w io.Writer) error {
 	out := bufio.NewWriterSize(w, 32<<10)
 	start := uint32(0)
-	owed := 0 // spaces that are written only if something follows
+	owed := 0   // spaces that are written only if something follows
+	indent := 0 // of the last column
+	for _, w := range t.widths[:len(t.widths)-1] {
+		indent += w + 2
+	}
 	for i, end := range t.ends {
 		cell := t.text[start:end]
 		start = end
@@ -67,6 +77,12 @@ func (t *Table) Write(w io.Writer) error {
 		if len(cell) > 0 {
 			pad(out, owed)
 			owed = 0
+			for room := t.wrap - indent; column == len(t.widths)-1 && room >= leastWrapped && utf8.RuneCount(cell) > room; pad(out, indent) {
+				var first []byte
+				first, cell = breakAt(cell, room)
+				out.Write(first)
+				out.WriteByte('\n')
+			}
 			out.Write(cell)
 		}
 		owed += gap + 2
@@ -76,6 +92,23 @@ func (t *Table) Write(w io.Writer) error {
 		}
 	}
 	return out.Flush()
+}
+
+// leastWrapped is how many characters of the last column are worth a line.
+const leastWrapped = 20
+
+// breakAt breaks a text that is longer than room characters at the last space that leaves no more than that before it, or in
+// the midst of a word.
+func breakAt(text []byte, room int) (first, rest []byte) {
+	end := 0
+	for range room {
+		_, n := utf8.DecodeRune(text[end:])
+		end += n
+	}
+	if space := bytes.LastIndexByte(text[:end+1], ' '); space > 0 {
+		return text[:space], text[space+1:]
+	}
+	return text[:end], text[end:]
 }
 
 const blanks = "                                                                "
