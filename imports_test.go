@@ -39,6 +39,8 @@ var rooms = []room{
 	{path: "internal/plural", why: "numbers with their nouns, for what inspect and the commands say: it knows nobody"},
 	{path: "internal/cli", why: "what both commands share: what the tour has, too, is without cobra", rooms: []string{"."}, modules: []string{xsys}},
 	{path: "internal/cli/flags", why: "flags of both commands", rooms: []string{"internal/cli"}, modules: []string{cobra}},
+	{path: "internal/cli/help", why: "help of both commands: it knows their verbs by cobra alone", modules: []string{cobra}},
+	{path: "internal/cli/help/helptest", why: "checks the help of both commands, and makes their man pages", rooms: []string{"internal/cli/help"}, modules: []string{cobra}, program: true, tests: true},
 	{path: "internal/cli/ref", why: "REFs of both commands, and their flags", rooms: []string{".", "inspect", "internal/cli", "internal/cli/flags", "internal/plural"}, modules: []string{cobra}},
 	{path: ".", why: "policy over the kernel's words", rooms: []string{"internal/sysv"}, modules: []string{xsys}},
 	{path: "shared", why: "lives in a segment; who imports it gains no other dependency", rooms: []string{".", "shared/internal/structure", "shared/internal/core", "shared/shape", "shared/dynamic"}, modules: []string{xsys}},
@@ -57,7 +59,7 @@ var rooms = []room{
 	{
 		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS and Prometheus; plots cost 0.2 ms of its start",
 		rooms: []string{
-			".", "shared", "shared/dynamic", "shared/shape", "inspect", "trace", "internal/plural", "internal/cli", "internal/cli/flags", "internal/cli/ref", "internal/output", "internal/history",
+			".", "shared", "shared/dynamic", "shared/shape", "inspect", "trace", "internal/plural", "internal/cli", "internal/cli/flags", "internal/cli/help", "internal/cli/ref", "internal/output", "internal/history",
 			"cmd/sysvipc/internal/archive", "cmd/sysvipc/internal/bench", "cmd/sysvipc/internal/demo", "cmd/sysvipc/internal/foreign", "cmd/sysvipc/internal/run", "cmd/sysvipc/internal/segread", "cmd/sysvipc/internal/top",
 		}, modules: []string{xsys, cobra, terminal}, program: true,
 	},
@@ -70,7 +72,7 @@ var rooms = []room{
 	{path: "cmd/sysvipc/internal/top", why: "the live view: what it shows comes by its Machine", rooms: []string{".", "inspect", "internal/plural"}, modules: []string{xsys, terminal, ansi}, program: true},
 	{
 		path: "cmd/sysvipcd", why: "the daemon, which carries NATS and Prometheus by cluster and dashboard",
-		rooms: []string{".", "inspect", "cluster", "cluster/bridge", "dashboard", "trace", "internal/history", "internal/cli", "internal/cli/flags", "internal/cli/ref", "internal/output"}, modules: []string{xsys, cobra, yaml}, program: true,
+		rooms: []string{".", "inspect", "cluster", "cluster/bridge", "dashboard", "trace", "internal/history", "internal/cli", "internal/cli/flags", "internal/cli/help", "internal/cli/ref", "internal/output"}, modules: []string{xsys, cobra, yaml}, program: true,
 	},
 	{path: "examples", why: "programs to read and to begin with: they use what users use", rooms: []string{".", "shared"}, program: true},
 	{path: "internal/ipctest", why: "serves the tests of every room, so it can import none of them", modules: []string{xsys}, program: true, tests: true},
