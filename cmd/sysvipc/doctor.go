@@ -34,9 +34,11 @@ func newDoctorCommand() *cobra.Command {
 the machine, and which command mends it:
 
   limits of which 80 % are used, and which error comes when all is
-  queues that are full; receivers that wait beside messages of other types; deadlocks
+  queues that are full; receivers that wait beside messages of other types
+  deadlocks
   threads that wait for a process that has ended and took without undo
-  processes that use a removed segment, and others that use a new one with its key
+  processes that use a removed segment, beside others that use a new one
+  with its key
   objects that everybody may write
   objects that nobody uses any more, and the sets of a server that was killed
   RemoveIPC of systemd-logind, which removes the objects of users who log out

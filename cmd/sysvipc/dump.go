@@ -45,9 +45,9 @@ func newDumpCommand() *cobra.Command {
 with their bytes, semaphore sets with their values, queues with their messages in order;
 and of each its ID, key, mode and owner. "sysvipc restore" makes them again.
 
-The file is packed and has checksums. It gets its name when it is whole and on the disk;
-until then, what had that name stays, also if there is nothing to save (exit code 5). Only its owner may read it. With - as FILE the dump
-goes to standard output. Memory that nobody has touched takes no room in it.
+The file is packed, has checksums, and only its owner may read it. It gets its name when it
+is whole and on the disk; until then, what had that name stays, also if there is nothing
+to save (exit code 5). Memory that nobody has touched takes no room in it.
 
 Looking changes nothing, except for segments that nobody has attached, or whose users'
 memory this user may not read: these are attached for a moment, read-only, and the kernel

@@ -44,41 +44,28 @@ func newGcCommand() *cobra.Command {
 		GroupID: verb.GroupChange,
 		Short:   "Find objects that nobody uses any more, and remove them",
 		Long: `Find the objects that nobody uses any more. Without --yes it only tells what it would
-remove, and why; with --yes it removes that. The first row that holds for an object
-decides:
+remove; with --yes it removes that. The first row that holds for an object decides, and
+"sysvipc explain REF" has the whole evidence:
 
-  in-use      a segment is attached; or a thread waits on a set or queue, or the last
-              process that operated on it, sent or received is alive
-  protected   it belongs to a known product, whose own tool is named: PostgreSQL,
-              Oracle, IBM MQ, SAP, DB2, Informix, device-mapper, NTP clocks …
-  unknown     this user cannot see who uses a set or queue
-  has-data    a queue has messages: read them first (see "sysvipc msg drain")
-  unknown     the creator or the last user of a segment is alive, or cannot be seen
-  unknown     it was used less than --min-age ago
-  orphan      a segment with a key: removed
-  orphan      a segment without a key, whose owner has no process: removed
-  orphan      a set or queue without a key, whose owner has no process: removed
-  candidate   any other object: removed only with --include candidate
+  in-use     a segment is attached; a set or queue has waiters or a living user
+  protected  it belongs to a product with a tool of its own, such as PostgreSQL
+  unknown    not all can be seen that may use a set or queue
+  has-data   a queue has messages: read them first (see "sysvipc msg drain")
+  unknown    the creator or last user of a segment lives, or cannot be seen
+  unknown    it was used less than --min-age ago
+  orphan     a segment with a key; any without one whose owner has no process
+  candidate  any other object: removed only with --include candidate
 
-What is removed is saved first, to one file for each run in /var/lib/sysvipc/removed (for
-others than root in ~/.local/state/sysvipc/removed, or as XDG_STATE_HOME or SYSVIPC_STATE
-say), and "sysvipc undo" brings it back. Files older than --keep, and the oldest of those
-that are larger together, are removed then. What cannot be saved is kept.
+What is removed is saved first, in /var/lib/sysvipc/removed (for others than root in
+~/.local/state/sysvipc/removed, or as XDG_STATE_HOME or SYSVIPC_STATE say), and
+"sysvipc undo" brings it back. What cannot be saved, or is used meanwhile, is kept. So is
+what has the pid of a living process, also one that started later: the clock may be set.
 
---observe traces all calls for a time first, as "sysvipc trace" does, and keeps each object
-that a process used meanwhile: a set that is used once a minute is nobody's by what the
-kernel notes as soon as its last user has ended. It needs what "sysvipc trace" needs, and
-does not wait where there is nothing to remove.
-
-After that each object is looked at again: one that was used meanwhile stays. A
-pid whose process started later than the time that the kernel noted is no evidence, since
-the clock may have been set: the object is unknown, unless a thread of the kernel has
-the pid. What is in use, protected, unknown or has data is never removed;
-"sysvipc rm" can remove single objects.`,
+--observe traces all calls for a time first, and keeps what a process used meanwhile, such
+as a set that is used once a minute. It needs what "sysvipc trace" needs.`,
 		Example: `  sysvipc gc
   sysvipc gc --observe 5m --include candidate
-  sysvipc gc --owner apache --min-age 1d
-  sysvipc gc --yes && sysvipc undo
+  sysvipc gc --owner apache --min-age 1d --yes
   sysvipc gc --yes --include candidate --backup ipc.sysv -o json`,
 		Args:              verb.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -179,7 +166,7 @@ func (o *gcOptions) run(cmd *cobra.Command) error {
 			err = endErr
 		}
 	} else {
-		err = cmp.Or(err, c.write()) // what is removed is told, also if it was ended half way
+		err = cmp.Or(err, c.write()) // also after a run that was ended half way
 		if err == nil {
 			c.summary(snap)
 		}

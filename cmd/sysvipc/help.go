@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,50 +42,5 @@ func newHelpCommand() *cobra.Command {
 			about.InitDefaultHelpFlag()
 			return about.Help()
 		},
-	}
-}
-
-// writeUsage writes how a verb is used: what its help has below the explanation. It is
-// cobra's own, without a second line of usage for verbs that only have verbs.
-func writeUsage(cmd *cobra.Command) error {
-	w := cmd.OutOrStderr()
-	var b strings.Builder
-	fmt.Fprintf(&b, "Usage:\n  %s\n", cmd.UseLine())
-	if len(cmd.Aliases) > 0 {
-		fmt.Fprintf(&b, "\nAliases:\n  %s\n", cmd.NameAndAliases())
-	}
-	if cmd.Example != "" {
-		fmt.Fprintf(&b, "\nExamples:\n%s\n", cmd.Example)
-	}
-	groups := cmd.Groups()
-	if len(groups) == 0 {
-		groups = []*cobra.Group{{Title: "Verbs:"}}
-	}
-	for _, group := range groups {
-		listCommands(&b, cmd, group.Title, func(sub *cobra.Command) bool {
-			return sub.IsAvailableCommand() && sub.GroupID == group.ID
-		})
-	}
-	listCommands(&b, cmd, "Topics of help:", (*cobra.Command).IsAdditionalHelpTopicCommand)
-	if cmd.HasAvailableLocalFlags() {
-		fmt.Fprintf(&b, "\nFlags:\n%s\n", strings.TrimRight(cmd.LocalFlags().FlagUsages(), " \n"))
-	}
-	if cmd.HasAvailableSubCommands() {
-		fmt.Fprintf(&b, "\n\"%s VERB --help\" explains a verb.\n", cmd.CommandPath())
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-func listCommands(b *strings.Builder, cmd *cobra.Command, title string, which func(*cobra.Command) bool) {
-	for _, sub := range cmd.Commands() {
-		if !which(sub) {
-			continue
-		}
-		if title != "" {
-			fmt.Fprintf(b, "\n%s\n", title)
-			title = ""
-		}
-		fmt.Fprintf(b, "  %-*s %s\n", sub.NamePadding(), sub.Name(), sub.Short)
 	}
 }

@@ -44,8 +44,8 @@ and the exit code is that of the first failure.
 What is in use is refused (exit code 5) unless --force is given:
   a segment that is attached;
   a semaphore set with waiters, or whose last user is alive;
-  a queue with messages, one on which a process is seen to wait, or whose last sender
-  or receiver is alive;
+  a queue with messages, one on which a process is seen to wait, or whose last
+  sender or receiver is alive;
   what belongs to a product with a tool of its own, such as PostgreSQL.
 What cannot be seen is refused, too (exit code 4): a set that this user may not read, and
 a queue if not all threads can be seen that may wait on it. Only root sees those of other

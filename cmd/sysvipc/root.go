@@ -17,6 +17,7 @@ import (
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/shm"
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/verb"
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/help"
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 )
 
@@ -126,7 +127,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 		&cobra.Group{ID: verb.GroupOther, Title: "Other:"},
 	)
 	root.SetHelpCommand(newHelpCommand())
-	root.SetUsageFunc(writeUsage)
+	help.Use(root)
 	root.SetCompletionCommandGroupID(verb.GroupOther)
 	root.AddCommand(inNamespaces(namespace.Itself, newLsCommand(), newTraceCommand(), newNsCommand(), newDoctorCommand())...)
 	root.AddCommand(inNamespaces(

@@ -30,30 +30,24 @@ func runCommand(do func(context.Context, *run.Config) error) *cobra.Command {
 		Long: `Wait until fewer than K commands run under this name on this machine, and then become
 CMD. K is 1, which makes the name a lock, unless --slots says otherwise.
 
-No supervisor stays: CMD has the pid that run had, gets its signals itself, and its
-exit code is the exit code. The slot is free again when CMD ends, however it ends,
-kill -9 too: the kernel sees to it (SEM_UNDO).
+No supervisor stays: CMD has the pid that run had, and gets its signals itself. The slot is
+free again when CMD ends, however it ends, kill -9 too: the kernel sees to it (SEM_UNDO).
 
-CMD holds the slot; its children do not. A CMD that puts itself into the background
-frees it at once, and so does one that leaves the IPC namespace (unshare --ipc). CMD
-finds the number of its slot, from 1 on, in the environment: ` + run.SlotVariable + `.
+CMD holds the slot; its children do not. A CMD that puts itself into the background, or
+leaves the IPC namespace (unshare --ipc), frees it at once. ` + run.SlotVariable + ` in its
+environment is the number of its slot, from 1 on.
 
-Go resets signals when it starts. Of those that run was started to ignore, CMD inherits
-SIGHUP (nohup), SIGINT, SIGTSTP, SIGTTIN, SIGTTOU and SIGCONT; all others, SIGQUIT,
-SIGTERM and SIGPIPE among them, have their default effect in CMD. To ignore one of them:
-"-- env --ignore-signal=PIPE CMD". A blocked SIGHUP, SIGINT, SIGQUIT, SIGTERM or SIGCHLD
-is unblocked.
+Of the signals that run was started to ignore, CMD ignores SIGHUP (nohup), SIGINT, SIGTSTP,
+SIGTTIN, SIGTTOU and SIGCONT; all others have their default effect, unless CMD is
+"env --ignore-signal=PIPE CMD". SIGHUP, SIGINT, SIGQUIT, SIGTERM and SIGCHLD are unblocked.
 
-The name stands for the semaphore set sem:name=run/NAME, which stays until it is
-removed: "sysvipc rm sem:name=run/NAME". Commands of one user share it; if it is made
-with --mode 0660, those of the group, too, and with 0666 those of all users.
-Any user can be the first to make it. So one that was made by a user whom --mode does not
-let in is refused, unless that is root or --owner.
+The name stands for the set sem:name=run/NAME, which stays until "sysvipc rm" removes it.
+Commands of one user share it; if it is made with --mode 0660, those of the group, too, and
+with 0666 those of all users. Any user can be the first to make it. So one that was made by
+a user whom --mode does not let in is refused, unless that is root or --owner.
 
-If no slot is free in time, the holders are named: process, user, since when.
-
-Exit codes: those of CMD; 6, or -E CODE, if no slot was free in time; 125 if run itself
-failed; 126 if CMD cannot be executed; 127 if it is not found; 2 for wrong usage.`,
+If no slot is free in time, the holders are named. Exit codes: those of CMD; 6, or -E CODE,
+if no slot was free in time; 125 if run itself failed; 126 if CMD cannot be executed; 127 if it is not found; 2 for wrong usage.`,
 		Example: `  sysvipc run --name backup --nowait -- rsync -a /srv /backup
   sysvipc run --name link --slots 2 -- cc -o prog *.o
   sysvipc run --name db --timeout 30s -E 75 -- ./migrate`,

@@ -50,15 +50,14 @@ Looking changes nothing: no field of any object, and nothing is attached. The by
 segment are shown where they can be read through a process that has it attached, which
 needs root, or leave to trace that process.
 
-The view is read-only. "u" unlocks it; then "d" removes the selected object after a
-question, and refuses what "sysvipc rm" refuses; "sysvipc undo" brings it back.
+The view is read-only. "u" unlocks it; then "d" asks, and removes the selected object if
+"sysvipc rm" would; "sysvipc undo" brings it back.
 
 The rows on the screen are new at every interval. A look at everything reads all of /proc,
 and is taken as often as 3 % of one processor allow: on most machines every time.
 
 The colours are those of the terminal, and NO_COLOR turns them off. --once prints one
-frame, as wide and high as the terminal; elsewhere COLUMNS and LINES say how large it is,
-or it has 80 columns and 24 lines.
+frame, as large as the terminal, or as COLUMNS and LINES say, or of 80 columns.
 
 --at prints what "sysvipcd serve --history FILE" has seen at a time instead: the totals,
 and what happened until then.`,

@@ -7,13 +7,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/cmd/sysvipc/internal/listing"
+	"github.com/sysvipc/sysvipc/internal/cli/help"
 )
 
 // newTopics returns the pages of help that are about no verb.
 func newTopics() []*cobra.Command {
 	formats := &cobra.Command{Use: "formats", Short: "The columns, and the shape of JSON", Long: helpFormats}
 	formats.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
-		fmt.Fprint(cmd.OutOrStdout(), helpFormats, "\n\nThe columns:\n", columnHelp())
+		fmt.Fprint(cmd.OutOrStdout(), help.Fill(helpFormats+"\n\nThe columns:\n"+columnHelp()))
 	})
 	return []*cobra.Command{
 		{Use: "ref", Short: "How to name an object", Long: helpRef},
@@ -26,7 +27,7 @@ func newTopics() []*cobra.Command {
 func columnHelp() string {
 	var b strings.Builder
 	for _, c := range listing.Columns {
-		fmt.Fprintf(&b, "  %-10s %s\n", c.Name, c.Help)
+		fmt.Fprintf(&b, "  %-12s  %s\n", c.Name, c.Help)
 	}
 	return b.String()
 }
@@ -92,6 +93,7 @@ sources of sysvipc is its JSON Schema: "#/$defs/ls" is the document of ls.
             sem get)
   waits     a list of blocked threads instead (waits)
   namespaces, findings   lists instead (ns; doctor)
+  processes  a list of processes instead (who pid:N)
   messages  a list of messages instead (msg recv, msg peek)
   limits    a list of limits instead (limits)
   regions   a list of regions instead (region ls, region show)
@@ -131,6 +133,11 @@ receive), "what" (the same in words), "since", "seconds", "timeout", "holders" (
 of a probable deadlock) and "unknown"; on a set "semnum" and "ops", a list of operations
 with "semnum", "delta", "undo" and "nowait"; on a queue "msgtype" (as
 in msgrcv(2)), "except", "size", "stuck" and "types_on_queue".
+
+A process of "who pid:N" has "pid", "comm", "alive", "uid",
+"ns" (of its objects), "container", "unit", "uses" (objects with its "role" and the other
+fields of a user), "holds" (objects with "why", and "waiters", the pids that wait because of
+it), "waits" and "unknown".
 
 A namespace has "ns", "own", "processes", "pids", "mounts", "descriptors", "path",
 "container", "segments", "sets", "queues" and "unknown". A finding has "check",

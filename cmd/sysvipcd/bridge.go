@@ -28,7 +28,7 @@ type bridgeFlags struct {
 func newBridgeCommand() *cobra.Command {
 	b := &bridgeFlags{joint: joint{window: usualWindow}, stats: arg.Duration{D: time.Minute, Given: true}}
 	cmd := &cobra.Command{
-		Use:   "bridge --queue REF --subject S --send|--recv|--both|--config FILE --nats URL|--embedded [DIR]",
+		Use:   "bridge --queue REF --subject S --send|--recv|--both --nats URL",
 		Short: "Join a message queue of this machine to one of the cluster",
 		Long: `Carry messages between a kernel queue of this machine and the queue S of a NATS cluster,
 so that programs that know only their kernel queue can be on several machines. Types, the
@@ -62,10 +62,13 @@ SIGTERM and Ctrl-C finish what was begun; the exit code is then 0. That takes so
 the servers are away, and up to 10 s if they hang: what they did not acknowledge stays on
 its queue and in the journal, and the next bridge goes on with it. A second signal ends it
 at once.`,
-		Example: `  sysvipcd bridge --queue msg:name=orders --subject orders --send --embedded --listen :4222
-  sysvipcd bridge --queue msg:key=0x4d2 --subject orders --recv --nats nats://first:4222
-  sysvipcd bridge --config /etc/sysvipc/bridges.yaml --nats nats://a,nats://b,nats://c --http 127.0.0.1:9766
-  sysvipcd bridge --queue msg:ftok=/srv/app:R --subject app --both --type 1 --nats nats://a,nats://b,nats://c`,
+		Example: `  sysvipcd bridge --queue msg:name=orders --subject orders --send \
+    --embedded --listen :4222
+  sysvipcd bridge --queue msg:key=0x4d2 --subject orders --recv \
+    --nats nats://first:4222
+  sysvipcd bridge --config /etc/sysvipc/bridges.yaml --nats nats://a,nats://b
+  sysvipcd bridge --queue msg:ftok=/srv/app:R --subject app --both --type 1 \
+    --nats nats://a,nats://b,nats://c`,
 		DisableFlagsInUseLine: true,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && b.embedded { // as in: --embedded DIR

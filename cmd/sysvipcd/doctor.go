@@ -26,12 +26,15 @@ func newDoctorCommand() *cobra.Command {
 		Long: `Tell what is wrong with the servers and with what they keep:
 
   servers that are away, or of different versions
-  objects that fewer than 3 servers of a cluster keep, and replicas that are away or behind
+  objects that fewer than 3 servers of a cluster keep
+  replicas that are away or behind
   limits of the account of which 80 % are used
   what the account does not let this client do
   clocks that are more than 2 s away from this machine's
-  queues that are nearly full, and those with messages that nobody drains for 10 minutes
-  with --monitor, servers that force nothing to their disks for a while (sync_interval)
+  queues that are nearly full
+  queues with messages that nobody drains for 10 minutes
+  with --monitor, servers that force nothing to their disks for a while
+  (sync_interval)
 
 Clients are not shown sync_interval: --monitor is the URL of a server's monitoring port, and can be
 repeated. Nothing is changed, and nothing is mended without you. The exit code is 0 whatever is

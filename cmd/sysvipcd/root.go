@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysvipc/sysvipc/internal/cli"
+	"github.com/sysvipc/sysvipc/internal/cli/help"
 	"github.com/sysvipc/sysvipc/internal/output"
 )
 
@@ -22,8 +23,9 @@ func newRoot() *cobra.Command {
 machines (bridge), runs commands under a lock that several machines share (run), and looks after what
 a cluster keeps (ls, show, waits, rm, doctor). All but serve need NATS servers with JetStream, from version 2.12; a
 bridge can bring one (--embedded).`,
-		SilenceUsage: true, SilenceErrors: true,
+		SilenceUsage: true, SilenceErrors: true, DisableFlagsInUseLine: true,
 	}
+	help.Use(root)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newBridgeCommand(), newRunCommand(), newServeCommand(), newLsCommand(), newShowCommand(), newWaitsCommand(), newRmCommand(), newDoctorCommand(), newVersionCommand())
 	root.Version = output.BuiltVersion("sysvipcd").String()

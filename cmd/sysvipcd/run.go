@@ -69,7 +69,8 @@ The name stands for the semaphore set "run/NAME" of the cluster.
 Exit codes: those of CMD; 6, or -E CODE, if no slot was free in time; 125 if run itself
 failed or lost the lease; 126 if CMD cannot be executed; 127 if it is not found; 2 for
 wrong usage.`,
-		Example: `  sysvipcd run --cluster nats://a,nats://b,nats://c --name nightly --nowait -- ./report
+		Example: `  sysvipcd run --cluster nats://a,nats://b,nats://c --name nightly \
+    --nowait -- ./report
   sysvipcd run --cluster nats://a --name build --slots 4 --timeout 1h -- make`,
 		DisableFlagsInUseLine: true,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -65,7 +65,8 @@ needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, and with --namespaces CAP_SYS_ADMI
 		Example: `  sysvipcd serve
   sysvipcd serve --listen unix:/run/sysvipcd.sock
   sysvipcd serve --object msg --object shm:name=prices
-  sysvipcd serve --listen :9765 --host db1.example.com --tls-cert c.pem --tls-key k.pem --token-file token`,
+  sysvipcd serve --listen :9765 --host db1.example.com \
+    --tls-cert c.pem --tls-key k.pem --token-file token`,
 		DisableFlagsInUseLine: true,
 		Args:                  cobra.NoArgs,
 		RunE:                  func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
