@@ -15,7 +15,7 @@ func newHelpCommand() *cobra.Command {
 		Use:     "help [VERB…]",
 		GroupID: verb.GroupOther,
 		Short:   "Explain a verb or a topic",
-		Long:    `Explain a verb, as --help behind it does, or a topic: ref, filter or formats.`,
+		Long:    `Explain a verb, as --help behind it does, or a topic: ref, filter, formats or from-ipcs.`,
 		Example: `  sysvipc help msg send
   sysvipc help filter`,
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {

@@ -20,6 +20,7 @@ func newTopics() []*cobra.Command {
 		{Use: "ref", Short: "How to name an object", Long: helpRef},
 		{Use: "filter", Short: "Conditions for ls --filter", Long: helpFilter},
 		formats,
+		{Use: "from-ipcs", Short: "What to write instead of ipcs, ipcrm, ipcmk, lsipc and flock", Long: helpFromIpcs},
 	}
 }
 
@@ -49,6 +50,38 @@ needs CAP_SYS_ADMIN (exit code 4 without).
 
 Verbs that take several REFs also take - for those on standard input, one on each line,
 as "sysvipc ls -o name" writes them.`
+
+const helpFromIpcs = `What to write instead of the commands of util-linux. The objects are the same ones: both
+can be used side by side.
+
+  ipcs, ipcs -m, -s, -q         sysvipc ls, ls shm, ls sem, ls msg
+  ipcs -m -i 5, lsipc -m -i 5   sysvipc show shm:5
+  ipcs -p                       sysvipc ls -O ref,cpid,lpid; sysvipc who shm:5
+  ipcs -t                       sysvipc ls -O ref,changed,attached,detached,operated
+  ipcs -c                       sysvipc ls -O ref,owner,group,cuid,cgid
+  ipcs -l, ipcs -u, lsipc       sysvipc limits
+  lsipc -m -J, -e, -r           sysvipc ls shm -o json, jsonl, csv
+  lsipc -m -o KEY,SIZE -b       sysvipc ls shm -O key,size --bytes
+  ipcs -m | awk '$6 == 0'       sysvipc ls shm --filter 'nattch=0'
+  watch ipcs                    sysvipc top, sysvipc watch
+
+  ipcrm -m 5, -s 5, -q 5        sysvipc rm shm:5, rm sem:5, rm msg:5
+  ipcrm -M 0x4d2                sysvipc rm shm:key=0x4d2
+  ipcrm -a                      sysvipc ls -o name | sysvipc rm --force -
+  ipcs -s | awk … | xargs ipcrm sysvipc gc, then sysvipc gc --yes
+  ipcmk -M 10M                  sysvipc mk shm --size 10M
+  ipcmk -S 3                    sysvipc mk sem --nsems 3, or --init 1,0,0
+  ipcmk -Q -p 0660              sysvipc mk msg --mode 0660
+
+  flock FILE CMD                sysvipc run --name NAME -- CMD
+  flock -n FILE CMD             sysvipc run --name NAME --nowait -- CMD
+  flock -w 5 -E 75 FILE CMD     sysvipc run --name NAME --timeout 5s -E 75 -- CMD
+  sem --fg --id x -j 4 CMD      sysvipc run --name x --slots 4 -- CMD
+
+"rm" refuses what is in use (exit code 5) unless --force is given, and saves what it
+removes: "sysvipc undo" brings it back. "mk" has mode 0600, where ipcmk has 0644.
+
+docs/migrate.md in the sources of sysvipc has the same for Perl, Python, PHP and Go.`
 
 const helpFilter = `A filter is made of comparisons, with && (and), || (or), ! (not) and parentheses:
 
