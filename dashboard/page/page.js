@@ -15,7 +15,8 @@ const clean = (s) => s.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => "\\u" + c.codePoi
 // New children of a box, which keeps its focus. If they say the same as the old ones, those stay, with what is selected in them.
 function renew(box, ...kids) {
   const now = el("div", "", ...kids);
-  if (now.innerHTML === box.innerHTML) return;
+  const old = [...box.childNodes];
+  if (old.length === now.childNodes.length && old.every((k, i) => k.isEqualNode(now.childNodes[i]))) return;
   const all = () => [...box.querySelectorAll("button, summary")], at = all().indexOf(document.activeElement);
   box.replaceChildren(...now.childNodes);
   if (at >= 0 && all()[at]) all()[at].focus({ preventScroll: true });
