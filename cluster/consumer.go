@@ -149,7 +149,7 @@ func (c *consumer) ask(n int, wait time.Duration) error {
 	}
 	c.behind = max(c.behind-n, 0) // these come first
 	c.left, c.until, c.asked = n, time.Now().Add(patience), c.q.clock()
-	return c.q.conn.nc.PublishRequest(c.q.conn.api+"CONSUMER.MSG.NEXT."+c.q.stream+"."+c.name, c.sub.Subject, text)
+	return c.q.conn.nc.PublishRequest(c.next(), c.sub.Subject, text)
 }
 
 // settled reports whether it is known since then what of this type comes first: that is here, or
@@ -158,9 +158,16 @@ func (c *consumer) settled(since uint64) bool {
 	return len(c.items) > 0 || c.waits() || c.empty > since && c.empty > c.wrote
 }
 
+// next is where it asks for messages.
+func (c *consumer) next() string {
+	return c.q.conn.api + "CONSUMER.MSG.NEXT." + c.q.stream + "." + c.name
+}
+
 // settle waits until it is settled.
 func (c *consumer) settle(ctx context.Context, n int, since uint64) error {
 	q := c.q
+	ctx, done := q.conn.refusals.await(ctx, c.next())
+	defer done()
 	lost := false
 	for {
 		if err := c.make(ctx); err != nil {
@@ -206,6 +213,9 @@ func (c *consumer) await(ctx context.Context, changed <-chan struct{}, until tim
 	case <-changed:
 	case <-timer.C:
 	case <-ctx.Done():
+		if r, ok := context.Cause(ctx).(*refused); ok {
+			return r
+		}
 		return ctx.Err()
 	}
 	return nil

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/sysvipc/sysvipc/cluster/internal/permission"
 )
 
 // Finding is something that is wrong with a cluster, or that could not be looked at.
@@ -101,19 +103,19 @@ func (c *Conn) diagnoseAccount(ctx context.Context) (found []Finding, err error)
 	return found, nil
 }
 
-// diagnosePermissions asks for what each role needs, with names that nobody has.
+// diagnosePermissions asks for what each role needs, with names that nobody has. What would be stored is not asked for.
 func (c *Conn) diagnosePermissions(ctx context.Context) (found []Finding, err error) {
-	const nothing = "~" // no name has this token
-	for subject, need := range map[string]string{
-		"sysvipc.q." + nothing + ".1":                                      "send",
-		c.api + "STREAM.CREATE." + queuePrefix + nothing:                   "make queues",
-		c.api + "STREAM.DELETE." + queuePrefix + nothing:                   "remove queues",
-		c.api + "STREAM.INFO." + queuePrefix + nothing:                     "open queues",
-		c.api + "STREAM.MSG.GET." + queuePrefix + nothing:                  "receive, lock and read variables",
-		c.api + "CONSUMER.INFO." + queuePrefix + nothing + ".t1":           "receive",
-		c.api + "CONSUMER.DURABLE.CREATE." + queuePrefix + nothing + ".t1": "receive",
-		c.api + "CONSUMER.MSG.NEXT." + queuePrefix + nothing + ".t1":       "receive",
-	} {
+	needs := map[string][]string{}
+	for _, role := range permission.Roles {
+		for _, n := range role.Needs {
+			subject := strings.NewReplacer("*", "1", ">", "1").Replace(n.In(c.api, "~")) // no name has this token
+			if !n.Subscribe && n.Without == "" && !strings.HasPrefix(subject, bucketPrefix) {
+				needs[subject] = append(needs[subject], role.Name)
+			}
+		}
+	}
+	for subject, roles := range needs {
+		need := strings.Join(roles, ", ")
 		once, cancel := context.WithTimeout(ctx, attempt)
 		once, done := c.refusals.await(once, subject)
 		_, err := c.nc.RequestWithContext(once, subject, nil)

@@ -138,7 +138,7 @@ func (q *Queue) take(ctx context.Context, op string, sel sysvipc.Selector, wait 
 	case isGone(err):
 		return nil, q.removed(op)
 	case ctx.Err() != nil:
-		return nil, q.cancelled(op, ctx)
+		return nil, q.ended(op, ctx, err)
 	}
 	return nil, q.fail(op, err, "")
 }
@@ -257,6 +257,8 @@ func (q *Queue) takeFrom(c *consumer, n int) *item {
 
 // awaitOf takes the first message of one type, or waits for one.
 func (q *Queue) awaitOf(ctx context.Context, c *consumer, n int) (*item, error) {
+	ctx, done := q.conn.refusals.await(ctx, c.next())
+	defer done()
 	q.mu.Lock()
 	c.alone++
 	q.mu.Unlock()

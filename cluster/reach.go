@@ -35,6 +35,11 @@ func reach(ctx context.Context, url string, opts *Options, connect func() (*Conn
 				opts.Note("the servers are not there: waiting for them", r.err)
 			}
 		case <-ctx.Done():
+			select {
+			case r := <-tried: // it ends by ctx, too, and knows what the servers said
+				return r.conn, r.err
+			case <-time.After(farewell):
+			}
 			go func() {
 				if r := <-tried; r.err == nil {
 					r.conn.nc.Close()
@@ -48,6 +53,9 @@ func reach(ctx context.Context, url string, opts *Options, connect func() (*Conn
 		}
 	}
 }
+
+// farewell is for how long an attempt that was under way at the end may say what it came to.
+const farewell = 100 * time.Millisecond
 
 // away reports whether an error to connect is that nobody answers, which can change by itself.
 func away(err error) bool {
