@@ -2,6 +2,7 @@ package shared_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -184,4 +185,119 @@ func check(err error) {
 	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+// The holder is killed while it moves an amount, so that half is done. The next one to lock learns it, repairs, and says so.
+func ExampleMutex_MarkConsistent() {
+	ctx := context.Background()
+	r, err := shared.Ensure(ctx, "example-death", nil)
+	check(err)
+	defer r.Close()
+	defer r.Remove()
+	book, err := shared.MutexOf(r, "book")
+	check(err)
+	from, err := shared.CounterOf(r, "from")
+	check(err)
+	to, err := shared.CounterOf(r, "to")
+	check(err)
+	check(from.Store(100))
+
+	func() { // a panic leaves the lock as a kill -9 does
+		defer func() { recover() }()
+		book.Do(ctx, nil, func() error {
+			from.Add(-30)
+			panic("killed before the other half")
+		})
+	}()
+
+	err = book.Lock(ctx)
+	if errors.Is(err, shared.ErrOwnerDied) { // locked, and what it guards may be half changed
+		fmt.Println("the last holder died")
+		n, err := from.Load()
+		check(err)
+		check(to.Store(100 - n))
+		check(book.MarkConsistent())
+	} else {
+		check(err)
+	}
+	n, err := to.Load()
+	check(err)
+	fmt.Println("moved:", n)
+	check(book.Unlock())
+	// Output:
+	// the last holder died
+	// moved: 30
+}
+
+// Readers hold the lock together, a writer alone.
+func ExampleRWMutex() {
+	ctx := context.Background()
+	r, err := shared.Ensure(ctx, "example-rwmutex", nil)
+	check(err)
+	defer r.Close()
+	defer r.Remove()
+	lock, err := shared.RWMutexOf(r, "prices")
+	check(err)
+	price, err := shared.CounterOf(r, "price")
+	check(err)
+
+	check(lock.Do(ctx, func() error { return price.Store(0) }, func() error { return price.Store(42) }))
+
+	check(lock.RLock(ctx))
+	second, err := lock.TryRLock() // as in another process
+	check(err)
+	writer, err := lock.TryLock()
+	check(err)
+	n, err := price.Load()
+	check(err)
+	fmt.Println("two readers:", second, "a writer beside them:", writer, "price:", n)
+	check(lock.RUnlock())
+	check(lock.RUnlock())
+	// Output: two readers: true a writer beside them: false price: 42
+}
+
+// A message is taken out of the channel when it is handled. One whose receiver fails or is killed is there for the next.
+func ExampleChan_Handle() {
+	ctx := context.Background()
+	r, err := shared.Ensure(ctx, "example-handle", nil)
+	check(err)
+	defer r.Close()
+	defer r.Remove()
+	jobs, err := shared.ChanOf[int64](r, "jobs", 16)
+	check(err)
+	check(jobs.Send(ctx, 7))
+
+	err = jobs.Handle(ctx, func(n int64) error { return fmt.Errorf("job %d: the disk is full", n) })
+	fmt.Println(err)
+	err = jobs.Handle(ctx, func(n int64) error { fmt.Println("job", n, "is done"); return nil })
+	check(err)
+	n, err := jobs.Len()
+	check(err)
+	fmt.Println(n, "left")
+	// Output:
+	// job 7: the disk is full
+	// job 7 is done
+	// 0 left
+}
+
+// A table that all processes read without waiting.
+func ExampleMap() {
+	ctx := context.Background()
+	r, err := shared.Ensure(ctx, "example-map", nil)
+	check(err)
+	defer r.Close()
+	defer r.Remove()
+	type Position struct{ X, Y float64 }
+	positions, err := shared.MapOf[uint64, Position](r, "positions", 1000)
+	check(err)
+	check(positions.Store(ctx, 4711, Position{1, 2}))
+	p, ok, err := positions.Load(4711)
+	check(err)
+	fmt.Println(p, ok)
+	_, ok, err = positions.Load(1)
+	check(err)
+	fmt.Println(ok)
+	// Output:
+	// {1 2} true
+	// false
 }
