@@ -288,7 +288,11 @@ func (m *Model) bottom() []string {
 		l.add(dim, "  such as: nattch=0 && age>1d   (enter, esc)")
 		return []string{paint(l)}
 	case m.message != "":
-		return []string{paint(line{{bold, m.message}})}
+		var out []string
+		for _, l := range wrapLine(line{{bold, m.message}}, w) {
+			out = append(out, paint(l))
+		}
+		return out
 	}
 	var l line
 	for i, k := range m.hints() {
@@ -342,9 +346,14 @@ func (m *Model) askLines() []string {
 	default:
 		lines = append(lines, line{{bold, " y removes it; any other key keeps it"}})
 	}
-	out := make([]string, len(lines))
-	for i, l := range lines {
-		out[i] = m.paint.paint(l, m.width, false)
+	var out []string
+	for _, long := range lines {
+		for _, l := range wrapLine(long, m.width) {
+			out = append(out, m.paint.paint(l, m.width, false))
+		}
+	}
+	if over := len(out) + 1 - m.height; over > 0 { // the question and how to answer it are seen in any case
+		out = append(out[:1], out[1+over:]...)
 	}
 	return out
 }

@@ -32,6 +32,7 @@ type Model struct {
 	classes map[inspect.Class]int
 	// How many waits are part of a deadlock, and how many cannot end by themselves.
 	deadlocks, stuck int
+	trouble          map[place]string // objects whose waiters are among those, and what CLASS says of them
 
 	// A snapshot is under way, and what the processor had done when the last one began.
 	taking, again bool
@@ -299,12 +300,17 @@ func (m *Model) tally() {
 	for i := range m.snap.Objects {
 		m.classes[m.snap.Objects[i].Verdict.Class]++
 	}
+	m.trouble = map[place]string{}
 	for i := range m.snap.Waits {
 		switch w := &m.snap.Waits[i]; {
 		case w.Cycle > 0:
 			m.deadlocks++
+			m.trouble[place{w.Kind, w.ID}] = "deadlock"
 		case w.Stuck():
 			m.stuck++
+			if at := (place{w.Kind, w.ID}); m.trouble[at] == "" {
+				m.trouble[at] = "stuck"
+			}
 		}
 	}
 }

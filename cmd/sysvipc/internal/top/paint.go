@@ -93,6 +93,28 @@ func (l line) width() int {
 	return n
 }
 
+// wrapLine breaks a line at spaces, so that it is w columns wide at most, but for longer words. What follows is indented by a space.
+func wrapLine(l line, w int) []line {
+	if l.width() <= w {
+		return []line{l}
+	}
+	var out []line
+	var now line
+	for _, p := range l {
+		for i, word := range strings.SplitAfter(p.text, " ") {
+			if i > 0 || len(p.text) > 0 && p.text[0] != ' ' {
+				if now.width()+width(strings.TrimRight(word, " ")) > w && now.width() > 1 {
+					now[len(now)-1].text = strings.TrimSuffix(now[len(now)-1].text, " ")
+					out = append(out, now)
+					now = line{{plain, " "}}
+				}
+			}
+			now.add(p.style, word)
+		}
+	}
+	return append(out, now)
+}
+
 // paint makes a string that is w columns wide at most; one that is selected is w wide.
 func (p Paint) paint(l line, w int, selected bool) string {
 	var b strings.Builder

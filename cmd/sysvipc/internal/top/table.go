@@ -55,6 +55,11 @@ func (m *Model) columns() []column {
 			}
 		}
 	}
+	if room < leastUsers { // who uses an object is worth more than its trend
+		room -= leastUsers
+		drop("TREND")
+		room += leastUsers
+	}
 	for _, name := range []string{"TREND", "KEY", "OWNER", "IDLE", "SIZE"} {
 		drop(name)
 	}
@@ -71,7 +76,7 @@ func (m *Model) columns() []column {
 		}})
 		room -= 5
 	}
-	if room >= 16 {
+	if room >= leastUsers {
 		users := room - 1
 		if room >= 50 {
 			users = room * 2 / 5
@@ -85,6 +90,9 @@ func (m *Model) columns() []column {
 	}
 	return cols
 }
+
+// leastUsers is how wide USERS and the space before it are at least: at 80 columns it is there.
+const leastUsers = 14
 
 func keyCell(_ *Model, o *inspect.Object, _ int) (style, string) {
 	if o.Key == 0 {
@@ -131,6 +139,9 @@ func useCell(_ *Model, o *inspect.Object, _ int) (style, string) {
 func classCell(m *Model, o *inspect.Object, _ int) (style, string) {
 	if m.gone[placeOf(o)] {
 		return dim, "removed"
+	}
+	if trouble := m.trouble[placeOf(o)]; trouble != "" {
+		return alarm, trouble
 	}
 	return classStyle(o.Verdict.Class), string(o.Verdict.Class)
 }
@@ -224,7 +235,7 @@ func (m *Model) emptyText() string {
 
 func (m *Model) row(cols []column, o *inspect.Object, selected bool) line {
 	var l line
-	gone := m.gone[placeOf(o)]
+	gone, trouble := m.gone[placeOf(o)], m.trouble[placeOf(o)] != ""
 	for _, c := range cols {
 		w := c.width
 		if c.name == "OBJECT" {
@@ -236,8 +247,11 @@ func (m *Model) row(cols []column, o *inspect.Object, selected bool) line {
 			w -= 2
 		}
 		s, text := c.cell(m, o, w)
-		if gone {
+		switch {
+		case gone:
 			s = dim
+		case trouble && s != alarm:
+			s = red
 		}
 		if c.right {
 			text = m.paint.fitRight(text, w)

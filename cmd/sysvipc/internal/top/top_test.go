@@ -330,3 +330,62 @@ func TestPaint(t *testing.T) {
 		}
 	}
 }
+
+// Objects in a deadlock, or with a waiter that nothing can wake, are red, and CLASS says why.
+func TestTrouble(t *testing.T) {
+	t.Parallel()
+	m := New(made(), Paint{}, time.Second)
+	s := at(0, segment(1, 0), set(3, 0), queue(7, 2), queue(8, 2))
+	s.Waits = []inspect.Wait{
+		{Kind: sysvipc.KindSemaphores, ID: 3, Cycle: 1},
+		{Kind: sysvipc.KindQueue, ID: 7, Operation: inspect.Receive, Type: 5, Queued: map[int64]int{1: 2}},
+		{Kind: sysvipc.KindQueue, ID: 8, Operation: inspect.Receive, Type: 1, Queued: map[int64]int{1: 2}},
+	}
+	m.Show(s)
+	for ref, want := range map[string]string{"shm:1": "", "sem:3": "deadlock", "msg:7": "stuck", "msg:8": ""} {
+		for row := range strings.Lines(m.Frame()) {
+			if !strings.Contains(row, ref) {
+				continue
+			}
+			painted := strings.Contains(row, "\x1b["+string(alarm)+"m"+want)
+			if painted != (want != "") || strings.Contains(row, "\x1b["+string(red)+"m"+ref) != (want != "") {
+				t.Errorf("%s: got %q, want %q in red", ref, row, want)
+			}
+		}
+	}
+}
+
+// At 80 columns there are the users of each object, and the question before a removal is whole, with its reasons.
+func TestNarrow(t *testing.T) {
+	t.Parallel()
+	m := plainModel()
+	o := segment(1, 0)
+	o.Verdict = inspect.Verdict{Class: inspect.Unknown, Reasons: []string{"nobody has it attached, but process 4711 (postgres), which attached or detached it last, is alive", "and this is the end"}}
+	o.Users = []inspect.User{{PID: 4711, Role: inspect.LastUser, Status: inspect.Alive, Process: &inspect.Process{PID: 4711, Comm: "postmaster"}}}
+	m.Show(at(0, o))
+	if frame := m.Frame(); !strings.Contains(frame, " USERS") || !strings.Contains(frame, "postmaster") {
+		t.Errorf("who uses it is not shown:\n%s", frame)
+	}
+	m.asking = &question{object: &o, ready: true}
+	asked := strings.Join(strings.Fields(m.Frame()), " ")
+	for _, want := range []string{"Remove shm:1?", o.Verdict.Reasons[0], "y removes it"} {
+		if !strings.Contains(asked, want) {
+			t.Errorf("the question has no %q:\n%s", want, m.Frame())
+		}
+	}
+	for w := 20; w < 80; w++ {
+		for _, l := range wrapLine(line{{plain, o.Verdict.Reasons[0]}, {bold, "; " + o.Verdict.Reasons[1]}}, w) {
+			if l.width() > w {
+				t.Errorf("%d columns: %v has %d", w, l, l.width())
+			}
+		}
+	}
+	m.asking.answer = strings.Repeat("it is in use, ", 10) + "as was said"
+	if asked := strings.Join(strings.Fields(m.Frame()), " "); !strings.Contains(asked, "as was said") {
+		t.Errorf("the refusal is cut:\n%s", m.Frame())
+	}
+	m.height = 5
+	if frame := m.Frame(); !strings.Contains(frame, "Remove shm:1?") || !strings.Contains(frame, "any key") || strings.Count(frame, "\n") >= 5 {
+		t.Errorf("on a low screen the question is not seen:\n%s", frame)
+	}
+}
