@@ -15,6 +15,9 @@
  *   C3  swap. Refused at the first try: it was not done; again from C1. Refused later: the servers
  *       know whether they have the ID. No answer: in may be so, and what was done is unknown.
  *   C4  done after its own time is over: taken for lost.
+ * A WAITER, when the servers' clock went BACK: a lease then lasts for as long as that is behind.
+ *   E1  hears of a lease, late perhaps.  E2 Two leases later, by its own clock: ends it, by compare-and-swap on the
+ *       lease's revision. Its session has lost it by its own clock before, and does not renew it.
  * A REAPER
  *   R1  read the entry. A session that is in and has no lease: swap an entry without it, with
  *       what it held given back.
@@ -30,7 +33,9 @@
 #endif
 #define NC 2
 #define TRIES(c) (2 - c)         /* of the second client all comes in time, or never */
+#ifndef L
 #define L 2
+#endif
 #define SLOTS 3               /* two of one client, one of the other */
 #define ZERO 2                /* holds are counted from here: a defect makes less than nothing */
 
@@ -43,6 +48,20 @@ byte lease[NC];               /* until when the servers keep it */
 byte until[NC];               /* until when its client relies on it */
 bool holds[NC];               /* ghosts: the client knows so; the session was ended */
 bool left[NC];
+#ifdef BACK
+bool ended[NC];               /* a lease, by a waiter */
+byte written[NC];             /* its revision; 0: it is not written */
+#define LEASE(c) (!ended[c])      /* it does not end by itself */
+#define WRITE(c) lease[c] = t + L; written[c]++
+#ifdef BUG_SOON
+#define WAIT 0
+#else
+#define WAIT 2 * L
+#endif
+#else
+#define LEASE(c) (t < lease[c])
+#define WRITE(c) lease[c] = t + L
+#endif
 
 byte copies[SLOTS];           /* of a message that are on their way */
 bool has[SLOTS];              /* the servers have its ID */
@@ -104,7 +123,7 @@ proctype Client(byte c) {
 	short what = -1;              /* it takes, gives, and takes again */
 	sent = t;
 #ifndef BUG_ORDER
-	lease[c] = t + L;
+	atomic { WRITE(c) };
 #endif
 #ifdef BUG_CLOCK
 	until[c] = t + L;
@@ -168,12 +187,12 @@ again:	atomic {                      /* C1 */
 		fi
 	}
 #ifdef BUG_ORDER
-	lease[c] = t + L;
+	atomic { WRITE(c) };
 #endif
 	sent = t;
 	if
 	:: true
-	:: atomic { c == 0 && !renewed && t < lease[c] -> renewed = true; lease[c] = t + L; until[c] = sent + L; audit() } /* S2 */
+	:: atomic { c == 0 && !renewed && LEASE(c) && sent < until[c] -> renewed = true; WRITE(c); until[c] = sent + L; audit() } /* S2 */
 	fi;
 	sent = 0;
 	if
@@ -202,8 +221,8 @@ proctype Reaper() {
 	bool dead0, dead1;
 end:	do
 	:: atomic {                   /* R1 */
-		in[0] && lease[0] <= t || in[1] && lease[1] <= t ->
-		dead0 = in[0] && lease[0] <= t; dead1 = in[1] && lease[1] <= t;
+		in[0] && !LEASE(0) || in[1] && !LEASE(1) ->
+		dead0 = in[0] && !LEASE(0); dead1 = in[1] && !LEASE(1);
 		r = rev; v = value
 	   };
 	   atomic {
@@ -229,4 +248,24 @@ end:	do
 	od
 }
 
-init { atomic { run Client(0); run Client(1); run Reaper() } }
+#ifdef BACK
+proctype Waiter() {
+	byte seen, overdue;
+end:	atomic { written[0] > 0 -> seen = written[0]; overdue = t + WAIT } /* E1 */
+end2:	atomic { t >= overdue ->      /* E2 */
+		if
+		:: written[0] == seen -> ended[0] = true
+		:: else
+		fi
+	}
+}
+#endif
+
+init {
+	atomic {
+#ifdef BACK
+		run Waiter();
+#endif
+		run Client(0); run Client(1); run Reaper()
+	}
+}
