@@ -128,7 +128,13 @@ func TestRegionHeaderCompiles(t *testing.T) {
 	_, err3 := shared.VarOf[[3]bool](r, "a.b_find")
 	_, err4 := shared.ChanOf[[2]complex64](r, "*/ #error", 4)
 	_, err5 := shared.MapOf[int64, deep](r, "int", 4)
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+	_, err6 := shared.MapOf[struct {
+		A int8
+		B int64
+		_ [3]int32
+	}, int8](r, "with blanks", 1<<14)
+	_, err7 := shared.TopicOf[deep](r, "a.b_next", 4)
+	if err := errors.Join(err1, err2, err3, err4, err5, err6, err7); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()

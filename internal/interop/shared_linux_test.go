@@ -42,23 +42,33 @@ type sharedRegion struct {
 	book  *shared.Mutex
 	in    *shared.Chan[struct{ N, Unused int64 }]
 	out   *shared.Chan[sharedMessage]
+	pos   *shared.Map[sharedKey, sharedMessage]
+	ticks *shared.Topic[sharedMessage]
+}
+
+// sharedKey has bytes that do not count.
+type sharedKey struct {
+	Desk uint8
+	ID   int32
 }
 
 const sharedName = "interop"
 
 func openShared() (*sharedRegion, error) {
-	r, err := shared.Ensure(context.Background(), sharedName, &shared.Options{Size: 8 << 20, Participants: 16})
+	r, err := shared.Ensure(context.Background(), sharedName, &shared.Options{Size: 16 << 20, Participants: 16})
 	if err != nil {
 		return nil, err
 	}
 	s := &sharedRegion{Region: r}
-	var errs [6]error
+	var errs [8]error
 	s.quote, errs[0] = shared.VarOf[sharedQuote](r, "quote")
 	s.word, errs[1] = shared.VarOf[int32](r, "word")
 	s.count, errs[2] = shared.CounterOf(r, "count")
 	s.book, errs[3] = shared.MutexOf(r, "book")
 	s.in, errs[4] = shared.ChanOf[struct{ N, Unused int64 }](r, "in", 16)
 	s.out, errs[5] = shared.ChanOf[sharedMessage](r, "out", 16)
+	s.pos, errs[6] = shared.MapOf[sharedKey, sharedMessage](r, "pos", 3000)
+	s.ticks, errs[7] = shared.TopicOf[sharedMessage](r, "ticks", 64)
 	return s, errors.Join(errs[:]...)
 }
 

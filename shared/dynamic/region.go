@@ -96,8 +96,9 @@ type Description struct {
 	// Type is that of the value, of the messages, or of the values of a map. It is nil
 	// where there is none, and where the description cannot be read.
 	Type *shape.Type
-	// Key is the type of a map's keys, else nil.
-	Key *shape.Type
+	// Key is the type of a map's keys, and Entry that of its entries, with the fields key and
+	// value; else nil.
+	Key, Entry *shape.Type
 
 	region *core.Region
 }
@@ -188,6 +189,7 @@ func newStructure(e core.Found) Structure {
 			if cell, err := shape.TypeOf(e.Shape, l.Stride, e.Fingerprint); err == nil {
 				d.Key, _ = cell.Part("key", l.Key)
 				d.Type, _ = cell.Part("value", l.Val)
+				d.Entry = cell
 			}
 			if d.Key != nil && d.Type != nil {
 				return &Map{d, structure.NewTable(t, l, shape.Blank(d.Key.Size(), []shape.Field{d.Key.Root()}))}

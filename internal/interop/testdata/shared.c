@@ -10,6 +10,9 @@ static struct sysvipc_chan in, out;
 static pthread_mutex_t *book;
 static struct sysvipc_counter count;
 static uint64_t quote_number, word_number;
+static struct sysvipc_map pos;
+static struct sysvipc_topic ticks;
+static struct sysvipc_subscription subscription;
 
 static int answer(int err)
 {
@@ -29,6 +32,10 @@ static int begin(int flags)
 		err = t_word_find(&r, &word);
 	if (!err)
 		err = t_count_find(&r, &count);
+	if (!err)
+		err = t_pos_find(&r, &pos);
+	if (!err)
+		err = t_ticks_find(&r, &ticks);
 	if (!err && !flags)
 		err = t_book_find(&r, &book);
 	return err;
@@ -170,6 +177,67 @@ int main(void)
 				err = t_out_send(&out, &sent, -1);
 			}
 			answer(err);
+		} else if (!strcmp(verb, "mapload") || !strcmp(verb, "mapstore") || !strcmp(verb, "mapdelete")) { // key N, value M
+			struct t_pos_key key;
+			struct t_pos_value value = {m, {0, 0, 0, 0, 0, 0, m}};
+			memset(&key, 0xee, sizeof key); // what does not count
+			key.Desk = (uint8_t)n;
+			key.ID = (int32_t)n;
+			if (verb[3] == 's')
+				err = t_pos_store(&pos, &key, &value);
+			else if (verb[3] == 'd')
+				err = t_pos_delete(&pos, &key);
+			else if (!(err = t_pos_load(&pos, &key, &value)) && value.N != value.More[6])
+				err = EILSEQ;
+			if (err || verb[3] != 'l')
+				answer(err);
+			else
+				printf("ok %lld\n", (long long)value.N);
+		} else if (!strcmp(verb, "churn")) { // entries of desk N, N + 8 and so on come and go until killed
+			for (uint32_t i = 1; !err; i = i * 1664525 + 1013904223) {
+				struct t_pos_key key = {.Desk = (uint8_t)n, .ID = (int32_t)((i >> 8) % 250 * 8 + n)};
+				struct t_pos_value value = {i, {0, 0, 0, 0, 0, 0, i}};
+				if (i >> 31)
+					err = t_pos_store(&pos, &key, &value);
+				else if ((err = t_pos_delete(&pos, &key)) == ENOENT)
+					err = 0;
+				if (!err && !(err = t_pos_load(&pos, &key, &value)) && value.N != value.More[6])
+					err = EILSEQ;
+				if (err == ENOENT)
+					err = 0;
+				if (!err)
+					sysvipc_counter_add(&count, 1);
+			}
+			answer(err);
+		} else if (!strcmp(verb, "publish")) { // from N on, until M
+			for (; n < m && !err; n++) {
+				struct t_ticks sent = {n, {0, 0, 0, 0, 0, 0, n}};
+				err = t_ticks_publish(&ticks, &sent, -1);
+			}
+			answer(err);
+		} else if (!strcmp(verb, "trypublish")) { // N, for M milliseconds
+			struct t_ticks sent = {n, {0, 0, 0, 0, 0, 0, n}};
+			answer(t_ticks_publish(&ticks, &sent, (int)m));
+		} else if (!strcmp(verb, "subscribe")) // 1 is gated
+			answer(t_ticks_subscribe(&ticks, n != 0, &subscription));
+		else if (!strcmp(verb, "unsubscribe")) {
+			sysvipc_unsubscribe(&subscription);
+			answer(0);
+		} else if (!strcmp(verb, "next")) { // N milliseconds
+			struct t_ticks got;
+			if ((err = t_ticks_next(&subscription, &got, (int)n)) || (err = got.N == got.More[6] ? 0 : EILSEQ))
+				answer(err);
+			else
+				printf("ok %lld\n", (long long)got.N);
+		} else if (!strcmp(verb, "follow")) { // until M arrives: how many, their sum, and how many were missed
+			long long got = 0, sum = 0;
+			struct t_ticks t;
+			t.N = -1;
+			while (t.N != m && !(err = t_ticks_next(&subscription, &t, -1)) && !(err = t.N == t.More[6] ? 0 : EILSEQ)) {
+				got++;
+				sum += t.N;
+			}
+			printf("ok %lld %lld %llu %d\n", got, sum, (unsigned long long)subscription.missed, err);
 		} else
 			answer(ENOSYS);
 	}

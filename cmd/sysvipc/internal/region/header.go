@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli"
 	"github.com/sysvipc/sysvipc/internal/cli/flags"
 	"github.com/sysvipc/sysvipc/shared/dynamic"
+	"github.com/sysvipc/sysvipc/shared/shape"
 )
 
 func newHeader() *cobra.Command {
@@ -21,12 +23,13 @@ func newHeader() *cobra.Command {
 		Short: "Print a C header for a region",
 		Long: `Print a header with which C programs take part in a region: a type for each variable and
 each kind of message, with the names of the fields, and functions that load, store and
-update variables and wait for their next value, add to counters, find mutexes for pthread_mutex_lock, and send to and
-receive from channels. What lies where is asserted when it is compiled, and the types are
-compared when it runs. It needs 64-bit Linux and glibc, and nothing to link.
+update variables and wait for their next value, add to counters, find mutexes for pthread_mutex_lock, send to and
+receive from channels, load, store and delete entries of maps, and publish and subscribe to topics. What lies
+where is asserted when it is compiled, and the types are compared when it runs. It needs 64-bit Linux and
+glibc, and nothing to link.
 
-The names begin with that of the region, or with --prefix. Entries of maps, and topics,
-are for Go programs only: there is a comment for each.`,
+The names begin with that of the region, or with --prefix. An RWMutex, Records and a Doc are for Go programs only:
+there is a comment for each.`,
 		Example: `  sysvipc region header orders >orders.h
   gcc -std=c11 -Wall -Wextra -o reader reader.c`,
 		Args:              takes(0, 0, ""),
@@ -78,6 +81,14 @@ func runHeader(cmd *cobra.Command, arg, prefix string) error {
 //go:embed header.h
 var cGeneric string
 
+// cMap and cTopic are what they have in common besides if there is a map, or a topic.
+var (
+	//go:embed map.h
+	cMap string
+	//go:embed topic.h
+	cTopic string
+)
+
 // cWriter writes what is special for one region.
 type cWriter struct {
 	strings.Builder
@@ -92,6 +103,11 @@ func cHeader(name, prefix string, key sysvipc.Key, structures []*dynamic.Descrip
 	c := &cWriter{prefix: cName(prefix), used: map[string]bool{}}
 	fmt.Fprintf(c, "/* Region %s, for C programs: made by sysvipc region header. */\n\n", cText(name))
 	c.WriteString(cGeneric)
+	for _, more := range []struct{ kind, text string }{{"map", cMap}, {"topic", cTopic}} {
+		if slices.ContainsFunc(structures, func(d *dynamic.Description) bool { return d.Kind == more.kind }) {
+			c.WriteString("\n" + more.text)
+		}
+	}
 	guard := "SYSVIPC_REGION_" + strings.ToUpper(c.prefix) + "_H"
 	fmt.Fprintf(c, "\n#ifndef %s\n#define %s\n\n", guard, guard)
 	c.used[c.prefix+"_attach"] = true
@@ -109,7 +125,7 @@ func (c *cWriter) name(of string) string {
 	name := c.prefix + "_" + strings.TrimPrefix(cName("_"+of), "_")
 	for unique := name; ; unique += "_" {
 		if taken := c.used[unique] || c.used[unique+"_find"]; !taken {
-			for _, suffix := range []string{"", "_find", "_load", "_wait", "_store", "_update", "_send", "_receive", "_key", "_value"} {
+			for _, suffix := range []string{"", "_find", "_load", "_wait", "_store", "_update", "_send", "_receive", "_key", "_value", "_delete", "_publish", "_subscribe", "_next", "_blank"} {
 				c.used[unique+suffix] = true
 			}
 			return unique
@@ -142,11 +158,17 @@ func (c *cWriter) structure(d *dynamic.Description) {
 		fmt.Fprintf(c, "static inline int %s_send(struct sysvipc_chan *c, const %s *message, int milliseconds)\n{\n\treturn sysvipc_send(c, message, milliseconds);\n}\n", name, typ)
 		fmt.Fprintf(c, "static inline int %s_receive(struct sysvipc_chan *c, %s *message, int milliseconds)\n{\n\treturn sysvipc_receive(c, message, milliseconds);\n}\n", name, typ)
 	case d.Kind == "map":
-		_, err1 := c.declare(name+"_key", d.Key)
-		_, err2 := c.declare(name+"_value", d.Type)
-		if err1 != nil || err2 != nil {
-			fmt.Fprintf(c, "/* its types cannot be said in C */\n")
+		c.mapping(name, text, d)
+	case d.Kind == "topic":
+		typ, err := c.declare(name, d.Type)
+		if err != nil {
+			fmt.Fprintf(c, "/* %s */\n", cText(err.Error()))
+			return
 		}
+		fmt.Fprintf(c, "static inline int %s_find(struct sysvipc_region *r, struct sysvipc_topic *t)\n{\n\treturn sysvipc_topic_find(r, \"%s\", UINT64_C(0x%016x), \"%s\", sizeof(%s), t);\n}\n", name, text, d.Type.Fingerprint(), cText(d.Type.String()), typ)
+		fmt.Fprintf(c, "static inline int %s_publish(const struct sysvipc_topic *t, const %s *message, int milliseconds)\n{\n\treturn sysvipc_publish(t, message, milliseconds);\n}\n", name, typ)
+		fmt.Fprintf(c, "static inline int %s_subscribe(const struct sysvipc_topic *t, bool gated, struct sysvipc_subscription *s)\n{\n\treturn sysvipc_subscribe(t, gated, s);\n}\n", name)
+		fmt.Fprintf(c, "static inline int %s_next(struct sysvipc_subscription *s, %s *message, int milliseconds)\n{\n\treturn sysvipc_next(s, message, milliseconds);\n}\n", name, typ)
 	default:
 		if _, err := c.declare(name, d.Type); err != nil {
 			fmt.Fprintf(c, "/* %s */\n", cText(err.Error()))
@@ -165,4 +187,28 @@ func (c *cWriter) variable(name, text string, d *dynamic.Description) {
 	fmt.Fprintf(c, "static inline int %s_wait(const struct sysvipc_region *r, const struct sysvipc_thing *t, %s *value, uint64_t *number, int milliseconds)\n{\n\treturn sysvipc_var_wait(r, t, value, number, milliseconds);\n}\n", name, typ)
 	fmt.Fprintf(c, "static inline int %s_update(const struct sysvipc_region *r, const struct sysvipc_thing *t, void (*change)(void *value, void *arg), void *arg)\n{\n\t%s value;\n\treturn sysvipc_var_update(r, t, &value, change, arg);\n}\n", name, typ)
 	fmt.Fprintf(c, "static inline int %s_store(const struct sysvipc_region *r, const struct sysvipc_thing *t, const %s *value)\n{\n\tstruct sysvipc_copy copy = {value, sizeof *value};\n\treturn %s_update(r, t, sysvipc_set, &copy);\n}\n", name, typ, name)
+}
+
+func (c *cWriter) mapping(name, text string, d *dynamic.Description) {
+	key, err := c.declare(name+"_key", d.Key)
+	value, err2 := c.declare(name+"_value", d.Type)
+	if err != nil || err2 != nil {
+		fmt.Fprintf(c, "/* its types cannot be said in C */\n")
+		return
+	}
+	blank, blanks := "NULL", shape.Blank(d.Key.Size(), []shape.Field{d.Key.Root()})
+	if len(blanks) > 0 {
+		blank = name + "_blank"
+		fmt.Fprintf(c, "static const uint32_t %s[][2] = {", blank)
+		for _, run := range blanks {
+			fmt.Fprintf(c, "{%d, %d}, ", run.From, run.To)
+		}
+		fmt.Fprintf(c, "};\n")
+	}
+	fmt.Fprintf(c, "static inline int %s_find(const struct sysvipc_region *r, struct sysvipc_map *m)\n{\n\treturn sysvipc_map_find(r, \"%s\", UINT64_C(0x%016x), \"%s\", sizeof(%s), sizeof(%s), %s, %d, m);\n}\n", name, text, d.Entry.Fingerprint(), cText(d.Entry.String()), key, value, blank, len(blanks))
+	for _, verb := range []struct{ name, arg, give string }{
+		{"load", fmt.Sprintf(", %s *value", value), ", value"}, {"store", fmt.Sprintf(", const %s *value", value), ", value"}, {"delete", "", ""},
+	} {
+		fmt.Fprintf(c, "static inline int %s_%s(const struct sysvipc_map *m, const %s *key%s)\n{\n\t%s k;\n\tmemcpy(&k, key, sizeof k);\n\treturn sysvipc_map_%s(m, &k%s);\n}\n", name, verb.name, key, verb.arg, key, verb.name, verb.give)
+	}
 }

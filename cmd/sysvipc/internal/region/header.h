@@ -7,15 +7,18 @@
  *
  * Functions return 0 or an error number:
  *
- *	ENOENT      no such region, or nothing of that name in it
+ *	ENOENT      no such region, or nothing of that name in it; no such entry in a map
  *	EPROTOTYPE  it has another kind or type: print the header again
  *	EPROTO      this is no region, or of another version, or damaged
  *	EACCES      the region was attached with SHM_RDONLY
- *	EAGAIN      a chan is empty or full; all slots for processes are taken ("sysvipc region
+ *	EAGAIN      a chan is empty or full, or a topic has no next message; all slots for processes are taken ("sysvipc region
  *	            reap" gives back those of dead ones)
  *	ETIMEDOUT   it was waited for as long as asked
  *	ENODATA     a chan is closed and drained
  *	EPIPE       a chan is closed
+ *	ENOSPC      a map is full
+ *	EBUSY       the region is detached while it has gated subscriptions; an entry of a map changes faster than
+ *	            a process can read it that has not joined
  *	EXDEV       the region is open in another PID namespace, where thread IDs mean others: run
  *	            all in one, such as by shareProcessNamespace: true for the containers of a pod
  *	EIDRM       the region was removed while a call waited: detach it, and attach it again
@@ -30,6 +33,9 @@
  * taken, and a message that was half received may come late, after others. A handle of a
  * chan, and a region while a call waits, belong to one thread at a time. After fork a
  * child attaches and joins again.
+ *
+ * A process that changes a map or a topic must join first, too. Values of a map and messages of a topic are never
+ * half there, whichever process is killed. A publisher does not wait for a gated subscriber that was killed.
  *
  * A mutex is a robust, process-shared pthread_mutex_t. sysvipc_mutex_lock, and
  * pthread_mutex_lock too, says EOWNERDEAD with the lock held if its last holder was killed
@@ -127,6 +133,7 @@ struct sysvipc_region {
 	pthread_mutex_t mutex; /* guards what follows */
 	pthread_cond_t cond;
 	int joined; /* what the robust owner came to, or -1 */
+	unsigned gated; /* subscriptions for which publishers wait */
 	bool leave;
 };
 
@@ -408,9 +415,12 @@ static inline int sysvipc_join(struct sysvipc_region *r)
 	}
 }
 
-/* sysvipc_detach leaves the region, and gives its memory back. */
+/* sysvipc_detach leaves the region, and gives its memory back. EBUSY says that there are gated
+ * subscriptions yet. */
 static inline int sysvipc_detach(struct sysvipc_region *r)
 {
+	if (r->gated)
+		return EBUSY;
 	if (r->slot >= 0) {
 		pthread_mutex_lock(&r->mutex);
 		r->leave = true;
@@ -1010,38 +1020,67 @@ static inline int sysvipc_wait(struct sysvipc_chan *c, uint64_t event, int milli
 	}
 }
 
-/* sysvipc_var_wait waits until the number of a var is not *number, and loads the value with its new number. A
- * value of at most 8 bytes that has changed and changed back is not seen. */
-static inline int sysvipc_var_wait(const struct sysvipc_region *r, const struct sysvipc_thing *t, void *value, uint64_t *number, int milliseconds)
+/* sysvipc_listen says that this process waits for an event, and returns what sysvipc_sleep wants to know. What is
+ * waited for has to be looked at in between. */
+static inline uint32_t sysvipc_listen(const struct sysvipc_region *r, uint64_t event)
 {
-	uint64_t seen = *number, event = t->offset + (t->params[1] ? 128 + 4 * t->params[1] : 64);
-	const uint64_t *seq = (const uint64_t *)(const void *)(r->base + t->offset);
-	if (r->slot < 0)
-		return EACCES; /* join first */
-	struct sysvipc_spinner spinner = {0, 1};
-	if (__atomic_load_n(seq, __ATOMIC_ACQUIRE) != seen || (milliseconds && sysvipc_spin(r, &spinner, seq, seen)))
-		return sysvipc_var_get(r, t, value, number);
+	uint32_t rung = __atomic_load_n(&sysvipc_slot_at(r, (uint32_t)r->slot)->waker, __ATOMIC_SEQ_CST);
+	__atomic_or_fetch((uint64_t *)(void *)(r->base + event + (uint64_t)(r->slot / 64) * 8), UINT64_C(1) << r->slot % 64, __ATOMIC_SEQ_CST);
+	return rung;
+}
+
+/* sysvipc_await waits until ready says so, which it asks after each event; 0 milliseconds do not wait. */
+static inline int sysvipc_await(const struct sysvipc_region *r, uint64_t event, int milliseconds, bool (*ready)(const void *arg), const void *arg)
+{
 	int64_t asked = sysvipc_now(), ends = asked + milliseconds * INT64_C(1000000);
 	struct timespec end = {ends / 1000000000, ends % 1000000000};
-	uint32_t *waker = &sysvipc_slot_at(r, (uint32_t)r->slot)->waker;
-	uint64_t *word = (uint64_t *)(void *)(r->base + event + (uint64_t)(r->slot / 64) * 8);
+	if (ready(arg))
+		return 0;
+	if (!milliseconds)
+		return EAGAIN;
+	if (r->slot < 0)
+		return EACCES; /* join first */
 	for (;;) {
-		uint32_t rung = __atomic_load_n(waker, __ATOMIC_SEQ_CST);
-		__atomic_or_fetch(word, UINT64_C(1) << r->slot % 64, __ATOMIC_SEQ_CST);
-		if (__atomic_load_n(seq, __ATOMIC_SEQ_CST) != seen)
-			return sysvipc_var_get(r, t, value, number);
+		uint32_t rung = sysvipc_listen(r, event);
+		if (ready(arg))
+			return 0;
 		int64_t now = sysvipc_now();
 		if (__atomic_load_n(&sysvipc_header_of(r)->removed, __ATOMIC_SEQ_CST) || now - asked > 900000000) {
 			if (sysvipc_removed(r))
 				return EIDRM;
 			asked = now;
 		}
-		if (!milliseconds)
-			return EAGAIN;
 		if (milliseconds > 0 && now >= ends)
 			return ETIMEDOUT;
-		sysvipc_sleep(r, waker, rung, milliseconds > 0 ? &end : NULL);
+		sysvipc_sleep(r, &sysvipc_slot_at(r, (uint32_t)r->slot)->waker, rung, milliseconds > 0 ? &end : NULL);
 	}
+}
+
+struct sysvipc_changed {
+	const uint64_t *at;
+	uint64_t seen;
+};
+
+static inline bool sysvipc_has_changed(const void *arg)
+{
+	const struct sysvipc_changed *c = (const struct sysvipc_changed *)arg;
+	return __atomic_load_n(c->at, __ATOMIC_SEQ_CST) != c->seen;
+}
+
+/* sysvipc_var_wait waits until the number of a var is not *number, and loads the value with its new number. A
+ * value of at most 8 bytes that has changed and changed back is not seen. */
+static inline int sysvipc_var_wait(const struct sysvipc_region *r, const struct sysvipc_thing *t, void *value, uint64_t *number, int milliseconds)
+{
+	struct sysvipc_changed c = {(const uint64_t *)(const void *)(r->base + t->offset), *number};
+	struct sysvipc_spinner spinner = {0, 1};
+	if (r->slot < 0)
+		return EACCES; /* join first */
+	if (!sysvipc_has_changed(&c) && !(milliseconds && sysvipc_spin(r, &spinner, c.at, c.seen))) {
+		int err = sysvipc_await(r, t->offset + (t->params[1] ? 128 + 4 * t->params[1] : 64), milliseconds, sysvipc_has_changed, &c);
+		if (err)
+			return err;
+	}
+	return sysvipc_var_get(r, t, value, number);
 }
 
 static inline int sysvipc_try_send_any(struct sysvipc_chan *c, void *message) { return sysvipc_try_send(c, message); }
