@@ -23,6 +23,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
 	"github.com/sysvipc/sysvipc/internal/cli/terminal"
 	"github.com/sysvipc/sysvipc/internal/output"
+	"github.com/sysvipc/sysvipc/internal/plural"
 )
 
 type restoreOptions struct {
@@ -303,6 +304,10 @@ func (d *restoring) tell(o *archive.Object, id int, err error) error {
 func (d *restoring) taken(o *archive.Object) string {
 	if id, taken := keyHolder(o); taken {
 		return fmt.Sprintf("%s has its key", ref.Name(o.SysvKind(), id))
+	}
+	// A segment has its ID, and its place among the others, until its last detach.
+	if e, err := listing.Stat(o.SysvKind(), o.ID); err == nil && e.Segment != nil && e.Segment.Destroyed {
+		return fmt.Sprintf("its ID is taken by a segment that is removed, and still attached %s", plural.Times(e.Segment.Attaches))
 	}
 	return "its ID is taken"
 }

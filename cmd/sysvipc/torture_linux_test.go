@@ -827,7 +827,7 @@ func (w *world) undone() {
 	}
 	code, out, said := w.run(nil, "", "undo")
 	if code != 0 {
-		w.t.Fatal(said)
+		w.t.Fatalf("%s\nthe kernel has %q", said, w.kernel())
 	}
 	// Where IDs cannot be given again, they are others: "restored shm:5 as shm:7".
 	var names []string
