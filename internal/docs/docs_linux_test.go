@@ -478,7 +478,7 @@ func (r *runner) startBeside(b block, line string) {
 
 // run runs a program, which must succeed, and returns what it wrote to its standard output and its standard error.
 func (r *runner) run(what, dir string, args ...string) (output, talk string, ok bool) {
-	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(r.t.Context(), 5*time.Minute) // go run compiles the library where nothing is yet
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = dir
