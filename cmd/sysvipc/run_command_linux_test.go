@@ -85,10 +85,10 @@ func TestRunInherited(t *testing.T) {
 func TestRunIgnoredSignals(t *testing.T) {
 	t.Parallel()
 	help := newRunCommand().Long
-	_, names, ok := strings.Cut(help, "CMD inherits")
+	_, names, ok := strings.Cut(help, "CMD ignores")
 	names, _, ended := strings.Cut(names, "; ")
 	if !ok || !ended {
-		t.Fatalf("the help does not say which signals CMD inherits:\n%s", help)
+		t.Fatalf("the help does not say which signals CMD ignores:\n%s", help)
 	}
 	want := map[syscall.Signal]bool{}
 	for _, name := range regexp.MustCompile(`SIG[A-Z]+`).FindAllString(names, -1) {
