@@ -11,6 +11,7 @@ import (
 
 	"github.com/sysvipc/sysvipc"
 	"github.com/sysvipc/sysvipc/inspect"
+	"github.com/sysvipc/sysvipc/internal/contents"
 	"github.com/sysvipc/sysvipc/internal/output"
 )
 
@@ -48,20 +49,28 @@ func (h *Handler) api(mux *http.ServeMux) {
 		}
 		d.End(look.Warnings)
 	}))
-	mux.Handle("GET /api/v1/objects/{ref}", h.withLook(func(w http.ResponseWriter, r *http.Request, look *Look) {
-		kind, id, ok := parseRef(r.PathValue("ref"))
-		if !ok {
-			http.Error(w, "write an object as shm:5, sem:0 or msg:7", http.StatusBadRequest)
-			return
-		}
-		at := slices.IndexFunc(look.Objects, func(o inspect.Object) bool { return o.Kind == kind && o.ID == id })
-		if at < 0 {
-			http.Error(w, "there is no such object", http.StatusNotFound)
-			return
-		}
-		d := output.StartDocument(w, "objects")
-		d.Add(shown(listing(look), &look.Objects[at]))
-		d.End(look.Warnings)
+	one := func(publish func(ctx context.Context, look *Look, o *inspect.Object) any) http.Handler {
+		return h.withLook(func(w http.ResponseWriter, r *http.Request, look *Look) {
+			kind, id, ok := parseRef(r.PathValue("ref"))
+			if !ok {
+				http.Error(w, "write an object as shm:5, sem:0 or msg:7", http.StatusBadRequest)
+				return
+			}
+			at := slices.IndexFunc(look.Objects, func(o inspect.Object) bool { return o.Kind == kind && o.ID == id })
+			if at < 0 {
+				http.Error(w, "there is no such object", http.StatusNotFound)
+				return
+			}
+			d := output.StartDocument(w, "objects")
+			d.Add(publish(r.Context(), look, &look.Objects[at]))
+			d.End(look.Warnings)
+		})
+	}
+	mux.Handle("GET /api/v1/objects/{ref}", one(func(ctx context.Context, look *Look, o *inspect.Object) any {
+		return shown(ctx, listing(look), o)
+	}))
+	mux.Handle("GET /api/v1/explain/{ref}", one(func(_ context.Context, look *Look, o *inspect.Object) any {
+		return &output.ExplainedObject{Object: listing(look).Inspected(o), Explanation: look.Explain(o)}
 	}))
 	mux.Handle("GET /api/v1/waits", h.withLook(func(w http.ResponseWriter, _ *http.Request, look *Look) {
 		d := output.StartDocument(w, "waits")
@@ -93,9 +102,19 @@ func listing(look *Look) *output.Look {
 	}
 }
 
-// shown is an object, with its semaphores if it is a set.
-func shown(l *output.Look, o *inspect.Object) *output.ShownObject {
+// mostCounted is how many messages of a queue are counted for a request: some milliseconds.
+const mostCounted = 1000
+
+// shown is an object, with the semaphores of a set, and how many messages of which type and size a queue has.
+func shown(ctx context.Context, l *output.Look, o *inspect.Object) *output.ShownObject {
 	s := &output.ShownObject{Object: l.Inspected(o)}
+	if o.Queue != nil {
+		c, err := contents.Count(ctx, sysvipc.QueueByID(o.ID), mostCounted)
+		if err != nil { // this user may not read it, or it is gone
+			s.Unknown = append([]string{"counted", "types"}, s.Unknown...)
+		}
+		s.Contents = c.Published()
+	}
 	if o.Set == nil {
 		return s
 	}

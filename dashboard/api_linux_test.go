@@ -72,6 +72,11 @@ func TestAPI(t *testing.T) {
 	if !found {
 		t.Errorf("%s is not in the list", ref)
 	}
+	var explained struct{ Objects []output.ExplainedObject }
+	if _, text := get(t, h, "/api/v1/explain/"+ref); json.Unmarshal([]byte(text), &explained) != nil || len(explained.Objects) != 1 ||
+		explained.Objects[0].Ref != ref || !strings.Contains(explained.Objects[0].Explanation, "a semaphore set with 3 semaphores (3, 0, 7)") {
+		t.Errorf("%s is explained as %s", ref, text)
+	}
 	lim, err := sysvipc.ReadLimits()
 	if err != nil {
 		t.Fatal(err)
@@ -82,10 +87,47 @@ func TestAPI(t *testing.T) {
 	if ask("/api/v1/waits").Waits == nil || ask("/api/v1/findings").Findings == nil {
 		t.Error("there is no list of waits or findings")
 	}
-	for path, want := range map[string]int{"/api/v1/objects/sem:2147483647": 404, "/api/v1/objects/sem": 400, "/api/v1/objects/sem:-1": 400, "/api/v1/objects/key:1": 400, "/page/history": 400, "/api/v1/events?since=yesterday": 400, "/api/v1/events?event=everything": 400} {
+	for path, want := range map[string]int{"/api/v1/objects/sem:2147483647": 404, "/api/v1/objects/sem": 400, "/api/v1/objects/sem:-1": 400, "/api/v1/objects/key:1": 400, "/api/v1/explain/sem:2147483647": 404, "/api/v1/explain/sem": 400, "/page/history": 400, "/api/v1/events?since=yesterday": 400, "/api/v1/events?event=everything": 400} {
 		if code, _ := get(t, h, path); code != want {
 			t.Errorf("%s is answered %d, want %d", path, code, want)
 		}
+	}
+}
+
+// A queue's messages are counted by type, and stay where they are; no byte of them is shown.
+func TestMessageTypes(t *testing.T) {
+	t.Parallel()
+	q, err := sysvipc.CreateQueue(sysvipc.Key(ipctest.Key(t)), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Remove()
+	for _, m := range []struct {
+		typ  int64
+		text string
+	}{{7, "secret one"}, {3, "secret two, longer"}, {7, ""}} {
+		if err := q.Send(t.Context(), m.typ, []byte(m.text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := q.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text := get(t, handlerOf(Options{Collector: &Collector{Looks: &Looks{}}}), "/api/v1/objects/msg:"+strconv.Itoa(q.ID()))
+	var d struct{ Objects []output.ShownObject }
+	if err := json.Unmarshal([]byte(text), &d); err != nil || len(d.Objects) != 1 || d.Objects[0].Contents == nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	c := d.Objects[0].Contents
+	if c.Counted == nil || *c.Counted != 3 || len(c.Types) != 2 || c.Types[0].Type != 3 || c.Types[0].First != 1 || c.Types[0].Bytes != 18 || c.Types[1].Type != 7 || c.Types[1].Messages != 2 {
+		t.Errorf("it holds %+v", c)
+	}
+	if strings.Contains(text, "secret") {
+		t.Errorf("the bytes of a message are shown: %s", text)
+	}
+	if after, err := q.Stat(); err != nil || after != before {
+		t.Errorf("looking has changed it: %+v, was %+v, %v", after, before, err)
 	}
 }
 

@@ -122,6 +122,9 @@ func crowd(n int) *inspect.Snapshot {
 	for i := range n {
 		kind := sysvipc.KindSegment + sysvipc.Kind(i%3)
 		o := inspect.Object{Object: sysvipc.Object{Kind: kind, ID: i, Mode: 0o600, UID: i % 5}, Verdict: inspect.Verdict{Class: classes[i%len(classes)], Reasons: []string{"because"}}}
+		if o.Verdict.Class == inspect.Protected {
+			o.Product = &inspect.Product{Name: "Product", Sign: "a sign", Tool: "its own tool"}
+		}
 		switch kind {
 		case sysvipc.KindSegment:
 			o.Segment = &sysvipc.SegmentStat{Object: o.Object, Size: int64(i) * 1000, Resident: 0, SwappedOut: 0}
@@ -183,7 +186,7 @@ func TestBrowser(t *testing.T) {
 	b.do(slash, chromedp.KeyEvent("type=sem verdict=protected owner=root"))
 	b.until(`table.shown.length > 0 && table.shown.length < 5000`)
 	b.do(chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent("j"), chromedp.KeyEvent(kb.Enter))
-	b.until(`!$("detail").hidden && $("detail").textContent.includes("4711")`)
+	b.until(`!$("detail").hidden && $("detail").textContent.includes("4711") && $("detail").textContent.includes("its own tool")`)
 	deep, _ := b.eval(`location.href`).(string)
 	if !strings.Contains(deep, "object=sem:") || !strings.Contains(deep, "filter=type=sem") {
 		t.Errorf("the address is %s", deep)

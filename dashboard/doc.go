@@ -15,5 +15,6 @@
 //
 // A client sees what this process sees, and no more. A process with more rights than its clients
 // shows them more than they would see by themselves: who uses and who waits for objects of others,
-// and the values of semaphores. Messages and the contents of segments are never shown.
+// the values of semaphores, and the types and sizes of messages. The bytes of messages and
+// segments are never shown.
 package dashboard

@@ -29,7 +29,7 @@ func handlerOf(opts Options) *Handler {
 
 // routes are all that answer with data, but for the stream. Each is asked for with each attack.
 var routes = []string{
-	"/metrics", "/api/v1/objects", "/api/v1/objects/msg:1", "/api/v1/waits", "/api/v1/limits", "/api/v1/findings", "/api/v1/events", "/page/rows", "/page/history?seconds=60",
+	"/metrics", "/api/v1/objects", "/api/v1/objects/msg:1", "/api/v1/explain/msg:1", "/api/v1/waits", "/api/v1/limits", "/api/v1/findings", "/api/v1/events", "/page/rows", "/page/history?seconds=60",
 }
 
 // A page elsewhere whose name was made to point here, and names that only look like ours.

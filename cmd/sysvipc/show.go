@@ -21,6 +21,7 @@ import (
 	"github.com/sysvipc/sysvipc/internal/cli/arg"
 	"github.com/sysvipc/sysvipc/internal/cli/flags"
 	"github.com/sysvipc/sysvipc/internal/cli/ref"
+	"github.com/sysvipc/sysvipc/internal/contents"
 	"github.com/sysvipc/sysvipc/internal/output"
 )
 
@@ -70,7 +71,7 @@ exit code is 4.`,
 type details struct {
 	listing.Entry
 	semaphores []output.Semaphore
-	contents   *queueContents // nil if this user may not read them
+	contents   *contents.Contents // nil if this user may not read them
 	decoded    *output.Decoded
 }
 
@@ -101,7 +102,7 @@ func runShow(cmd *cobra.Command, args []string, format string, dec *decoding) er
 			return err
 		}
 		if o.Queue != nil {
-			if o.contents, err = countMessages(cmd.Context(), sysvipc.QueueByID(id), mostCounted); errors.Is(err, sysvipc.ErrRemoved) || cmd.Context().Err() != nil {
+			if o.contents, err = contents.Count(cmd.Context(), sysvipc.QueueByID(id), mostCounted); errors.Is(err, sysvipc.ErrRemoved) || cmd.Context().Err() != nil {
 				return err
 			} else if err != nil {
 				note(err)
@@ -196,7 +197,7 @@ func (o *details) shown(v *listing.View) *output.ShownObject {
 	case o.Set != nil:
 		shown.Semaphores = &output.Semaphores{Semaphores: o.semaphores}
 	case o.Queue != nil:
-		shown.Contents = o.contents.counted()
+		shown.Contents = o.contents.Published()
 		if o.contents == nil {
 			shown.Unknown = append([]string{"counted", "types"}, shown.Unknown...)
 		}
@@ -243,7 +244,7 @@ func (o *details) write(w io.Writer, v *listing.View, snap *inspect.Snapshot) er
 	}
 	switch {
 	case o.Queue != nil:
-		return o.contents.write(w, o.Queue.Messages)
+		return writeContents(w, o.contents, o.Queue.Messages)
 	case o.Set == nil:
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sysvipc/sysvipc"
+	"github.com/sysvipc/sysvipc/internal/contents"
 	"github.com/sysvipc/sysvipc/internal/ipctest"
 )
 
@@ -21,12 +22,12 @@ func TestShowLongQueue(t *testing.T) {
 		}
 	}
 	for most, above := range map[int]string{2: "of the first 2 messages:\nTYPE", 3: "TYPE"} {
-		c, err := countMessages(t.Context(), q, most)
-		if err != nil || c.all.messages != most || len(c.byType) != most {
+		c, err := contents.Count(t.Context(), q, most)
+		if err != nil || c.All.Messages != most || len(c.ByType) != most {
 			t.Fatalf("at most %d: got %+v, %v", most, c, err)
 		}
 		var b strings.Builder
-		if err := c.write(&b, 3); err != nil || !strings.HasPrefix(b.String(), above) {
+		if err := writeContents(&b, c, 3); err != nil || !strings.HasPrefix(b.String(), above) {
 			t.Errorf("at most %d: got %q, %v, want %q in front", most, b.String(), err, above)
 		}
 	}

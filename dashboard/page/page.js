@@ -401,7 +401,8 @@ async function showDetail(ref, focus) {
   detailOf = ref;
   let o, problem = "";
   try {
-    o = (await (await ask("api/v1/objects/" + encodeURIComponent(ref))).json()).objects[0];
+    const [shown, explained] = await Promise.all(["objects", "explain"].map((way) => ask("api/v1/" + way + "/" + encodeURIComponent(ref)).then((r) => r.json())));
+    o = { ...shown.objects[0], explanation: explained.objects[0].explanation };
   } catch (err) { problem = err.message; }
   if (detailOf !== ref || place.object !== ref) return;
   const close = el("button", "close", "Close");
@@ -420,8 +421,7 @@ const kindNames = { shm: "Shared memory segment", sem: "Semaphore set", msg: "Me
 const when = (t) => t ? new Date(t).toLocaleString() + " (" + age((Date.now() - new Date(t)) / 1000) + " ago)" : "never";
 function detail(o) {
   const kids = [el("p", "", kindNames[o.type] + ", ", el("span", "tag " + o.class, o.class))];
-  for (const r of o.verdict.reasons || []) kids.push(el("p", "", r));
-  if (o.product) kids.push(el("p", "", "It belongs to " + o.product.name + ": " + o.product.tool + "."));
+  kids.push(el("p", "", o.explanation));
   const dl = el("dl");
   const fact = (name, value) => { if (value !== null && value !== undefined) dl.append(el("dt", "", name), el("dd", "", value)); };
   const not = (field, value) => (o.unknown || []).includes(field) ? "?" : value;
@@ -458,6 +458,13 @@ function detail(o) {
     })));
     if (o.semaphores.length > shown.length) kids.push(el("p", "", "and " + (o.semaphores.length - shown.length) + " more"));
   }
+  if (o.types && o.types.length) {
+    const table = el("table", "", el("tr", "", ...["Type", "Messages", "Bytes", "First at"].map((name) => el("th", "", name))));
+    for (const t of o.types.slice(0, 100)) table.append(el("tr", "", ...[t.type, whole.format(t.messages), size(t.bytes), t.first === 0 ? "head" : t.first].map((v) => el("td", "", v))));
+    kids.push(el("h3", "", "Messages by type"), table);
+    if (o.types.length > 100) kids.push(el("p", "", "and " + plural(o.types.length - 100, "more type")));
+    if (o.counted < o.messages) kids.push(el("p", "", "of the first " + whole.format(o.counted)));
+  }
   const waits = state ? state.waits.filter((w) => w.ref === o.ref) : [];
   if (waits.length) {
     kids.push(el("h3", "", "Waits"));
@@ -470,7 +477,7 @@ function detail(o) {
   kids.push(el("ul", "", ...users.slice(0, 200).map((u) => el("li", "", (u.comm || "process") + " " + (u.pid === null ? "?" : u.pid) + ", " + u.role + (u.alive === false ? ", " + u.status : ""),
     el("small", "", [u.evidence, u.container, u.unit].filter(Boolean).join(" · "))))));
   if ((o.unknown || []).length) kids.push(el("p", "", "Not known, or not in full: " + o.unknown.join(", ") + "."));
-  kids.push(el("h3", "", "On the terminal"), el("p", "", el("code", "", "sysvipc show " + o.ref)));
+  kids.push(el("h3", "", "On the terminal"), el("p", "", el("code", "", "sysvipc show " + o.ref)), o.type === "msg" && o.messages ? el("p", "", el("code", "", "sysvipc msg peek " + o.ref)) : "");
   return kids;
 }
 
