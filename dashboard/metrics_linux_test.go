@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,6 +130,18 @@ func TestPromtoolCheckMetrics(t *testing.T) {
 	cmd.Stdin = strings.NewReader(text)
 	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	}
+}
+
+// A namespace has the names of its container, pod and unit, a few of them, in what Prometheus takes for text.
+func TestNamespaceLabels(t *testing.T) {
+	t.Parallel()
+	ns := &inspect.Namespace{Inode: 5, Container: "c0ffee", Names: []string{"c0ffee", "web\xff", "pod 7", "nginx.service", "another", "last"}}
+	if got := labelsOf(ns); !slices.Equal(got, []string{"5", "c0ffee", "web\ufffd, pod 7, nginx.service, …"}) {
+		t.Errorf("got %q", got)
+	}
+	if got := labelsOf(&inspect.Namespace{Inode: 6}); !slices.Equal(got, []string{"6", "", ""}) {
+		t.Errorf("got %q", got)
 	}
 }
 

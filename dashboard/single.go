@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sysvipc/sysvipc"
@@ -63,8 +64,31 @@ func (s sender) objects(look *Look, selected func(*inspect.Object) bool, most in
 	s.send(objectsLeftOut, float64(max(0, n-most)))
 }
 
-// namespaceLabels name an IPC namespace: its inode, and the container of its first process, if any.
-var namespaceLabels = []string{"namespace", "container"}
+// namespaceLabels name an IPC namespace: its inode, the container of its first process, if any, and what people call it by.
+var namespaceLabels = []string{"namespace", "container", "names"}
+
+// namesInLabel is how many names a namespace has at most: many containers can share one.
+const namesInLabel = 3
+
+// labelsOf returns the values of namespaceLabels. The names are those of containers and pods, and the systemd unit.
+func labelsOf(ns *inspect.Namespace) []string {
+	var names []string
+	for _, name := range ns.Names {
+		if name == ns.Container {
+			continue
+		}
+		if len(names) == namesInLabel {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, name)
+	}
+	labels := []string{strconv.FormatUint(ns.Inode, 10), ns.Container, strings.Join(names, ", ")}
+	for i := range labels {
+		labels[i] = strings.ToValidUTF8(labels[i], "\ufffd")
+	}
+	return labels
+}
 
 var (
 	namespaceObjects   = gauge("namespace_objects", "Objects of an IPC namespace, which need CAP_SYS_ADMIN to be counted.", append(namespaceLabels, "type")...)
@@ -89,7 +113,7 @@ func (s sender) namespaces(ctx context.Context) {
 			left++
 			continue
 		}
-		labels := []string{strconv.FormatUint(ns.Inode, 10), ns.Container}
+		labels := labelsOf(ns)
 		for k, n := range [kinds]int{lim.Segments.InUse, lim.Semaphores.InUse, lim.Queues.InUse} {
 			s.send(namespaceObjects, float64(n), append(labels, kindWords[k])...)
 		}
