@@ -60,7 +60,7 @@ var rooms = []room{
 	{
 		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS and Prometheus; plots cost 0.2 ms of its start",
 		rooms: []string{
-			".", "shared", "shared/dynamic", "shared/shape", "inspect", "trace", "internal/plural", "internal/cli", "internal/cli/flags", "internal/cli/help", "internal/cli/ref", "internal/output", "internal/contents", "internal/history",
+			".", "shared", "shared/dynamic", "shared/shape", "inspect", "trace", "internal/plural", "internal/cli", "internal/cli/flags", "internal/cli/help", "internal/cli/ref", "internal/output", "internal/contents", "internal/history", "docs/cookbook",
 			"cmd/sysvipc/internal/archive", "cmd/sysvipc/internal/bench", "cmd/sysvipc/internal/demo", "cmd/sysvipc/internal/foreign", "cmd/sysvipc/internal/run", "cmd/sysvipc/internal/segread", "cmd/sysvipc/internal/top",
 		}, modules: []string{xsys, cobra, terminal}, program: true,
 	},
@@ -76,10 +76,11 @@ var rooms = []room{
 		rooms: []string{".", "inspect", "cluster", "cluster/bridge", "dashboard", "trace", "internal/history", "internal/cli", "internal/cli/flags", "internal/cli/help", "internal/cli/ref", "internal/output"}, modules: []string{xsys, cobra, yaml}, program: true,
 	},
 	{path: "examples", why: "programs to read and to begin with: they use what users use", rooms: []string{".", "shared"}, program: true},
+	{path: "docs/cookbook", why: "recipes, which the command prints: it knows nobody"},
 	{path: "internal/ipctest", why: "serves the tests of every room, so it can import none of them", modules: []string{xsys}, program: true, tests: true},
 	{path: "internal/bench", why: "benchmarks", rooms: []string{".", "shared", "internal/sysv"}, modules: []string{xsys}, program: true, tests: true},
 	{path: "internal/spin", why: "runs the model checker, for the models of shared and cluster", program: true, tests: true},
-	{path: "internal/docs", why: "runs what the pages show", program: true, tests: true},
+	{path: "internal/docs", why: "runs what the pages show, and reads the files for GitHub", modules: []string{yaml}, program: true, tests: true},
 	{path: "internal/interop", why: "programs in other languages", rooms: []string{".", "shared"}, modules: []string{xsys}, program: true, tests: true},
 }
 

@@ -138,7 +138,7 @@ object was removed meanwhile, and 8 if a limit is reached.`,
 		namespace.One, newTopCommand(), mk.Command(), newUndoCommand(), newRestoreCommand(), newRunCommand(),
 		shm.Command(), sem.Command(), msg.Command(), region.Command(),
 	)...)
-	root.AddCommand(newDemoCommand(), newBenchCommand(), newFtokCommand(), newVersionCommand())
+	root.AddCommand(newDemoCommand(), newRecipesCommand(), newBenchCommand(), newFtokCommand(), newVersionCommand())
 	root.AddCommand(newTopics()...)
 	return root
 }

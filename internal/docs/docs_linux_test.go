@@ -1,14 +1,14 @@
 package docs
 
 import (
-	"bytes"
-	"context"
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/format"
 	"go/parser"
 	"go/token"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -16,9 +16,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -39,6 +38,7 @@ var notRun = map[string]string{
 	"go install ./cmd":           "the test has built the command",
 	"CGO_ENABLED=0 go install":   "the test has built the command",
 	"export PATH=":               "the test has the command in its own",
+	"apt-get install":            "names what the page needs; without it the page is skipped",
 	"sysvipcd bridge":            "needs three NATS servers; the tests of cmd/sysvipcd have them",
 	"sysvipcd run --cluster":     "needs three NATS servers; the tests of cmd/sysvipcd have them",
 	"sysvipcd serve":             "serves until it is stopped; the tests of cmd/sysvipcd and dashboard ask it",
@@ -93,6 +93,7 @@ type block struct {
 	page     string
 	line     int // of its first line of text
 	language string
+	named    string // the file that it is, in the line of its fence, or ""
 	text     string
 }
 
@@ -133,7 +134,8 @@ func blocks(page, text string) (all []block) {
 		case !ok && b != nil:
 			b.text += line + "\n"
 		case ok && b == nil:
-			b = &block{page: page, line: i + 2, language: fence}
+			language, named, _ := strings.Cut(fence, " ")
+			b = &block{page: page, line: i + 2, language: language, named: named}
 		case ok:
 			all = append(all, *b)
 			b = nil
@@ -171,14 +173,39 @@ func leftOut(text string) string {
 	return ""
 }
 
+// recipeLines is how long the blocks of a recipe are together, at most.
+const recipeLines = 40
+
+// TestRecipes: a recipe is short.
+func TestRecipes(t *testing.T) {
+	t.Parallel()
+	n := 0
+	for page, all := range pages(t) {
+		if path.Dir(page) != "docs/cookbook" {
+			continue
+		}
+		n++
+		lines := 0
+		for _, b := range all {
+			lines += strings.Count(b.text, "\n")
+		}
+		if lines > recipeLines {
+			t.Errorf("%s: its blocks have %d lines, and a recipe at most %d", page, lines, recipeLines)
+		}
+	}
+	if n == 0 {
+		t.Error("no recipe is found")
+	}
+}
+
 // TestBlocks: the blocks are of a kind that this test knows, and what it leaves out is there.
 func TestBlocks(t *testing.T) {
 	t.Parallel()
 	used := map[string]bool{}
 	for _, all := range pages(t) {
 		for _, b := range all {
-			switch b.language {
-			case "console":
+			switch {
+			case b.language == "console":
 				cmds, err := commands(b)
 				if err != nil {
 					t.Error(err)
@@ -186,11 +213,11 @@ func TestBlocks(t *testing.T) {
 				for _, c := range cmds {
 					used[leftOut(c.line)] = true
 				}
-			case "go":
+			case b.language == "go":
 				used[leftOut(b.text)] = true
-			case "text", "yaml": // is read, not run
+			case b.named != "", b.language == "text", b.language == "yaml": // is read, not run
 			default:
-				t.Errorf("%v: is in %q: console, go, text or yaml", b, b.language)
+				t.Errorf("%v: is in %q: console, go, text or yaml, or a file with a name", b, b.language)
 			}
 		}
 	}
@@ -204,6 +231,13 @@ func TestBlocks(t *testing.T) {
 // TestPages runs the blocks.
 func TestPages(t *testing.T) {
 	t.Parallel()
+	if os.Getenv(commandDir) == "" { // once, for the processes that run a page each
+		dir := t.TempDir()
+		build(t, dir+"/", "main", nil, "./cmd/sysvipc")
+		if err := os.Setenv(commandDir, dir); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for page, all := range pages(t) {
 		if !slices.ContainsFunc(all, runs) {
 			continue
@@ -219,17 +253,22 @@ func TestPages(t *testing.T) {
 			if !ipctest.Alone(t) {
 				return
 			}
+			need(t, all)
 			r := prepare(t, all)
 			t.Cleanup(r.removeObjects)
 			for _, b := range all {
-				switch b.language {
-				case "console":
+				switch {
+				case b.named != "":
+					r.write(b.named, b.text)
+				case b.language == "console":
 					r.console(b)
-				case "go":
+				case b.language == "go":
 					r.program(b)
 				}
 			}
-			r.beside.Wait()
+			if !t.Failed() {
+				_, _, _ = r.run("what runs in the background when the page ends", "wait")
+			}
 		})
 	}
 }
@@ -256,21 +295,49 @@ func runs(b block) bool {
 	return false
 }
 
+// need skips a page whose programs are not here, or fails it where the project's own check has installed them.
+func need(t *testing.T, all []block) {
+	t.Helper()
+	for _, b := range all {
+		if b.language != "console" && b.named == "" {
+			continue
+		}
+		if (strings.Contains(b.text, "nobody") || strings.Contains(b.text, "-u root")) && !ipctest.HasUser(ipctest.Nobody) {
+			t.Skip("needs root, and a second user: here is one alone")
+		}
+		for line := range strings.Lines(b.text) {
+			list, ok := strings.CutPrefix(line, "$ apt-get install ")
+			if !ok || exec.Command("dpkg", append([]string{"-s"}, strings.Fields(list)...)...).Run() == nil {
+				continue
+			}
+			if os.Getenv("CI") == "true" {
+				t.Fatal("needs: ", line)
+			}
+			t.Skip("needs: ", line)
+		}
+	}
+}
+
+// commandDir is the environment variable that says where the built command is.
+const commandDir = "SYSVIPC_DOCS_COMMAND"
+
 // runner runs the blocks of one page.
 type runner struct {
-	t      *testing.T
-	bin    string // with the commands, and a program for each Go block
-	start  string // where the first command runs
-	dir    string // where the next one runs
-	beside sync.WaitGroup
-	others atomic.Int32 // how many commands run beside the next one
+	t     *testing.T
+	bin   string // with a program for each Go block
+	start string // where the first command runs
+	begun bool   // whether a command was begun in the background
+
+	shell *exec.Cmd // that runs the commands of the page
+	lines io.Writer // what it reads: a line for each command
+	codes *bufio.Reader
+	from  [2]int // where the output of the next command begins in the files of stdout and stderr
 }
 
 // prepare builds all that the blocks of a page need.
 func prepare(t *testing.T, all []block) *runner {
 	t.Helper()
 	r := &runner{t: t, bin: t.TempDir(), start: t.TempDir()}
-	r.dir = r.start
 	if err := os.Symlink(top(t), filepath.Join(r.start, "sysvipc")); err != nil {
 		t.Fatal(err)
 	}
@@ -285,9 +352,55 @@ func prepare(t *testing.T, all []block) *runner {
 			code = append(code, b)
 		}
 	}
-	build(t, r.bin+"/", "main", code, "./cmd/sysvipc")
+	if len(code) > 0 {
+		build(t, r.bin+"/", "main", code)
+	}
+	r.startShell()
 	return r
 }
+
+// shellGo is go for the shell: in the first directory it works in the module's, and in others in a module of the page's own;
+// with -trimpath what is compiled there is of use in the next run's directory.
+const shellGo = `go() {
+	if [ "$PWD" != %[1]s ]; then
+		GOPROXY=off GOSUMDB=off GOFLAGS='-mod=mod -trimpath' GOWORK=off command go "$@"
+	elif [ "$1" = mod ]; then
+		echo "would change this module: cd first" >&2
+		return 1
+	else
+		(cd %[2]s && command go "$@")
+	fi
+}
+`
+
+// startShell starts the shell, which ends with the test, with all that it has begun.
+func (r *runner) startShell() {
+	r.shell = exec.Command("sh")
+	r.shell.Dir = r.start
+	r.shell.Env = append(os.Environ(), "PATH="+r.bin+":"+os.Getenv(commandDir)+":"+os.Getenv("PATH")+":/usr/sbin", "SYSVIPC_STATE="+filepath.Join(r.bin, "state"), "PWD="+r.start)
+	r.shell.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	lines, err := r.shell.StdinPipe()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	codes, err := r.shell.StdoutPipe()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.lines, r.codes = lines, bufio.NewReader(codes)
+	if err := r.shell.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() {
+		r.killShell()
+		_ = r.shell.Wait()
+	})
+	fmt.Fprintf(r.lines, shellGo, quoted(r.start), quoted(top(r.t)))
+}
+
+func quoted(path string) string { return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'" }
+
+func (r *runner) killShell() { _ = syscall.Kill(-r.shell.Process.Pid, syscall.SIGKILL) }
 
 // top is the module's directory.
 func top(t *testing.T) string {
@@ -402,27 +515,39 @@ func fragment(b block) (string, error) {
 	return fmt.Sprintf("%sfunc example() {\n//line %s:%d\n%s%s\n%s}\n", imports.String(), b.page, b.line, text.String(), rest, names.String()), nil
 }
 
+// write makes a file that a block is the text of.
+func (r *runner) write(name, text string) {
+	r.t.Helper()
+	command := fmt.Sprintf("cat >%s <<'END OF THE FILE'\n%sEND OF THE FILE", quoted(name), text)
+	if _, talk, code := r.run(name, command); code != 0 {
+		r.t.Errorf("%s cannot be written: %s", name, talk)
+	}
+}
+
 // program runs a Go block, or saves it.
 func (r *runner) program(b block) {
 	if !runs(b) {
 		return
 	}
 	if name := b.file(); name != "" {
-		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(b.text), 0o600); err != nil {
-			r.t.Error(err)
-		}
+		r.write(name, b.text)
 		return
 	}
-	got, _, ok := r.run(fmt.Sprint(b), r.dir, filepath.Join(r.bin, b.program()))
-	if m := regexp.MustCompile(`(?m)^\t// Output:\n((?:\t// .*\n)+)`).FindStringSubmatch(b.text); m != nil && ok {
+	got, talk, code := r.run(fmt.Sprint(b), b.program())
+	if code != 0 {
+		r.t.Errorf("%v: exit code %d\n%s%s", b, code, got, talk)
+	} else if m := regexp.MustCompile(`(?m)^\t// Output:\n((?:\t// .*\n)+)`).FindStringSubmatch(b.text); m != nil {
 		if shown := strings.ReplaceAll(m[1], "\t// ", ""); !shows(shown, got) {
 			r.t.Errorf("%v prints:\n%sthe page has:\n%s", b, got, shown)
 		}
 	}
 }
 
-// looks are the verbs that change nothing, and so can be run again.
-var looks = regexp.MustCompile(`^sysvipc (?:explain|waits|who|show|ls|region get|region ls|doctor|limits)\b`)
+// looks are the commands that change nothing, and so can be run again.
+var looks = regexp.MustCompile(`^(sysvipc (?:explain|waits|who|show|ls|ns|gc|sem get|region get|region ls|doctor|limits)|chronyc)\b`)
+
+// background is a command that goes on beside the next one.
+var background = regexp.MustCompile(`[^&]&(?:$|[^&>0-9])`)
 
 // console runs the commands of a block, and compares what they print.
 func (r *runner) console(b block) {
@@ -431,70 +556,54 @@ func (r *runner) console(b block) {
 		if leftOut(c.line) != "" {
 			continue
 		}
-		if line, ok := strings.CutSuffix(c.line, "&"); ok {
-			r.startBeside(b, line)
-			continue
+		r.begun = r.begun || background.MatchString(c.line)
+		right := func(got string) bool {
+			return c.shown == "" || shows(c.shown, got) || strings.HasPrefix(c.line, "sysvipc explain") && showsText(c.shown, got)
 		}
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // others may still be on their way
-			alone := r.others.Load() == 0
-			got, talk, ok := r.shell(b, c.line)
-			if !ok || c.shown == "" || shows(c.shown, got) || shows(c.shown, got+talk) {
-				break
+		what := fmt.Sprintf("%v: $ %s", b, c.line)
+		again := r.begun && looks.MatchString(c.line) && !strings.Contains(c.line, "--yes") // others may still be on their way
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+			got, talk, code := r.run(what, c.line)
+			switch ok := right(got) || right(got+talk); {
+			case code == 0 && ok:
+				r.t.Logf("%s\n%s%s", what, got, talk)
+			case again && time.Now().Before(deadline):
+				continue
+			case code != 0:
+				r.t.Errorf("%s: exit code %d\n%s%s", what, code, got, talk)
+			default:
+				r.t.Errorf("%s\nprints:\n%s%sthe page has:\n%s", what, got, talk, c.shown)
 			}
-			if alone || !looks.MatchString(c.line) || time.Now().After(deadline) {
-				r.t.Errorf("%v: $ %s\nprints:\n%s%sthe page has:\n%s", b, c.line, got, talk, c.shown)
-				break
-			}
+			break
 		}
 	}
 }
 
-// shell runs a command, and notes where it leads.
-func (r *runner) shell(b block, line string) (output, talk string, ok bool) {
-	dir, led := r.dir, filepath.Join(r.bin, "directory")
-	if strings.HasPrefix(line, "go ") && dir == r.start {
-		if dir = top(r.t); strings.HasPrefix(line, "go mod ") {
-			r.t.Errorf("%v: $ %s would change this module: cd first", b, line)
-			return "", "", false
-		}
+// run has the shell run a command, and returns what was printed meanwhile, also by what runs in the background.
+func (r *runner) run(what, line string) (out, talk string, code int) {
+	r.t.Helper()
+	file := func(name string) string { return filepath.Join(r.bin, "the "+name) }
+	if err := os.WriteFile(file("command"), []byte(line+"\n"), 0o600); err != nil {
+		r.t.Fatal(err)
 	}
-	const eval = `trap 'pwd >"$1"' EXIT; eval "$0"`
-	output, talk, ok = r.run(fmt.Sprintf("%v: $ %s", b, line), dir, "sh", "-c", eval, line, led)
-	if to, err := os.ReadFile(led); err == nil && ok && strings.Contains(line, "cd ") {
-		r.dir = strings.TrimSpace(string(to))
+	late := time.AfterFunc(5*time.Minute, r.killShell) // go run compiles the library where nothing is yet
+	defer late.Stop()
+	fmt.Fprintf(r.lines, ". '%s' </dev/null >>'%s' 2>>'%s'; echo $?\n", file("command"), file("stdout"), file("stderr"))
+	answer, err := r.codes.ReadString('\n')
+	var printed [2]string
+	for i, name := range []string{"stdout", "stderr"} {
+		all, _ := os.ReadFile(file(name))
+		printed[i] = string(all[r.from[i]:])
+		r.from[i] = len(all)
 	}
-	return output, talk, ok
-}
-
-// startBeside starts a command that runs beside those that follow.
-func (r *runner) startBeside(b block, line string) {
-	dir := r.dir
-	r.others.Add(1)
-	r.beside.Go(func() {
-		defer r.others.Add(-1)
-		r.run(fmt.Sprintf("%v: $ %s&", b, line), dir, "sh", "-c", line)
-	})
-}
-
-// run runs a program, which must succeed, and returns what it wrote to its standard output and its standard error.
-func (r *runner) run(what, dir string, args ...string) (output, talk string, ok bool) {
-	ctx, cancel := context.WithTimeout(r.t.Context(), 5*time.Minute) // go run compiles the library where nothing is yet
-	defer cancel()
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+r.bin+":"+os.Getenv("PATH"), "SYSVIPC_STATE="+filepath.Join(r.bin, "state"), "PWD="+dir)
-	if dir != top(r.t) { // a module of the page's own; with -trimpath what Go has compiled is of use in the next run's directory
-		cmd.Env = append(cmd.Env, "GOPROXY=off", "GOSUMDB=off", "GOFLAGS=-mod=mod -trimpath", "GOWORK=off")
+	if err != nil {
+		r.t.Fatalf("%s: the shell has ended, or was killed after five minutes\n%s%s", what, printed[0], printed[1])
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) } // a shell has children
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		r.t.Errorf("%s: %v\n%s%s", what, err, stdout.String(), stderr.String())
-		return "", "", false
+	code, err = strconv.Atoi(strings.TrimSpace(answer))
+	if err != nil {
+		r.t.Fatal(err)
 	}
-	return stdout.String(), stderr.String(), true
+	return printed[0], printed[1], code
 }
 
 // shows reports whether a page shows an output. A page cannot show whether the last line has an end.
@@ -510,6 +619,12 @@ func shows(shown, got string) bool {
 		pattern.WriteString(strings.ReplaceAll(line, `\.\.\.`, ".*") + " *\n")
 	}
 	return regexp.MustCompile("^" + pattern.String() + "$").MatchString(got)
+}
+
+// showsText is shows for a text that is wrapped: where a line ends depends on the names and numbers in it.
+func showsText(shown, got string) bool {
+	unwrap := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	return shows(unwrap(shown), unwrap(got))
 }
 
 func TestShows(t *testing.T) {
