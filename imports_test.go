@@ -55,12 +55,13 @@ var rooms = []room{
 	{path: "cluster/bridge", why: "joins a kernel queue to one of the cluster", rooms: []string{".", "cluster"}, modules: []string{xsys, nats}},
 	{path: "cluster/internal/clustertest", why: "servers for the tests of cluster", rooms: []string{".", "cluster"}, modules: []string{xsys, nats}, program: true, tests: true},
 	{path: "internal/history", why: "a file of numbers and words, for both commands: it knows nobody"},
+	{path: "internal/holders", why: "what a trace knows, on its way from sysvipcd to sysvipc", rooms: []string{"inspect"}, modules: []string{xsys}},
 	{path: "dashboard", why: "shows what inspect sees, and how many calls trace counts", rooms: []string{".", "inspect", "internal/output", "internal/contents", "trace", "internal/plural", "internal/history"}, modules: []string{xsys, prometheus}},
 	{path: "trace", why: "sees the calls of all processes by eBPF, which nothing else here needs", rooms: []string{"."}, modules: []string{xsys, ebpf}},
 	{
 		path: "cmd/sysvipc", why: "this machine; judged by its start-up, so without NATS and Prometheus; plots cost 0.2 ms of its start",
 		rooms: []string{
-			".", "shared", "shared/dynamic", "shared/shape", "inspect", "trace", "internal/plural", "internal/cli", "internal/cli/flags", "internal/cli/help", "internal/cli/ref", "internal/output", "internal/contents", "internal/history", "docs/cookbook",
+			".", "shared", "shared/dynamic", "shared/shape", "inspect", "trace", "internal/plural", "internal/cli", "internal/cli/flags", "internal/cli/help", "internal/cli/ref", "internal/output", "internal/contents", "internal/history", "internal/holders", "docs/cookbook",
 			"cmd/sysvipc/internal/archive", "cmd/sysvipc/internal/bench", "cmd/sysvipc/internal/demo", "cmd/sysvipc/internal/foreign", "cmd/sysvipc/internal/run", "cmd/sysvipc/internal/segread", "cmd/sysvipc/internal/top",
 		}, modules: []string{xsys, cobra, terminal}, program: true,
 	},
@@ -73,7 +74,7 @@ var rooms = []room{
 	{path: "cmd/sysvipc/internal/top", why: "the live view: what it shows comes by its Machine", rooms: []string{".", "inspect", "internal/plural"}, modules: []string{xsys, terminal, ansi}, program: true},
 	{
 		path: "cmd/sysvipcd", why: "the daemon, which carries NATS and Prometheus by cluster and dashboard",
-		rooms: []string{".", "inspect", "cluster", "cluster/bridge", "dashboard", "trace", "internal/history", "internal/cli", "internal/cli/flags", "internal/cli/help", "internal/cli/ref", "internal/output"}, modules: []string{xsys, cobra, yaml}, program: true,
+		rooms: []string{".", "inspect", "cluster", "cluster/bridge", "dashboard", "trace", "internal/history", "internal/holders", "internal/cli", "internal/cli/flags", "internal/cli/help", "internal/cli/ref", "internal/output"}, modules: []string{xsys, cobra, yaml}, program: true,
 	},
 	{path: "examples", why: "programs to read and to begin with: they use what users use", rooms: []string{".", "shared"}, program: true},
 	{path: "docs/cookbook", why: "recipes, which the command prints: it knows nobody"},

@@ -96,7 +96,7 @@ func (e *explanation) users() {
 			continue
 		}
 		when := ""
-		if !u.At.IsZero() {
+		if !u.At.IsZero() && u.Role != Holds {
 			when = ", " + e.since(u.At) + " ago"
 		}
 		switch {
@@ -262,6 +262,9 @@ func (e *explanation) because(w *Wait) string {
 		return ": it is stuck, since the messages on the queue have type " + and(types, len(w.Queued))
 	case w.ForDead() && w.Operation == Operate:
 		h := &w.Holders[0]
+		if h.Certain {
+			return fmt.Sprintf(": it waits for the dead: %s %s; what it took without undo stays taken", h, h.Why)
+		}
 		return fmt.Sprintf(": it waits for the dead, probably, since %s %s: what it took without undo stays taken", h, h.Why)
 	case w.ForDead() && w.Operation == Receive:
 		return fmt.Sprintf(": it waits for an answer of the dead, probably, since %s %s", &w.Holders[0], w.Holders[0].Why)
@@ -284,7 +287,7 @@ func (e *explanation) because(w *Wait) string {
 		case h.Self:
 			return "; it " + h.Why + " itself, so it waits for itself or for a process that gives without having taken"
 		default:
-			return fmt.Sprintf(", probably because of %s, which %s%s", h, h.Why, e.chain(h.PID, w.PID))
+			return fmt.Sprintf(", %sbecause of %s, which %s%s", h.probably(), h, h.Why, e.chain(h.PID, w.PID))
 		}
 	}
 	return ""

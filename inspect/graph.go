@@ -8,7 +8,7 @@ func (s *Snapshot) findHolders() {
 	for i := range s.Waits {
 		w := &s.Waits[i]
 		o := s.Object(w.Kind, w.ID)
-		if o == nil {
+		if o == nil || w.heldBySeen(o) {
 			continue
 		}
 		for j := range o.Users {
@@ -17,7 +17,7 @@ func (s *Snapshot) findHolders() {
 				continue
 			}
 			switch {
-			case u.Role == Operator && w.Operation == Operate && w.Semaphore >= 0:
+			case u.Role == Operator && w.Operation == Operate && w.Semaphore >= 0 && !w.isHeldBy(u.PID):
 				// A process is one user, whatever number of semaphores it operated on.
 				if o.Semaphores[w.Semaphore].LastPID == u.PID {
 					w.heldBy(u, "operated on semaphore "+string(appendInt(nil, w.Semaphore))+" last")
@@ -49,6 +49,10 @@ func (s *Snapshot) unanswered() map[int]string {
 		}
 	}
 	return queues
+}
+
+func (w *Wait) isHeldBy(pid int) bool {
+	return slices.ContainsFunc(w.Holders, func(h Holder) bool { return h.PID == pid })
 }
 
 func (w *Wait) heldBy(u *User, why string) {

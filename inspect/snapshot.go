@@ -21,6 +21,8 @@ type Options struct {
 	// Only leaves all objects but those of these kinds away; nil means all kinds. Waits on others
 	// are left away, too.
 	Only []sysvipc.Kind
+	// Taken returns what a trace has seen processes taking from semaphores in an IPC namespace; nil means that none is asked.
+	Taken func(ctx context.Context, namespace uint64) []Taken
 }
 
 // DefaultMinAge is the age below which nothing is called an orphan.
@@ -69,8 +71,8 @@ type Object struct {
 
 	// Semaphores are those of a set; nil if this user may not read them.
 	Semaphores []Semaphore
-	// Users are, in this order, the processes that have a segment attached, the threads that wait,
-	// and those that the kernel noted last, dead or alive.
+	// Users are, in this order, the processes that have a segment attached, the threads that wait, those that a trace has
+	// seen taking, and those that the kernel noted last, dead or alive.
 	Users []User
 	// Explained is how many of a segment's attaches belong to the users that are seen. It equals
 	// Segment.Attaches if all are.

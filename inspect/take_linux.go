@@ -35,7 +35,11 @@ func take(ctx context.Context, o *Options) (*Snapshot, error) {
 	}
 	snap.Time, snap.Warnings = time.Now(), s.warnings
 	snap.UnreadableProcesses, snap.UnreadableThreads = s.hidden.maps, s.hidden.waits
-	snap.resolve(s)
+	var seen []Taken
+	if o.Taken != nil {
+		seen = o.Taken(ctx, s.ns)
+	}
+	snap.resolve(s, seen)
 	snap.judge(o.MinAge, s.unlisted, s.owners)
 	return snap, ctx.Err()
 }
@@ -108,7 +112,7 @@ func collect[T any](all func(yield func(T, error) bool), n int) ([]T, error) {
 }
 
 // resolve brings objects and processes together.
-func (s *Snapshot) resolve(scan *scan) {
+func (s *Snapshot) resolve(scan *scan, seen []Taken) {
 	r := &resolver{Snapshot: s, scan: scan, hidden: map[int]bool{}}
 	if text, err := scan.fs.read(scan.fs.root + "/stat"); err == nil {
 		r.clock.boot, _ = parseBootTime(text)
@@ -118,6 +122,7 @@ func (s *Snapshot) resolve(scan *scan) {
 	}
 	r.attaches()
 	r.waits()
+	r.taken(seen)
 	for i := range s.Objects {
 		r.noted(&s.Objects[i])
 	}
@@ -231,6 +236,25 @@ func (a *attach) fits(st *sysvipc.SegmentStat) bool {
 		}
 	}
 	return false
+}
+
+// taken adds what a trace has seen.
+func (r *resolver) taken(seen []Taken) {
+	for i := range seen {
+		t := &seen[i]
+		o := r.Object(sysvipc.KindSemaphores, t.ID)
+		if o == nil || t.Semaphore >= o.Set.Len {
+			continue // it was removed meanwhile
+		}
+		u := User{PID: t.PID, Role: Holds, Status: Dead, At: t.Last, Taken: t}
+		if !t.Ended {
+			if u.Process = r.process(t.PID); u.Process == nil {
+				continue // it has ended meanwhile
+			}
+			u.Status = Alive
+		}
+		o.Users = append(o.Users, u)
+	}
 }
 
 // noted adds the processes that the kernel noted.

@@ -19,6 +19,7 @@ const (
 	Operator Role = "operator"      // operated on a semaphore last
 	Sender   Role = "last-sender"   // sent to the queue last
 	Receiver Role = "last-receiver" // received from the queue last
+	Holds    Role = "holder"        // was seen taking from a semaphore, and not giving back
 )
 
 // User is a process, or a thread, that has to do with an object.
@@ -38,11 +39,15 @@ type User struct {
 
 	// Semaphores are the indexes that an operator operated on last: the first of them, and how many.
 	FirstSemaphore, Semaphores int
+	Taken                      *Taken // what a holder was seen taking
 }
 
 // Comm is the name of the user's program, or "" if there is none to be seen. After a reuse of the
 // pid it would be that of another program, so there is none.
 func (u *User) Comm() string {
+	if u.Taken != nil && u.Process == nil {
+		return u.Taken.Comm
+	}
 	if u.Process == nil || u.Status == Reused {
 		return ""
 	}
@@ -68,6 +73,12 @@ func (u *User) Evidence() string {
 		}
 		if u.Elsewhere {
 			text += "; the process is in another IPC namespace, so it may be another segment with the same ID, key and length"
+		}
+		return text
+	case Holds:
+		text := u.Taken.text()
+		if u.Status == Dead {
+			text += "; no such process any more"
 		}
 		return text
 	case Waiting:

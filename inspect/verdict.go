@@ -163,6 +163,8 @@ func (u *User) did() string {
 		return "sent to it last"
 	case Receiver:
 		return "received from it last"
+	case Holds:
+		return "was " + u.Taken.text()
 	case Operator:
 		return fmt.Sprintf("operated on semaphore %d last", u.FirstSemaphore)
 	}

@@ -39,12 +39,13 @@ type Wait struct {
 }
 
 // Holder is a process that a wait is probably waiting for. The kernel does not know the holder of a
-// semaphore: it notes the last operator.
+// semaphore: it notes the last operator. A trace may have seen who took: see [Options.Taken].
 type Holder struct {
 	PID     int
 	Process *Process // nil if it has ended
 	Self    bool     // the waiting process itself: then it may be waiting for itself
 	Ended   bool     // it has ended, and what it took without undo stays taken
+	Certain bool     // a trace has seen that it holds what is waited for
 	Why     string   // "operated on semaphore 0 last"
 }
 
@@ -54,6 +55,14 @@ func (h *Holder) Comm() string {
 		return ""
 	}
 	return h.Process.Comm
+}
+
+// probably is what is said of one that is not certain.
+func (h *Holder) probably() string {
+	if h.Certain {
+		return ""
+	}
+	return "probably "
 }
 
 // String returns "process 17 (postgres)".

@@ -1,10 +1,12 @@
 package inspect
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,6 +119,72 @@ func TestDeadlock(t *testing.T) {
 	if cycle(a) == 0 || cycle(a) != cycle(b) || cycle(c) != 0 {
 		t.Errorf("got cycles %d, %d and %d, want the first two the same, and 0", cycle(a), cycle(b), cycle(c))
 	}
+}
+
+// What a trace has seen replaces the guess if it is certain, and stands beside it if not; one who locks by adding is waited
+// for by those who wait for zero.
+func TestTaken(t *testing.T) {
+	t.Parallel()
+	set := newSet(t, 0, 1)
+	holder, acquires, zero := play(t, nil), play(t, nil), play(t, nil)
+	holder.do("block op %d 1 -5", set) // it is seen, and no operator
+	acquires.do("block op %d 0 -1", set)
+	zero.do("block op %d 1 0", set)
+	for _, p := range []*player{holder, acquires, zero} {
+		ipctest.WaitBlockedOn(t, p.PID, ipctest.Sem, set, 1)
+	}
+	at := time.Now()
+	const gone = 1<<22 + 1 // no PID
+	seen := func(change func(*Taken)) *Snapshot {
+		taken := Taken{ID: set, PID: holder.PID, Comm: "x", Taken: 2, Last: at, Began: at, Certain: true}
+		change(&taken)
+		s, err := Take(context.Background(), &Options{MinAge: -1, Taken: func(_ context.Context, ns uint64) []Taken {
+			if ns != CurrentNamespace() {
+				t.Errorf("asked for namespace %d", ns)
+			}
+			return []Taken{taken, {ID: set + 1<<20, PID: 1, Taken: 1}, {ID: set, Semaphore: 2, PID: 1, Taken: 1}, {ID: set, PID: gone, Taken: 1}}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	clock := at.Format("15:04:05")
+	guess := fmt.Sprint(os.Getpid(), " false operated on semaphore 0 last; ")
+	for _, test := range []struct {
+		name           string
+		change         func(*Taken)
+		acquires, zero string // by whom, whether certain, why
+	}{
+		{"certain", func(*Taken) {}, fmt.Sprint(holder.PID, " true was seen taking 2 of semaphore 0 at ", clock, ", and not giving it back; "), ""},
+		{"not certain", func(n *Taken) { n.Certain = false }, fmt.Sprint(holder.PID, " false was seen taking 2 of semaphore 0 since ", clock, "; ") + guess, ""},
+		{"the guess is right", func(n *Taken) { n.PID, n.Certain = os.Getpid(), false }, fmt.Sprint(os.Getpid(), " false was seen taking 2 of semaphore 0 since ", clock, "; "), ""},
+		{"another semaphore", func(n *Taken) { n.Semaphore = 1 }, guess, fmt.Sprint(os.Getpid(), " false operated on semaphore 1 last; ")},
+		{"by adding", func(n *Taken) { n.Semaphore, n.Zero = 1, true }, guess, fmt.Sprint(holder.PID, " true was seen adding 2 to semaphore 1 at ", clock, ", and not giving it back; ")},
+		{"ended", func(n *Taken) { n.PID, n.Ended = gone, true }, fmt.Sprint(gone, " true was seen taking 2 of semaphore 0 at ", clock, ", and not giving it back, and has ended; "), ""},
+	} {
+		s := seen(test.change)
+		for _, of := range []struct {
+			p    *player
+			want string
+		}{{acquires, test.acquires}, {zero, test.zero}} {
+			if of.want == "" {
+				continue
+			}
+			got := ""
+			for _, h := range s.waitsOf(of.p.PID)[0].Holders {
+				got += fmt.Sprint(h.PID, " ", h.Certain, " ", h.Why, "; ")
+			}
+			if got != of.want {
+				t.Errorf("%s: got %q, want %q", test.name, got, of.want)
+			}
+		}
+		o := object(t, s, sysvipc.KindSemaphores, set)
+		if users := o.users(Holds); len(users) != 1 || !strings.HasPrefix(users[0].Evidence(), "seen ") {
+			t.Errorf("%s: holders %+v", test.name, users)
+		}
+	}
+	explains(t, seen(func(*Taken) {}), sysvipc.KindSemaphores, set, fmt.Sprintf(", because of process %d", holder.PID), "was seen taking 2 of semaphore 0")
 }
 
 // A receiver beside messages that it does not take is stuck.

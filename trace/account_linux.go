@@ -10,7 +10,7 @@ import (
 
 // The account of semaphores: for each set when it began, for each semaphore with which value, and for each process that
 // operated on it the sum of what it added. A row counts only as long as its epoch is that of what stands above it, so that
-// SETVAL, SETALL and a removal begin begin without a walk through the rows.
+// SETVAL, SETALL and a removal begin another account without a walk through the rows.
 const (
 	setBegan = 0 // by the monotonic clock
 	setFlags = 8

@@ -126,6 +126,9 @@ func (t *Trace) attach(o *Options) error {
 	if errors.Is(err, unix.EINVAL) && t.load(cache, l, o, false) == nil {
 		err = nil
 	}
+	if errors.Is(err, unix.EINVAL) && o.Holders {
+		return &missingError{"this kernel cannot add up what processes take: that needs Linux 5.17", err}
+	}
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,8 @@ what, how long and because of which process, whether anything is stuck, and what
 Looking changes nothing.
 
 The kernel does not know the holder of a semaphore: it notes the last operator, so what
-this says of holders is probable. What cannot be seen is said, and then the exit code is 4.`,
+this says of holders is probable, unless "sysvipcd serve --trace" runs as root: it has seen
+who took and did not give back. What cannot be seen is said, and then the exit code is 4.`,
 		Example: `  sysvipc explain sem:key=0x4d2
   sysvipc explain msg:name=orders -o json
   sysvipc ls --mine -o name | sysvipc explain -`,
@@ -43,7 +44,7 @@ func runExplain(cmd *cobra.Command, args []string, format string) error {
 	if err != nil {
 		return err
 	}
-	snap, err := inspect.Take(cmd.Context(), nil)
+	snap, err := inspect.Take(cmd.Context(), seenTaking(cmd))
 	if err != nil {
 		return err
 	}

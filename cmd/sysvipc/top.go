@@ -162,7 +162,7 @@ func (o *topOptions) run(cmd *cobra.Command, args []string) error {
 
 // topOnce prints one frame.
 func topOnce(cmd *cobra.Command, m *top.Model) error {
-	snap, err := inspect.Take(cmd.Context(), nil)
+	snap, err := inspect.Take(cmd.Context(), seenTaking(cmd))
 	if err != nil {
 		return err
 	}
@@ -209,8 +209,10 @@ func theMachine() *top.Machine {
 		host += fmt.Sprintf(" ns=%d", ref.Moved.Here)
 	}
 	return &top.Machine{
-		Name:   host,
-		Take:   func(ctx context.Context) (*inspect.Snapshot, error) { return inspect.Take(ctx, nil) },
+		Name: host,
+		Take: func(ctx context.Context) (*inspect.Snapshot, error) {
+			return inspect.Take(ctx, &inspect.Options{Taken: askTrace(io.Discard)})
+		},
 		Limits: sysvipc.ReadLimits,
 		Look:   top.Look,
 		Read:   readThrough,

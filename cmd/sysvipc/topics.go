@@ -152,8 +152,8 @@ something. "rm" has "ref", "type", "id", "action" (removed, would-remove or keep
 "explained" and "waiters" of the columns below; "users"; "verdict" with "class", "rule" and
 "reasons" (see "sysvipc help gc"); "product" ("name", "tool" and "sign", or null); and to a
 segment "creator" with "pid", "alive" and "reused". A user has "pid", "tid" (of a thread
-that waits), "comm", "role" (attached, waiting, creator, last-user, operator, last-sender
-or last-receiver), "status" (alive, dead, reused or hidden), "alive", "reused", "uid",
+that waits), "comm", "role" (attached, waiting, creator, last-user, operator, last-sender,
+last-receiver or holder), "status" (alive, dead, reused or hidden), "alive", "reused", "uid",
 "container", "unit" and "evidence"; one that is attached has "mappings", "read_only" and
 "elsewhere" (it is in another IPC namespace now). Users and creators have an "unknown" of
 their own. If that of the object has "users", there are some that cannot be seen. "gc" adds

@@ -33,7 +33,8 @@ probably waited for, and for whom that one waits in turn. Looking changes nothin
 The kernel does not know who holds a semaphore. It notes who operated on it last, and
 that is who probably holds it; of a queue, who sent or received last. So deadlocks are
 probable, too: processes that wait for one another in a ring, none of them for a limited
-time.
+time. While "sysvipcd serve --trace" runs as root, it has seen who took and did not give
+back: then the holder is certain, and no guess is shown beside it.
 
 A receiver beside messages none of which it takes is stuck: their types are shown if this
 user may read the queue.
@@ -54,7 +55,7 @@ func runWaits(cmd *cobra.Command, args []string, format string) error {
 	if err != nil {
 		return err
 	}
-	snap, err := inspect.Take(cmd.Context(), nil)
+	snap, err := inspect.Take(cmd.Context(), seenTaking(cmd))
 	if err != nil {
 		return err
 	}
@@ -109,7 +110,7 @@ func writeWaits(cmd *cobra.Command, snap *inspect.Snapshot, waits []*inspect.Wai
 		fmt.Fprintln(cmd.ErrOrStderr(), "nobody is seen to wait")
 		return nil
 	}
-	tree := waitTree{snap: snap, byHolder: map[int][]*inspect.Wait{}, waiting: map[int]bool{}, shown: map[*inspect.Wait]bool{}}
+	tree := waitTree{snap: snap, byHolder: map[int][]*inspect.Wait{}, waiting: map[int]bool{}, certain: map[int]bool{}, shown: map[*inspect.Wait]bool{}}
 	for _, wait := range waits {
 		tree.waiting[wait.PID] = true
 	}
@@ -126,6 +127,7 @@ func writeWaits(cmd *cobra.Command, snap *inspect.Snapshot, waits []*inspect.Wai
 				continue
 			}
 			held = true
+			tree.certain[h.PID] = tree.certain[h.PID] || h.Certain
 			tree.byHolder[h.PID] = append(tree.byHolder[h.PID], wait)
 			if !tree.waiting[h.PID] && !slices.Contains(roots, h.PID) {
 				roots = append(roots, h.PID)
@@ -140,7 +142,11 @@ func writeWaits(cmd *cobra.Command, snap *inspect.Snapshot, waits []*inspect.Wai
 		tree.cycle(&b, n, cycles)
 	}
 	for _, pid := range roots {
-		fmt.Fprintf(&b, "%s is probably waited for:\n", tree.process(pid))
+		probably := "probably "
+		if tree.certain[pid] {
+			probably = ""
+		}
+		fmt.Fprintf(&b, "%s is %swaited for:\n", tree.process(pid), probably)
 		tree.below(&b, pid, 1)
 	}
 	for _, wait := range rest {
@@ -159,6 +165,7 @@ type waitTree struct {
 	snap     *inspect.Snapshot
 	byHolder map[int][]*inspect.Wait
 	waiting  map[int]bool
+	certain  map[int]bool // processes that hold something, for certain
 	shown    map[*inspect.Wait]bool
 }
 

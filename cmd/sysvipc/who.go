@@ -29,7 +29,8 @@ func newWhoCommand() *cobra.Command {
 		Long: `Show who uses objects: the processes that have a segment attached (also one that is
 removed), the threads that wait on a set or a queue, and those that the kernel noted last:
 who made a segment, who attached or detached last, who operated on each semaphore, who
-sent and received. With each stands whether it is alive and how that is known. Looking
+sent and received. While "sysvipcd serve --trace" runs as root, it names the holders of
+semaphores, too: those that it has seen taking and not giving back. With each stands whether it is alive and how that is known. Looking
 changes nothing.
 
 "attached 4 times, 3 explained" means that one attach belongs to a process that cannot be
@@ -61,7 +62,7 @@ func runWho(cmd *cobra.Command, args []string, format string) error {
 	if err != nil {
 		return err
 	}
-	snap, err := inspect.Take(cmd.Context(), nil)
+	snap, err := inspect.Take(cmd.Context(), seenTaking(cmd))
 	if err != nil {
 		return err
 	}

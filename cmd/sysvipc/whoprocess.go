@@ -59,7 +59,7 @@ func runWhoProcess(cmd *cobra.Command, pids []int, format string) error {
 	if err != nil {
 		return err
 	}
-	snap, err := inspect.Take(cmd.Context(), nil)
+	snap, err := inspect.Take(cmd.Context(), seenTaking(cmd))
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,11 @@ func writeProcess(w io.Writer, v *listing.View, snap *inspect.Snapshot, p *outpu
 		for i, pid := range h.Waiters {
 			pids[i] = strconv.Itoa(pid)
 		}
-		fmt.Fprintf(&b, "holds %s, probably: it %s, and %s for that: %s\n", h.Ref, h.Why, plural.Forms(len(pids), "thread waits", "threads wait"), strings.Join(pids, ", "))
+		probably := ""
+		if h.Probably {
+			probably = ", probably"
+		}
+		fmt.Fprintf(&b, "holds %s%s: it %s, and %s for that: %s\n", h.Ref, probably, h.Why, plural.Forms(len(pids), "thread waits", "threads wait"), strings.Join(pids, ", "))
 	}
 	tree := waitTree{snap: snap}
 	for i := range snap.Waits {

@@ -58,7 +58,9 @@ The number of series is bounded by 300, whatever the machine holds. --object and
 --trace counts all System V calls in this IPC namespace in the kernel, by eBPF, and adds some
 110 series: how many of each call, how long they took, waiting included, and how many failed.
 While it runs, each call takes about twice as long, and some half a microsecond more. It needs
-what "sysvipc trace" needs: root, or CAP_BPF with CAP_PERFMON.
+what "sysvipc trace" needs: root, or CAP_BPF with CAP_PERFMON. It sees who takes from a semaphore
+and does not give back, too, and tells "sysvipc who", waits, explain and top, through a socket in
+/run/sysvipcd that only root may use. That needs Linux 5.17 and the machine's first PID namespace.
 
 As an ordinary user it says what it could not see (sysvipc_snapshot_complete). To see all, it
 needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, and with --namespaces CAP_SYS_ADMIN.`,
@@ -122,8 +124,10 @@ func (s *serveFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	var calls *trace.Trace
+	var noHolders error
 	if s.trace {
-		calls, err := trace.Start(&trace.Options{Together: true})
+		calls, noHolders, err = startTrace()
 		if errors.Is(err, fs.ErrPermission) {
 			return &cli.Error{Code: cli.ExitNotPermitted, Err: err}
 		}
@@ -164,11 +168,22 @@ func (s *serveFlags) run(cmd *cobra.Command) error {
 	opts.Collector.Looks.Happened = opts.Feed.Note
 	server := dashboard.NewServer(dashboard.NewHandler(opts))
 	server.ErrorLog = logger
-	notify("READY=1")
 	ctx, cancel := context.WithCancel(cmd.Context())
 	context.AfterFunc(ctx, func() { notify("STOPPING=1") })
 	var feeding sync.WaitGroup
 	feeding.Go(func() { opts.Feed.Run(ctx) })
+	if calls != nil {
+		var holders net.Listener
+		if noHolders == nil {
+			holders, noHolders = listenHolders()
+		}
+		if noHolders == nil {
+			feeding.Go(func() { serveHolders(ctx, holders, calls, logger) })
+		} else { // the rest is served
+			logger.Printf("holders of semaphores are not shown: %v", noHolders)
+		}
+	}
+	notify("READY=1")
 	err = dashboard.Serve(ctx, server, ln)
 	cancel()
 	feeding.Wait()

@@ -36,7 +36,7 @@ type User struct {
 	PID       *int     `json:"pid"`
 	TID       *int     `json:"tid"` // of a thread that waits
 	Comm      *string  `json:"comm"`
-	Role      string   `json:"role" enum:"attached,waiting,creator,last-user,operator,last-sender,last-receiver"`
+	Role      string   `json:"role" enum:"attached,waiting,creator,last-user,operator,last-sender,last-receiver,holder"`
 	Status    string   `json:"status" enum:"none,hidden,dead,reused,alive"`
 	Alive     *bool    `json:"alive"`
 	Reused    bool     `json:"reused"`
@@ -180,7 +180,7 @@ func ProcessUseOf(snap *inspect.Snapshot, pid int, p *inspect.Process) *ProcessU
 		}
 		for _, h := range w.Holders {
 			if h.PID == pid {
-				out.hold(w, h.Why)
+				out.hold(w, &h)
 			}
 		}
 	}
@@ -189,12 +189,12 @@ func ProcessUseOf(snap *inspect.Snapshot, pid int, p *inspect.Process) *ProcessU
 }
 
 // hold notes that a thread waits because of the process.
-func (out *ProcessUse) hold(w *inspect.Wait, why string) {
+func (out *ProcessUse) hold(w *inspect.Wait, by *inspect.Holder) {
 	for i := range out.Holds {
-		if h := &out.Holds[i]; h.Ref == w.Ref() && h.Why == why {
+		if h := &out.Holds[i]; h.Ref == w.Ref() && h.Why == by.Why {
 			h.Waiters = append(h.Waiters, w.PID)
 			return
 		}
 	}
-	out.Holds = append(out.Holds, ProcessHold{w.Ref(), Type(w.Kind), w.ID, true, why, []int{w.PID}})
+	out.Holds = append(out.Holds, ProcessHold{w.Ref(), Type(w.Kind), w.ID, !by.Certain, by.Why, []int{w.PID}})
 }

@@ -46,9 +46,9 @@ type SemaphoreOp struct {
 type Holder struct {
 	PID      int      `json:"pid"`
 	Comm     *string  `json:"comm"`
-	Alive    bool     `json:"alive"` // if not, what it took without undo stays taken
-	Self     bool     `json:"self"`  // the waiting process
-	Probably bool     `json:"probably"`
+	Alive    bool     `json:"alive"`    // if not, what it took without undo stays taken
+	Self     bool     `json:"self"`     // the waiting process
+	Probably bool     `json:"probably"` // false: a trace has seen it taking
 	Why      string   `json:"why"`
 	Unknown  []string `json:"unknown"`
 }
@@ -73,7 +73,7 @@ func WaitOf(snap *inspect.Snapshot, w *inspect.Wait) *Wait {
 	}
 	out.Unknown = missing(out.Unknown, "comm", out.Comm == nil, "uid", out.UID == nil)
 	for i, h := range w.Holders {
-		out.Holders[i] = Holder{PID: h.PID, Comm: OrNil(h.Comm()), Alive: !h.Ended, Self: h.Self, Probably: true, Why: h.Why}
+		out.Holders[i] = Holder{PID: h.PID, Comm: OrNil(h.Comm()), Alive: !h.Ended, Self: h.Self, Probably: !h.Certain, Why: h.Why}
 		out.Holders[i].Unknown = missing(nil, "comm", h.Comm() == "" && !h.Ended)
 	}
 	if w.Since.IsZero() {
