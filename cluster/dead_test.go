@@ -37,7 +37,7 @@ func leases(t *testing.T, c *cluster.Conn, set string) (ids []string) {
 func TestSemaphoreDeadSessionsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	const n = 100
-	c := connect(t, nil)
+	c := connect(t, &cluster.Options{Lease: 2 * time.Minute}) // or its own session may die, too
 	s := newSet(t, c, 0, n)
 	dying := connect(t, &cluster.Options{Lease: time.Second})
 	for range n {

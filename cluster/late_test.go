@@ -88,7 +88,7 @@ func TestSemaphoreLate(t *testing.T) {
 // up waiting while the servers were not heard leaves the line, or what was granted there.
 func TestSemaphoreAbandoned(t *testing.T) {
 	t.Parallel()
-	s, err := connect(t, nil).CreateSemaphores(t.Context(), unique(), 1)
+	s, err := connect(t, &cluster.Options{Lease: 2 * time.Minute}).CreateSemaphores(t.Context(), unique(), 1)
 	check(t, err)
 	checkAll := everyRevision(t, connect(t, nil), s.Name())
 	line := clustertest.NewCable(t, server(t))
