@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,17 +26,24 @@ func TestAsk(t *testing.T) {
 		t.Errorf("without a socket: %v, %v", got, err)
 	}
 	want := []inspect.Taken{{ID: 0, Semaphore: 2, PID: 17, Comm: "worker", Taken: 3, Certain: true, Last: time.Unix(1e9, 1).UTC(), Began: time.Unix(1e8, 0).UTC()}}
-	var fails error
+	var fails atomic.Bool
 	ctx, cancel := context.WithCancel(context.Background())
 	ln := listen(t, path)
 	done := make(chan error)
-	go func() { done <- Serve(ctx, ln, 7, func() ([]inspect.Taken, error) { return want, fails }) }()
+	go func() {
+		done <- Serve(ctx, ln, 7, func() ([]inspect.Taken, error) {
+			if fails.Load() {
+				return nil, errors.New("closed")
+			}
+			return want, nil
+		})
+	}()
 	for range 2 {
 		if got, err := ask(); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%+v, %v, want %+v", got, err, want)
 		}
 	}
-	fails = errors.New("closed")
+	fails.Store(true)
 	if _, err := ask(); err == nil || !strings.Contains(err.Error(), "closed") {
 		t.Errorf("a server that cannot tell: %v", err)
 	}
