@@ -155,13 +155,7 @@ var errWentBack = errors.New("what they had acknowledged is lost, or replaced by
 // swap writes a key if its revision is still this one; 0: if there is nothing. It
 // returns the new revision, or 0 if it was not. It goes on for a while after the end of
 // ctx, since what it did must be known. With a ttl the entry ends by itself.
-func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint64, ttl time.Duration) (uint64, error) {
-	budget := 10 * time.Second
-	if end, ok := ctx.Deadline(); ok {
-		budget = min(budget, max(time.Until(end), 0)+attempt)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), budget)
-	defer cancel()
+func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint64, ttl time.Duration) (next uint64, err error) {
 	id := c.number()
 	msg := &nats.Msg{Subject: bucketPrefix + key, Data: data, Header: nats.Header{
 		jetstream.MsgIDHeader:               {id},
@@ -170,44 +164,63 @@ func (c *Conn) swap(ctx context.Context, key string, data []byte, revision uint6
 	if ttl > 0 {
 		msg.Header[jetstream.MsgTTLHeader] = []string{ttl.String()}
 	}
-	tries := 0
-	var a ack
-	err := c.Retry(ctx, func(ctx context.Context) (err error) {
-		tries++
-		a, err = c.store(ctx, msg)
-		return err
-	})
-	if !jserr.Is(err, jetstream.JSErrCodeStreamWrongLastSequence, jserr.StreamWrongLastSequenceConstant) {
-		return a.Seq, err
-	}
-	if tries == 1 && (!c.elects || laterThan(err, revision)) {
-		return 0, nil
-	}
-	// An earlier try, whose answer was lost, may have done it. Or the answer is of a server
-	// that led before, is behind, and does not know it yet, while the one that leads has done
-	// it. That one knows, since it stores a message with this ID only once: it would answer
-	// with the one that it has.
-	probe := "probe." + id
-	msg = &nats.Msg{Subject: bucketPrefix + probe, Header: nats.Header{
-		jetstream.MsgIDHeader: {id}, jetstream.MsgTTLHeader: {probeTime.String()}, operationHeader: {"PURGE"},
-	}}
-	tries = 0
-	err = c.Retry(ctx, func(ctx context.Context) (err error) {
-		tries++
-		a, err = c.store(ctx, msg)
-		return err
-	})
-	if err != nil || !a.Duplicate {
-		return 0, err
-	}
-	if tries > 1 {
-		// It may be the probe that is there already.
-		e, err := c.readLatest(ctx, probe)
-		if err != nil || e.revision == a.Seq {
-			return 0, err
+	tries, probes := 0, 0
+	err = beyond(ctx, func(ctx context.Context) error {
+		a, err := c.storeAgain(ctx, msg, &tries)
+		if !jserr.Is(err, jetstream.JSErrCodeStreamWrongLastSequence, jserr.StreamWrongLastSequenceConstant) {
+			next = a.Seq
+			return err
 		}
+		if next = 0; tries == 1 && (!c.elects || laterThan(err, revision)) {
+			return nil
+		}
+		// An earlier try, whose answer was lost, may have done it. Or the answer is of a server
+		// that led before, is behind, and does not know it yet, while the one that leads has done
+		// it. That one knows, since it stores a message with this ID only once: it would answer
+		// with the one that it has.
+		probe := "probe." + id
+		a, err = c.storeAgain(ctx, &nats.Msg{Subject: bucketPrefix + probe, Header: nats.Header{
+			jetstream.MsgIDHeader: {id}, jetstream.MsgTTLHeader: {probeTime.String()}, operationHeader: {"PURGE"},
+		}}, &probes)
+		if err != nil || !a.Duplicate {
+			return err
+		}
+		if probes > 1 {
+			// It may be the probe that is there already.
+			e, err := c.readLatest(ctx, probe)
+			if err != nil || e.revision == a.Seq {
+				return err
+			}
+		}
+		next = a.Seq
+		return nil
+	})
+	return next, err
+}
+
+// storeAgain stores a message, which has an ID, as often as it takes, and counts how often it was sent.
+func (c *Conn) storeAgain(ctx context.Context, msg *nats.Msg, tries *int) (a ack, err error) {
+	err = c.Retry(ctx, func(ctx context.Context) (err error) {
+		*tries++
+		a, err = c.store(ctx, msg)
+		return err
+	})
+	return a, err
+}
+
+// beyond calls f with a context that goes on for a while after the end of ctx: what f did must be known.
+func beyond(ctx context.Context, f func(context.Context) error) error {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(attempt, cancel) })()
+	err := f(late)
+	if err == nil || late.Err() == nil || !errors.Is(err, late.Err()) {
+		return err
 	}
-	return a.Seq, nil
+	if u := (*unanswered)(nil); errors.As(err, &u) {
+		return &unanswered{ctx.Err(), u.said}
+	}
+	return ctx.Err()
 }
 
 // probeTime is for how long a probe is kept, which nobody else ever looks at.

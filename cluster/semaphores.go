@@ -36,8 +36,8 @@ type SemaphoreSet struct {
 	watch     *watch
 	done      bool
 
-	starting sync.Mutex // held while a session or a watch is made
-	turn     sync.Mutex // writers of this process do not race with one another
+	starting sync.Mutex    // held while a session or a watch is made
+	turn     chan struct{} // has room for one: writers of this process do not race with one another
 }
 
 // CreateSemaphores makes a set with these values. It fails with [fs.ErrExist] if there
@@ -61,7 +61,7 @@ func (c *Conn) EnsureSemaphores(ctx context.Context, name string, values ...int)
 const maxSemaphores = 4096
 
 func (c *Conn) semaphores(ctx context.Context, op, name string, values []int) (*SemaphoreSet, error) {
-	s := &SemaphoreSet{object: object{"semaphore set", name}, conn: c, lines: map[string]chan struct{}{}, turns: map[string]*turnOf{}}
+	s := &SemaphoreSet{object: object{"semaphore set", name}, conn: c, lines: map[string]chan struct{}{}, turns: map[string]*turnOf{}, turn: make(chan struct{}, 1)}
 	var err error
 	if s.tok, err = token(name); err != nil {
 		return nil, err

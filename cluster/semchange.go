@@ -73,8 +73,12 @@ func (s *semState) clone() *semState {
 // state that is written: so nothing that a session began is done after its end, however
 // late it comes. Its first change takes it in.
 func (s *SemaphoreSet) change(ctx context.Context, own *session, f func(*semState) (write bool, err error)) error {
-	s.turn.Lock()
-	defer s.turn.Unlock()
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.turn }()
 	for {
 		st, revision, err := s.current(ctx)
 		if err != nil {

@@ -247,11 +247,16 @@ func (s *SemaphoreSet) stand(ctx context.Context, w *semWait) (<-chan struct{}, 
 			return line, nil
 		}
 		s.mu.Unlock()
-		st, revision, err := s.load(context.WithoutCancel(ctx))
+		err := beyond(ctx, func(ctx context.Context) error {
+			st, revision, err := s.load(ctx)
+			if err == nil {
+				s.heard(st, revision)
+			}
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
-		s.heard(st, revision)
 	}
 }
 
@@ -260,10 +265,12 @@ func (s *SemaphoreSet) granted(ctx context.Context, own *session, w *semWait, r 
 	s.mu.Lock()
 	st := s.state
 	s.mu.Unlock()
-	ctx = context.WithoutCancel(ctx)
 	if st == nil || st.waits(w.ID) {
-		var err error
-		if st, _, err = s.load(ctx); err != nil {
+		err := beyond(ctx, func(ctx context.Context) (err error) {
+			st, _, err = s.load(ctx)
+			return err
+		})
+		if err != nil {
 			s.abandon(w.ID)
 			return granted{}, err
 		}
@@ -285,12 +292,14 @@ func (s *SemaphoreSet) granted(ctx context.Context, own *session, w *semWait, r 
 		s.notice(w.ID)
 	default:
 		// Else the session's end would take it back.
-		err := s.change(ctx, own, func(st *semState) (bool, error) {
-			if st.Done[w.ID] == nil {
-				return false, ErrLeaseLost
-			}
-			delete(st.Done, w.ID)
-			return true, nil
+		err := beyond(ctx, func(ctx context.Context) error {
+			return s.change(ctx, own, func(st *semState) (bool, error) {
+				if st.Done[w.ID] == nil {
+					return false, ErrLeaseLost
+				}
+				delete(st.Done, w.ID)
+				return true, nil
+			})
 		})
 		if err != nil {
 			s.abandon(w.ID)
@@ -310,13 +319,18 @@ func (r request) keeps() bool {
 
 // leave takes a wait out of the line. If it was granted meanwhile, that is a success.
 func (s *SemaphoreSet) leave(ctx context.Context, own *session, w *semWait, r request) (granted, error) {
-	err := s.change(context.WithoutCancel(ctx), nil, func(st *semState) (bool, error) {
-		n := len(st.Wait)
-		st.Wait = slices.DeleteFunc(st.Wait, func(o *semWait) bool { return o.ID == w.ID })
-		return len(st.Wait) < n, nil
+	err := beyond(ctx, func(ctx context.Context) error {
+		return s.change(ctx, nil, func(st *semState) (bool, error) {
+			n := len(st.Wait)
+			st.Wait = slices.DeleteFunc(st.Wait, func(o *semWait) bool { return o.ID == w.ID })
+			return len(st.Wait) < n, nil
+		})
 	})
 	if err != nil {
 		s.abandon(w.ID)
+		if errors.Is(err, ctx.Err()) {
+			return granted{}, err
+		}
 		return granted{}, errors.Join(ctx.Err(), err)
 	}
 	s.mu.Lock()
