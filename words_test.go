@@ -65,7 +65,7 @@ func TestWords(t *testing.T) {
 	if _, err := os.Stat("go.mod"); err != nil {
 		t.Skip("needs the module's sources:", err)
 	}
-	kinds := []string{".go", ".md", ".1", ".c", ".h", ".py", ".pl", ".pml", ".txtar", ".yml", ""}
+	kinds := []string{".go", ".md", ".1", ".c", ".h", ".py", ".pl", ".pml", ".txtar", ".yml", ".yaml", ".js", ".html", ".css", ".service", ".json", ".s", ""}
 	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		switch name = filepath.ToSlash(name); {
 		case err != nil:

@@ -561,9 +561,9 @@ function tick(t) {
   const d = new Date(t * 1000);
   return (ranges[place.range] || 900) > 86400 ? d.toLocaleDateString([], { month: "short", day: "numeric" }) : d.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
 }
-function drawCharts(anew) {
+function drawCharts(again) {
   if (!past || typeof uPlot === "undefined") return;
-  if (anew) { charts.forEach((c) => c.destroy()); charts = []; }
+  if (again) { charts.forEach((c) => c.destroy()); charts = []; }
   chartSpecs.forEach(([id, title, lines, format], n) => {
     const data = [past.time, ...lines.map(([k]) => past[k])];
     if (charts[n]) { charts[n].setData(data); return; }
